@@ -1,0 +1,51 @@
+# Every target sets up .venv by itself the first time and is quick afterwards.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+.PHONY: help setup demo test lint bench screenshots clean
+
+help:
+	@echo "make demo         the live screen on a simulated exchange"
+	@echo "make test         all tests"
+	@echo "make lint         ruff, mypy, import-linter"
+	@echo "make bench        benchmarks beside their peers, as a table and as bench.json"
+	@echo "make screenshots  the README's pictures, from a seeded demo"
+	@echo "make setup        the virtual environment alone"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kitetui needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,oracle]'
+	@touch $@ $(RUN)
+
+setup: $(DEV)
+
+demo: $(RUN)
+	@$(BIN)/kitetui --demo
+
+test: $(DEV)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict kitetui
+	$(BIN)/lint-imports
+
+bench: $(DEV)
+	$(BIN)/python -m tests.bench
+
+screenshots: $(DEV)
+	$(BIN)/python -m tests.screenshots
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

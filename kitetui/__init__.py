@@ -1,0 +1,3 @@
+"""kitetui: the terminal cockpit for Indian markets."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,467 @@
+"""One frozen tree of settings: defaults, a user's folder over them, --set over both."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+FILES = {
+    "kitetui.yaml": "",
+    "redis.yaml": "redis",
+    "fields.yaml": "fields",
+    "thresholds.yaml": "thresholds",
+    "universe.yaml": "universe",
+    "calendar.yaml": "calendar",
+}
+"""Each file of a config folder and the section it fills; '' is the top of the tree."""
+
+MAX_FILE_BYTES = 1 << 20
+_UNIX_SOCKET_PATH_MAX = 107
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used: names the file, the key, what was expected and found."""
+
+
+class Secret:
+    """A string that never prints itself; `reveal` is called where the wire needs it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself, for the one line that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a secret cannot be serialised")
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A mapping of the files; unknown keys are errors."""
+
+
+class FeedSettings(_Section, frozen=True):
+    url: str
+    rest_url: str
+    instruments: str | list[str | int]
+    mode: Literal["full", "quote", "ltp"]
+    speed: str | float
+    connect_timeout_s: Positive
+    stale_after_s: Positive
+    backoff_min_s: Positive
+    backoff_max_s: Positive
+    refused_wait_s: Positive
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=3)]
+    max_per_connection: Annotated[int, msgspec.Meta(ge=1, le=3000)]
+    max_frame_bytes: Annotated[int, msgspec.Meta(ge=1024)]
+    gap_after_s: Positive
+    warmup_sessions: Count
+    warmup_instruments: Count
+    history_per_s: Positive
+    spare_rows: Count
+
+    @property
+    def speed_factor(self) -> float | None:
+        """Seconds of market per second of ours; None for `max`: time moves by packets alone."""
+        return None if self.speed == "max" else float(self.speed)
+
+
+class BatchSettings(_Section, frozen=True):
+    max_ticks: AtLeastOne
+    max_wait_ms: Positive
+
+
+class JournalSettings(_Section, frozen=True):
+    enabled: bool
+    sync: Literal["always", "10ms", "1s"]
+    compression: Literal["zstd", "lz4", "none"]
+    retention_days: AtLeastOne
+
+
+class AlertSettings(_Section, frozen=True):
+    min_confidence: Share
+    queue_cap: AtLeastOne
+    undo_s: Positive
+
+
+class ScreenSettings(_Section, frozen=True):
+    hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
+    theme: Literal["kite-cb", "classic", "light", "mono"]
+    on_hangup: Literal["stop", "detach"]
+
+
+class StoreSettings(_Section, frozen=True):
+    db: Annotated[int, msgspec.Meta(ge=0, le=15)]
+    prefix: str
+
+
+class CapSettings(_Section, frozen=True):
+    ticks: AtLeastOne
+    alerts: AtLeastOne
+    bytes: AtLeastOne
+    seconds: Positive
+
+
+class RedisKeys(_Section, frozen=True):
+    raw_stream: str
+    processed_stream: str
+    latest: str
+    session: str
+    bucket: str
+    bucket_legacy_1: str
+    bucket_legacy_2: str
+    alert_stream: str
+    alert: str
+
+
+class RedisChannels(_Section, frozen=True):
+    ticks: str
+    asset_class: str
+    alerts_new: str
+    alerts_symbol: str
+
+
+class RedisSettings(_Section, frozen=True):
+    url: str
+    profile: Literal["auto", "lean", "full"]
+    legacy_keys: bool
+    deadline_ms: Positive
+    flush_budget_ms: Positive
+    conflate_ms: Positive
+    ttl_s: AtLeastOne
+    poll_s: Positive
+    spool_max_batches: AtLeastOne
+    stores: dict[str, StoreSettings]
+    keys: RedisKeys
+    channels: RedisChannels
+    caps: CapSettings
+
+    @property
+    def effective_profile(self) -> Literal["lean", "full"]:
+        """`auto` is lean for the embedded server and full for a server that others read."""
+        if self.profile == "auto":
+            return "lean" if self.url == "embedded" else "full"
+        return self.profile
+
+
+class PatternSettings(_Section, frozen=True):
+    enabled: bool
+    timeframes: list[Literal["1m", "5m"]]
+    cooldown_bars: AtLeastOne
+    horizon_bars: AtLeastOne
+    min_bars: AtLeastOne
+    params: dict[str, float]
+    ramps: dict[str, tuple[float, float]]
+
+
+class UniverseSettings(_Section, frozen=True):
+    focus: list[str]
+    indices: list[str]
+    futures_of: list[str]
+    options_of: list[str]
+    strikes: Count
+    stocks: list[str]
+
+
+class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
+    open: str
+    close: str
+    from_: str = ""
+    pre_open: str = ""
+    auction_end: str = ""
+
+
+class CalendarSettings(_Section, frozen=True):
+    covers: tuple[str, str]
+    hours: dict[str, list[HoursSettings]]
+    holidays: list[str]
+    special: dict[str, HoursSettings]
+
+
+class Settings(_Section, frozen=True):
+    """The whole tree. `patterns` and `reference` come from thresholds.yaml."""
+
+    feed: FeedSettings
+    batch: BatchSettings
+    journal: JournalSettings
+    alerts: AlertSettings
+    screen: ScreenSettings
+    redis: RedisSettings
+    fields: dict[str, list[str]]
+    universes: dict[str, UniverseSettings]
+    calendar: CalendarSettings
+    patterns: dict[str, PatternSettings]
+    reference: dict[str, dict[str, list[float]]]
+
+
+def load(folder: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
+    """The settings in force.
+
+    Args:
+        folder: laid over the defaults; None takes $XDG_CONFIG_HOME/kitetui where it exists.
+        overrides: `section.key=value` texts, the value in YAML.
+
+    Raises:
+        ConfigError: names the file or option, the key, what was expected and found.
+    """
+    tree: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in (default_folder(), folder or _user_folder()):
+        if source is None:
+            continue
+        if not source.is_dir():
+            raise ConfigError(f"{source}: no such folder; --config takes a folder of YAML files")
+        for name, section in FILES.items():
+            path = source / name
+            if path.exists():
+                part = _read(path)
+                _merge(tree, {section: part} if section else part, origins, str(path))
+    for text in overrides:
+        _override(tree, text, origins)
+    return _convert(tree, origins)
+
+
+def default_folder() -> Path:
+    """The packed defaults, or `config/` beside the package in a checkout."""
+    packed = Path(__file__).with_name("defaults")
+    return packed if packed.is_dir() else Path(__file__).parent.parent / "config"
+
+
+def _user_folder() -> Path | None:
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    folder = Path(base) / "kitetui"
+    return folder if folder.is_dir() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_FILE_BYTES} bytes; a config file is small")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    try:
+        if any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
+            raise ConfigError(f"{path}: YAML aliases are not taken; write the value out")
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{where}: is not YAML: {error.problem}") from None
+    except yaml.YAMLError:
+        raise ConfigError(f"{path}: is not YAML") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {type(data).__name__}")
+    return data
+
+
+def _merge(
+    into: dict[str, Any],
+    part: Mapping[str, Any],
+    origins: dict[str, str],
+    origin: str,
+    path: str = "",
+) -> None:
+    for key, value in part.items():
+        at = f"{path}.{key}" if path else str(key)
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value, origins, origin, at)
+        else:
+            into[key] = value
+        origins[at] = origin
+
+
+def _override(tree: dict[str, Any], text: str, origins: dict[str, str]) -> None:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--set {text}: expected section.key=value, such as screen.hz=2")
+    node = tree
+    *sections, key = name.split(".")
+    for part in sections:
+        node = node.get(part) if isinstance(node, dict) else None  # type: ignore[assignment]
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {text}: there is no section {part!r}; {_known(tree)}")
+    if not isinstance(node, dict) or key not in node:
+        raise ConfigError(f"--set {text}: there is no key {name!r}; {_known(node)}")
+    try:
+        node[key] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        node[key] = value
+    origins[name] = f"--set {name}"
+
+
+def _known(node: Any) -> str:
+    return (
+        "known here: " + ", ".join(sorted(str(k) for k in node)) if isinstance(node, dict) else ""
+    )
+
+
+def _convert(tree: dict[str, Any], origins: dict[str, str]) -> Settings:
+    flat = {k: v for k, v in tree.items() if k not in ("thresholds", "universe")}
+    thresholds = dict(tree.get("thresholds", {}))
+    flat["reference"] = thresholds.pop("reference", {})
+    flat["patterns"] = thresholds
+    universe = tree.get("universe", {})
+    flat["universes"] = universe.get("universes") if isinstance(universe, dict) else universe
+    if isinstance(universe, dict) and set(universe) - {"universes"}:
+        unknown = sorted(set(universe) - {"universes"})[0]
+        raise ConfigError(
+            f"{origins.get(f'universe.{unknown}', 'universe.yaml')}: "
+            f"unknown key {unknown!r}; expected only 'universes'"
+        )
+    try:
+        settings = msgspec.convert(flat, Settings)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), flat, origins) from None
+    _check(settings, origins)
+    return settings
+
+
+def _explained(message: str, flat: dict[str, Any], origins: dict[str, str]) -> ConfigError:
+    what, _, at = message.partition(" - at `$")
+    path = re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", at.rstrip("`")).strip(".")
+    unknown = re.search(r"unknown field `([^`]*)`", what)
+    if unknown:
+        path = f"{path}.{unknown.group(1)}".strip(".")
+    keys = path.split(".") if path else []
+    name = {
+        "patterns": "thresholds",
+        "universes": "universe.universes",
+        "reference": "thresholds.reference",
+    }.get(keys[0] if keys else "")
+    full = ".".join([name, *keys[1:]]) if name else path
+    origin = next((origins[p] for p in _prefixes(full) if p in origins), "the settings")
+    found = _lookup(flat, keys)
+    got = "" if unknown or found is None else f"; got {found!r}"
+    said = "unknown key" if unknown else what[0].lower() + what[1:]
+    return ConfigError(f"{origin}: {path or 'top level'}: {said}{got}")
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+
+
+def _lookup(node: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        if isinstance(node, dict):
+            node = node.get(key)
+        elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return None
+    return node
+
+
+def _check(settings: Settings, origins: dict[str, str]) -> None:
+    def fail(key: str, expected: str, got: Any) -> None:
+        origin = next((origins[p] for p in _prefixes(key) if p in origins), "the settings")
+        raise ConfigError(f"{origin}: {key}: expected {expected}; got {got!r}")
+
+    feed = settings.feed
+    if feed.speed != "max":
+        try:
+            if not float(feed.speed) > 0:
+                raise ValueError
+        except ValueError:
+            fail("feed.speed", "a number above 0, or max", feed.speed)
+    if not re.match(r"wss?://", feed.url):
+        fail("feed.url", "ws://... or wss://...", feed.url)
+    if not re.match(r"https?://", feed.rest_url):
+        fail("feed.rest_url", "http://... or https://...", feed.rest_url)
+    if isinstance(feed.instruments, str) and feed.instruments not in settings.universes:
+        fail(
+            "feed.instruments",
+            "a list, or one of " + ", ".join(settings.universes),
+            feed.instruments,
+        )
+    if settings.redis.url != "embedded" and not re.match(r"(rediss?|unix)://", settings.redis.url):
+        fail("redis.url", "embedded, redis://, rediss:// or unix://", _no_password(settings))
+    for store in ("system", "continuous_market", "cumulative_volume", "alerts"):
+        if store not in settings.redis.stores:
+            fail(f"redis.stores.{store}", "a db and a prefix", None)
+    for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):
+        if not settings.calendar.hours.get(segment):
+            fail(f"calendar.hours.{segment}", "a list of hours", None)
+
+
+def _no_password(settings: Settings) -> str:
+    return re.sub(r"//[^@/]*@", "//***@", settings.redis.url)
+
+
+def redacted_url(url: str) -> str:
+    """A URL without its user information and query, fit for logs and the screen."""
+    return re.sub(r"//[^@/]*@", "//***@", url).split("?")[0]
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where an engine keeps what it writes."""
+
+    state: Path
+    profile: str
+
+    @property
+    def journals(self) -> Path:
+        return self.state / "journals"
+
+    @property
+    def redis(self) -> Path:
+        return self.state / "redis"
+
+    @property
+    def credentials(self) -> Path:
+        return self.state / "credentials.json"
+
+
+def places(state: Path | None, profile: str) -> Places:
+    """The state folder of a profile, made with mode 0700.
+
+    Raises:
+        ConfigError: the folder cannot be made, or its sockets' paths would be too long.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", profile):
+        raise ConfigError(f"--profile {profile!r}: expected 1 to 32 letters, digits, - or _")
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    root = state or Path(base) / "kitetui"
+    found = Places((root if profile == "default" else root / profile).absolute(), profile)
+    if len(os.fsencode(found.redis / "valkey.sock")) > _UNIX_SOCKET_PATH_MAX:
+        raise ConfigError(
+            f"--state {root}: its socket's path would be over "
+            f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
+        )
+    for folder in (found.state, found.journals, found.redis):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--state {folder}: cannot be made: {error.strerror}") from None
+    return found
