@@ -1,0 +1,1 @@
+"""The engine: bytes become columns, columns bars, bars signals, signals alerts."""

@@ -1,0 +1,107 @@
+"""Sessions: which hours each segment trades on each date. Holds no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import msgspec
+
+from kitetui.config import CalendarSettings, HoursSettings
+
+IST_OFFSET_S = 19_800
+DAY_S = 86_400
+SEGMENTS = ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity")
+"""Hour classes; an instrument row carries the position of its class in this tuple."""
+
+_EPOCH = date(1970, 1, 1)
+
+
+def ist_day(epoch_s: int) -> int:
+    """Days since the epoch of the Indian date that holds a second."""
+    return (epoch_s + IST_OFFSET_S) // DAY_S
+
+
+def day_date(day: int) -> date:
+    """The date of a day number."""
+    return _EPOCH + timedelta(days=day)
+
+
+def date_day(on: date) -> int:
+    """The day number of a date."""
+    return (on - _EPOCH).days
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One continuous session, epoch seconds, half open: [open_s, close_s)."""
+
+    pre_open_s: int
+    open_s: int
+    close_s: int
+    end_s: int
+    """The end of the closing auction, or the close where there is none."""
+
+
+class Calendar:
+    """Answers by segment and day; a date with no session answers None."""
+
+    def __init__(self, settings: CalendarSettings) -> None:
+        self._settings = settings
+        self._holidays = {date_day(date.fromisoformat(d)) for d in settings.holidays}
+        self._special = {date_day(date.fromisoformat(d)): h for d, h in settings.special.items()}
+        self._cache: dict[tuple[str, int], Session | None] = {}
+        self.first_day = date_day(date.fromisoformat(settings.covers[0]))
+        self.last_day = date_day(date.fromisoformat(settings.covers[1]))
+
+    def session(self, segment: str, day: int) -> Session | None:
+        """The session of a segment on a day (see `ist_day`), or None when it is closed."""
+        key = (segment, day)
+        if key not in self._cache:
+            self._cache[key] = self._find(segment, day)
+        return self._cache[key]
+
+    def is_trading_day(self, day: int) -> bool:
+        """Whether shares trade on a day."""
+        return self.session("equity", day) is not None
+
+    def last_sessions(self, before_s: int, count: int, segment: str = "equity") -> list[int]:
+        """The newest `count` day numbers whose session had opened by a second, oldest first."""
+        day = ist_day(before_s)
+        found: list[int] = []
+        for _ in range(count * 3 + 30):
+            session = self.session(segment, day)
+            if session is not None and session.open_s <= before_s:
+                found.append(day)
+                if len(found) == count:
+                    break
+            day -= 1
+        return found[::-1]
+
+    def _find(self, segment: str, day: int) -> Session | None:
+        special = self._special.get(day)
+        if special is not None:
+            return _at(day, special)
+        if day in self._holidays or day_date(day).weekday() >= 5:
+            return None
+        iso = day_date(day).isoformat()
+        begun = [h for h in self._settings.hours[segment] if h.from_ <= iso]
+        hours = begun[-1] if begun else self._settings.hours[segment][0]
+        return _at(day, hours)
+
+
+def _at(day: int, hours: HoursSettings) -> Session:
+    midnight_s = day * DAY_S - IST_OFFSET_S
+    open_s = midnight_s + _seconds(hours.open)
+    close_s = midnight_s + _seconds(hours.close)
+    pre_open_s = midnight_s + _seconds(hours.pre_open) if hours.pre_open else open_s
+    end_s = midnight_s + _seconds(hours.auction_end) if hours.auction_end else close_s
+    return Session(pre_open_s, open_s, close_s, end_s)
+
+
+def _seconds(text: str) -> int:
+    try:
+        hour, minute = text.split(":")
+        return int(hour) * 3600 + int(minute) * 60
+    except ValueError:
+        raise msgspec.ValidationError(f"expected a time such as 09:15, got {text!r}") from None

@@ -1,0 +1,33 @@
+"""The only source of time: wall clock, monotonic clock, and waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+"""India has one time zone and no daylight saving."""
+
+IST_OFFSET_S = 19_800
+NS = 1_000_000_000
+
+
+def wall_ns() -> int:
+    """Nanoseconds since the epoch, UTC."""
+    return time.time_ns()
+
+
+def monotonic_ns() -> int:
+    """Nanoseconds of a clock that never goes back; for intervals only."""
+    return time.monotonic_ns()
+
+
+async def sleep(seconds: float) -> None:
+    """Wait on the running loop."""
+    await asyncio.sleep(seconds)
+
+
+def ist(seconds: float) -> datetime:
+    """The Indian time of an epoch second, for people."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(IST)

@@ -1,0 +1,1 @@
+"""Bytes in: wire format, Kite protocol, drivers, recorded journals."""

@@ -1,0 +1,89 @@
+"""Reads recorded journals: Arrow IPC streams of input records. A torn tail is no error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from kitetui.engine.feed.records import RecordBatch
+
+FORMAT = b"kitetui-journal-1"
+SCHEMA = pa.schema(
+    [
+        pa.field("kind", pa.uint8(), nullable=False),
+        pa.field("connection", pa.uint8(), nullable=False),
+        pa.field("recv_ns", pa.int64(), nullable=False),
+        pa.field("payload", pa.binary(), nullable=False),
+    ],
+    metadata={b"format": FORMAT},
+)
+"""One Arrow record batch per engine batch; any pyarrow reads it."""
+
+
+class JournalError(Exception):
+    """A file that is no journal, or none that this version reads."""
+
+
+class JournalReader:
+    """Iterates a journal's batches up to the first broken one.
+
+    Attributes:
+        batches, records: what has been read so far.
+        unread_bytes: size of the tail that could not be read; known at the end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.batches = 0
+        self.records = 0
+        self.unread_bytes = 0
+
+    def __iter__(self) -> Iterator[RecordBatch]:
+        """Batches in order.
+
+        Raises:
+            JournalError: the file is missing, unreadable, or not a journal at all.
+        """
+        try:
+            source = pa.OSFile(str(self.path), "rb")
+        except OSError as error:
+            raise JournalError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+        with source:
+            size = source.size()
+            try:
+                reader = pa.ipc.open_stream(source)
+            except (pa.ArrowInvalid, pa.ArrowException, OSError):
+                raise JournalError(
+                    f"{self.path}: is not a kitetui journal (an Arrow IPC stream); "
+                    "`kitetui import` turns recorded ticks into one"
+                ) from None
+            metadata = reader.schema.metadata or {}
+            if metadata.get(b"format") != FORMAT or reader.schema.names != SCHEMA.names:
+                found = metadata.get(b"format", b"none").decode(errors="replace")[:40]
+                raise JournalError(f"{self.path}: expected {FORMAT.decode()}, found {found}")
+            good = source.tell()
+            while True:
+                try:
+                    table = reader.read_next_batch()
+                    table.validate(full=True)
+                    batch = _records(table)
+                except StopIteration:
+                    break
+                except (pa.ArrowException, OSError, ValueError, MemoryError):
+                    self.unread_bytes = size - good
+                    break
+                good = source.tell()
+                self.batches += 1
+                self.records += len(batch)
+                yield batch
+
+
+def _records(table: pa.RecordBatch) -> RecordBatch:
+    out = RecordBatch()
+    out.kind = table.column(0).to_pylist()
+    out.connection = table.column(1).to_pylist()
+    out.recv_ns = table.column(2).to_pylist()
+    out.payload = table.column(3).to_pylist()
+    return out

@@ -1,0 +1,108 @@
+"""Input records: everything the engine ever takes in, in one order."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Kind(IntEnum):
+    """What a record's payload holds."""
+
+    FRAME = 1
+    """A binary WebSocket frame, as received."""
+    TEXT = 2
+    """A text WebSocket frame, UTF-8."""
+    LINK = 3
+    """A connection event: JSON of `LinkEvent`."""
+    TIMER = 4
+    """Session time, i64 little endian, ns since the epoch."""
+    COMMAND = 5
+    """An operator's command: JSON, tagged by type (see `engine.commands`)."""
+    INSTRUMENTS = 6
+    """The instrument table: gzipped CSV in Kite's columns."""
+    SUBSCRIBE = 7
+    """The tokens asked for, in row order: JSON of `Subscribed`."""
+    HISTORY = 8
+    """A REST answer with minute candles: MessagePack of `HistoryAnswer`."""
+    CALIBRATION = 9
+    """The hash of the tables frozen at session start: ASCII."""
+
+
+class LinkEvent(msgspec.Struct, frozen=True):
+    """A change in a connection's state; it serves `rows` rows from `first_row` on."""
+
+    connection: int
+    state: str
+    reason: str = ""
+    first_row: int = 0
+    rows: int = 0
+
+
+class Subscribed(msgspec.Struct, frozen=True):
+    """Tokens in row order and the mode asked for."""
+
+    tokens: list[int]
+    mode: str
+
+
+class HistoryAnswer(msgspec.Struct, frozen=True):
+    """Minute candles of one instrument, oldest first.
+
+    `columns` is i64 (7, k), native order: minute since the epoch, open, high, low, close (raw),
+    volume, open interest.
+    """
+
+    token: int
+    columns: bytes
+
+
+class RecordBatch:
+    """Records in arrival order, as four parallel columns.
+
+    Attributes:
+        kind: `Kind` values.
+        recv_ns: receive times, ns since the epoch (UTC).
+        connection: index of the connection a frame came over; 0 otherwise.
+        payload: the bytes of each record.
+    """
+
+    __slots__ = ("connection", "kind", "payload", "recv_ns")
+
+    def __init__(self) -> None:
+        self.kind: list[int] = []
+        self.recv_ns: list[int] = []
+        self.connection: list[int] = []
+        self.payload: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def append(self, kind: int, recv_ns: int, payload: bytes, connection: int = 0) -> None:
+        """Take one record."""
+        self.kind.append(kind)
+        self.recv_ns.append(recv_ns)
+        self.connection.append(connection)
+        self.payload.append(payload)
+
+    def clear(self) -> None:
+        """Forget all records."""
+        for column in (self.kind, self.recv_ns, self.connection, self.payload):
+            column.clear()
+
+    def part(self, start: int, stop: int) -> RecordBatch:
+        """Records [start, stop) as a batch of their own."""
+        out = RecordBatch()
+        out.kind = self.kind[start:stop]
+        out.recv_ns = self.recv_ns[start:stop]
+        out.connection = self.connection[start:stop]
+        out.payload = self.payload[start:stop]
+        return out
+
+    def extend(self, other: RecordBatch) -> None:
+        """Take all records of another batch."""
+        self.kind.extend(other.kind)
+        self.recv_ns.extend(other.recv_ns)
+        self.connection.extend(other.connection)
+        self.payload.extend(other.payload)

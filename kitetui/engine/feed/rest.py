@@ -1,0 +1,86 @@
+"""Kite's REST: the instrument dump and minute history. Errors carry no secrets."""
+
+from __future__ import annotations
+
+import logging
+
+import httpx
+
+from kitetui.config import FeedSettings
+from kitetui.engine.clock import ist, monotonic_ns, sleep
+from kitetui.engine.feed.credentials import Credentials
+
+# httpx logs whole URLs at INFO.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+DUMP_TIMEOUT_S = 60.0
+TRIES = 4
+
+
+class RestError(Exception):
+    """A call that failed for good: its route and what the server said, without secrets."""
+
+
+class KiteRest:
+    """The calls that the engine needs, within Kite's rates."""
+
+    def __init__(self, settings: FeedSettings, credentials: Credentials) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._client = httpx.AsyncClient(
+            base_url=settings.rest_url, timeout=15.0, trust_env=False,
+            headers={"X-Kite-Version": "3"},
+        )  # fmt: skip
+        self._next_history_ns = 0
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.aclose()
+
+    async def instruments(self) -> bytes:
+        """The whole dump as CSV; needs no login.
+
+        Raises:
+            RestError: it cannot be fetched.
+        """
+        answer = await self._get("/instruments", {}, authorised=False, within_s=DUMP_TIMEOUT_S)
+        return answer.content
+
+    async def minutes(self, token: int, from_s: int, to_s: int) -> bytes:
+        """The answer with minute candles of [from_s, to_s] and open interest, as it came.
+
+        Raises:
+            RestError: it cannot be fetched.
+        """
+        wait_ns = self._next_history_ns - monotonic_ns()
+        if wait_ns > 0:
+            await sleep(wait_ns / 1e9)
+        self._next_history_ns = monotonic_ns() + int(1.02e9 / self._settings.history_per_s)
+        query = {"from": f"{ist(from_s):%Y-%m-%d %H:%M:%S}", "to": f"{ist(to_s):%Y-%m-%d %H:%M:%S}",
+                 "oi": "1"}  # fmt: skip
+        answer = await self._get(f"/instruments/historical/{token}/minute", query)
+        return answer.content
+
+    async def _get(self, route: str, query: dict[str, str], *, authorised: bool = True,
+                   within_s: float = 15.0) -> httpx.Response:  # fmt: skip
+        headers = {}
+        if authorised:
+            pair = f"{self._credentials.api_key}:{self._credentials.access_token.reveal()}"
+            headers["Authorization"] = f"token {pair}"
+        reason = ""
+        for attempt in range(TRIES):
+            try:
+                answer = await self._client.get(
+                    route, params=query, headers=headers, timeout=within_s
+                )
+            except httpx.HTTPError as error:
+                reason = type(error).__name__
+            else:
+                if answer.status_code == 200:
+                    return answer
+                reason = f"HTTP {answer.status_code}"
+                if answer.status_code not in (429, 500, 502, 503, 504):
+                    break
+            await sleep(0.5 * 2**attempt)
+        raise RestError(f"{route}: {reason}")

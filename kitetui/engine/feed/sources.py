@@ -1,0 +1,240 @@
+"""Drivers: Kite's WebSocket, and recorded journals. They do I/O and put records into the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+
+from kitetui.config import FeedSettings
+from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.feed.credentials import Credentials, CredentialsError
+from kitetui.engine.feed.journal_reader import JournalReader
+from kitetui.engine.feed.records import Kind, LinkEvent, RecordBatch, Subscribed
+from kitetui.engine.feed.session import Connection, Do, LinkState, Subscriptions, connect_url
+
+NS = 1_000_000_000
+CREDENTIALS_POLL_S = 2.0
+
+_quiet = logging.getLogger("kitetui.websockets")
+_quiet.setLevel(logging.WARNING)  # at DEBUG websockets logs the request line with its token
+
+
+class Inbox(Protocol):
+    """Where drivers put what they take in."""
+
+    def put(self, kind: int, payload: bytes, connection: int = 0) -> None: ...
+
+    def put_batch(self, batch: RecordBatch) -> None: ...
+
+
+class KiteSource:
+    """Keeps up to three WebSockets to the ticker alive.
+
+    Attributes:
+        connections: one per shard, with their states.
+    """
+
+    def __init__(self, settings: FeedSettings, credentials: Callable[[], Credentials],
+                 inbox: Inbox) -> None:  # fmt: skip
+        self._settings = settings
+        self._read_credentials = credentials
+        self._credentials = credentials()
+        self._inbox = inbox
+        self._subscriptions = Subscriptions(settings.mode)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._said: dict[int, tuple[str, str]] = {}
+        self.connections: list[Connection] = []
+
+    @property
+    def reconnects(self) -> int:
+        """Times that any connection came back."""
+        return sum(c.reconnects for c in self.connections)
+
+    @property
+    def last_frame_ns(self) -> int:
+        """Monotonic time of the newest frame on any connection; 0 before any."""
+        return max((c.last_frame_ns for c in self.connections), default=0)
+
+    def subscribe(self, tokens: list[int]) -> None:
+        """Want tokens and open the connections that carry them.
+
+        Raises:
+            ValueError: more tokens than Kite's connections can carry.
+        """
+        self._subscriptions.add(tokens)
+        shards = self._subscriptions.shards(
+            self._settings.max_connections, self._settings.max_per_connection
+        )
+        asked = msgspec.json.encode(Subscribed(tokens, self._settings.mode))
+        self._inbox.put(Kind.SUBSCRIBE, asked)
+        first = 0
+        for number, shard in enumerate(shards):
+            connection = Connection(self._settings, shard)
+            self.connections.append(connection)
+            self._tasks.append(
+                asyncio.get_running_loop().create_task(self._keep(number, connection, first))
+            )
+            first += len(shard)
+
+    async def close(self) -> None:
+        """Close every socket."""
+        for connection in self.connections:
+            connection.close()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep(self, number: int, connection: Connection, first_row: int) -> None:
+        """One connection, for ever: dial, read, wait, again."""
+        last_look_ns = 0
+        while connection.state is not LinkState.CLOSED:
+            self._say(number, connection, first_row)
+            do, wait_s = connection.step(monotonic_ns())
+            if do is Do.CONNECT:
+                await self._dial(number, connection, first_row)
+                continue
+            if connection.state is LinkState.AUTH_EXPIRED:
+                if monotonic_ns() - last_look_ns > CREDENTIALS_POLL_S * NS:
+                    last_look_ns = monotonic_ns()
+                    self._look_for_credentials(connection)
+                wait_s = 0.5
+            await asyncio.sleep(max(wait_s, 0.01))
+
+    def _look_for_credentials(self, connection: Connection) -> None:
+        try:
+            found = self._read_credentials()
+        except CredentialsError:
+            return
+        if (found.api_key, found.access_token.reveal()) != (
+            self._credentials.api_key,
+            self._credentials.access_token.reveal(),
+        ):
+            self._credentials = found
+            for other in self.connections:
+                other.credentials_changed()
+
+    def _say(self, number: int, connection: Connection, first_row: int) -> None:
+        """Record a change of state."""
+        now = (str(connection.state), connection.reason)
+        if self._said.get(number) != now:
+            self._said[number] = now
+            event = LinkEvent(number, *now, first_row, len(connection.shard))
+            self._inbox.put(Kind.LINK, msgspec.json.encode(event), number)
+
+    async def _dial(self, number: int, connection: Connection, first_row: int) -> None:
+        connection.dialled(monotonic_ns())
+        credentials = self._credentials
+        url = connect_url(self._settings.url, credentials.api_key, credentials.access_token)
+        try:
+            socket = await connect(
+                url.reveal(),
+                compression=None,
+                proxy=None,
+                max_size=self._settings.max_frame_bytes,
+                open_timeout=self._settings.connect_timeout_s,
+                close_timeout=1.0,
+                ping_interval=None,
+                additional_headers={"X-Kite-Version": "3"},
+                logger=_quiet,
+            )
+        except InvalidStatus as error:
+            connection.refused(monotonic_ns(), error.response.status_code, _jitter())
+        except (InvalidHandshake, InvalidURI, OSError, TimeoutError, WebSocketException) as error:
+            # The exception's text may hold the URL and with it the token: only its kind is kept.
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            connection.lost(monotonic_ns(), f"cannot connect: {reason}", _jitter())
+        else:
+            await self._read(number, connection, socket, first_row)
+
+    async def _read(self, number: int, connection: Connection, socket: ClientConnection,
+                    first_row: int) -> None:  # fmt: skip
+        watch = asyncio.get_running_loop().create_task(_watch(connection, socket))
+        reason = "closed"
+        try:
+            for message in connection.opened(monotonic_ns()):
+                await socket.send(message)
+            put = self._inbox.put
+            while True:
+                frame = await socket.recv()
+                if connection.received(monotonic_ns()):
+                    self._say(number, connection, first_row)
+                if isinstance(frame, bytes):
+                    put(Kind.FRAME, frame, number)
+                else:
+                    put(Kind.TEXT, frame.encode(), number)
+        except ConnectionClosed as closed:
+            code = closed.rcvd.code if closed.rcvd else 1006
+            reason = f"closed {code}"
+        finally:
+            watch.cancel()
+            socket.transport.abort()
+        if connection.state is LinkState.STALE:
+            reason = connection.reason
+            self._say(number, connection, first_row)
+        connection.lost(monotonic_ns(), reason, _jitter())
+
+
+async def _watch(connection: Connection, socket: ClientConnection) -> None:
+    """Abort the socket when it has been silent for too long."""
+    while True:
+        do, wait_s = connection.step(monotonic_ns())
+        if do is Do.ABORT:
+            socket.transport.abort()
+            return
+        await asyncio.sleep(max(wait_s, 0.01))
+
+
+class ReplaySource:
+    """Plays a journal: the same records, at a multiple of their pace or as fast as possible.
+
+    Attributes:
+        done: set when the last record has been given.
+        reader: counts what was read and what was not.
+    """
+
+    def __init__(self, path: Path, speed: float | None, inbox: Inbox) -> None:
+        self.reader = JournalReader(path)
+        self.done = asyncio.Event()
+        self._speed = speed
+        self._inbox = inbox
+
+    async def run(self) -> None:
+        """Give every record to the inbox.
+
+        Raises:
+            JournalError: the file is no journal.
+        """
+        began_ns = monotonic_ns()
+        first_ns = 0
+        try:
+            for batch in self.reader:
+                first_ns = first_ns or batch.recv_ns[0]
+                if self._speed is not None:
+                    due_ns = (batch.recv_ns[0] - first_ns) / self._speed
+                    await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
+                else:
+                    await asyncio.sleep(0)
+                self._inbox.put_batch(batch)
+        finally:
+            self.done.set()
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - spreads reconnects, keeps no secret

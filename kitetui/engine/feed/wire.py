@@ -1,0 +1,354 @@
+"""Kite's binary format: frames of packets to columns, and back. Big endian throughout.
+
+A frame is a u16 count, then per packet a u16 length and its bytes; a frame of at most one byte
+is a heartbeat. The packet's length alone tells its kind, never the mode that was asked for.
+Prices and quantities are unsigned; only an index packet's `change` is signed.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kitetui.engine.feed.batch import (
+    COLUMNS,
+    FULL,
+    INDEX_FULL,
+    INDEX_QUOTE,
+    LENGTHS,
+    LTP,
+    PACKET_MAX,
+    QUOTE,
+    TickBatch,
+)
+
+DIVISORS: Mapping[int, int] = {
+    1: 100,  # NSE
+    2: 100,  # NFO
+    3: 10_000_000,  # CDS
+    4: 100,  # BSE
+    5: 100,  # BFO
+    6: 10_000,  # BCD
+    7: 100,  # MCX
+    8: 100,  # MCX-SX
+    9: 100,  # indices
+    12: 10_000,  # NCO
+}
+"""Segment (the token's low byte) to the divisor of its prices."""
+
+DEFAULT_DIVISOR = 100
+INDEX_SEGMENT = 9
+INFLATED_MAX = 4 << 20
+
+_POSITION = {name: at for at, name in enumerate(COLUMNS)}
+_WORDS: dict[int, tuple[str, ...]] = {
+    LTP: ("token", "ltp"),
+    INDEX_QUOTE: ("token", "ltp", "high", "low", "open", "close", "change"),
+    INDEX_FULL: ("token", "ltp", "high", "low", "open", "close", "change", "exch_s"),
+    QUOTE: COLUMNS[:11],
+    FULL: COLUMNS[:16],
+}
+"""The u32 words of each packet, in wire order. Note the index order: high, low, open, close."""
+
+_WORD_POSITIONS = {
+    length: np.array([_POSITION[w] for w in words]) for length, words in _WORDS.items()
+}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    length: np.dtype([("words", ">u4", (len(words),))])
+    for length, words in _WORDS.items()
+    if length != FULL
+}
+_DTYPES[FULL] = np.dtype(
+    [
+        ("words", ">u4", (16,)),
+        (
+            "depth",
+            [("quantity", ">u4"), ("price", ">u4"), ("orders", ">u2"), ("pad", ">u2")],
+            (10,),
+        ),
+    ]
+)
+_FRAMED: dict[int, np.dtype[Any]] = {
+    length: np.dtype([("length", ">u2"), ("packet", dtype)]) for length, dtype in _DTYPES.items()
+}
+_CHANGE = _POSITION["change"]
+_RECV = _POSITION["recv_ns"]
+_U16 = struct.Struct(">H")
+
+
+class Decoded(msgspec.Struct):
+    """What a run of frames held.
+
+    `announced` packets = ticks in `batch` + the packets of `rejected`, always.
+    `trailing_bytes` belong to no packet.
+    """
+
+    batch: TickBatch
+    frames: int = 0
+    heartbeats: int = 0
+    inflated: int = 0
+    announced: int = 0
+    bad_frames: int = 0
+    trailing_bytes: int = 0
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def reject(self, reason: str, packets: int) -> None:
+        """Count announced packets that gave no tick."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + packets
+
+
+def decode(frames: Sequence[bytes], recv_ns: Sequence[int] | None = None) -> Decoded:
+    """Decode frames to one batch, ticks in arrival order. Never raises on any bytes.
+
+    Whole packets are kept; what is missing, unknown or left over is counted by reason.
+
+    Args:
+        frames: binary WebSocket messages.
+        recv_ns: receive time of each frame, ns since the epoch; zeros when absent.
+    """
+    out = Decoded(TickBatch(0))
+    bodies: list[bytes] = []
+    counts: list[int] = []
+    times: list[int] = []
+    uniform = 0
+    for at, frame in enumerate(frames):
+        out.frames += 1
+        size = len(frame)
+        if size < 2:
+            out.heartbeats += 1
+            continue
+        count = (frame[0] << 8) | frame[1]
+        length = (frame[2] << 8) | frame[3] if size >= 4 else 0
+        if length not in _FRAMED or size != 2 + count * (2 + length):
+            length = 0
+        if not bodies:
+            uniform = length
+        elif length != uniform:
+            uniform = 0
+        bodies.append(frame)
+        counts.append(count)
+        times.append(recv_ns[at] if recv_ns is not None else 0)
+    if not bodies:
+        return out
+    if uniform:
+        batch = _decode_uniform(bodies, uniform)
+        if batch is not None:
+            out.announced = len(batch)
+            out.batch = batch
+            batch.cols[_RECV] = np.repeat(np.array(times, np.int64), counts)
+            return out
+    _decode_mixed(bodies, times, out)
+    return out
+
+
+def _decode_uniform(bodies: list[bytes], length: int) -> TickBatch | None:
+    """All packets of all frames have one length: no walk over packets is needed."""
+    joined = b"".join([body[2:] for body in bodies])
+    framed = np.frombuffer(joined, _FRAMED[length])
+    if not (framed["length"] == length).all():
+        return None
+    batch = _empty(len(framed))
+    if length == FULL:
+        batch.packets = np.frombuffer(joined, np.uint8).reshape(-1, 2 + FULL)[:, 2:]
+    else:
+        raw = np.frombuffer(joined, np.uint8).reshape(-1, 2 + length)
+        batch.packets = np.zeros((len(framed), PACKET_MAX), np.uint8)
+        batch.packets[:, :length] = raw[:, 2:]
+    _fill(batch, slice(None), framed["packet"], length)
+    return batch
+
+
+def _decode_mixed(bodies: list[bytes], times: list[int], out: Decoded) -> None:
+    """Walk every frame packet by packet, then decode each length in one stroke."""
+    chunks: list[bytes] = []
+    offsets: list[int] = []
+    lengths: list[int] = []
+    packet_times: list[int] = []
+    base = 0
+    for body, at_ns in zip(bodies, times, strict=True):
+        frame, starts, sizes, whole = _walk(body, out)
+        if not whole:
+            out.bad_frames += 1
+        chunks.append(frame)
+        offsets.extend([base + s for s in starts])
+        lengths.extend(sizes)
+        packet_times.extend([at_ns] * len(starts))
+        base += len(frame)
+    raw = np.frombuffer(b"".join(chunks), np.uint8)
+    length = np.array(lengths, np.uint8)
+    offset = np.array(offsets, np.int64)
+    batch = _empty(len(length))
+    batch.packets = np.zeros((len(length), PACKET_MAX), np.uint8)
+    for kind in LENGTHS:
+        index = np.flatnonzero(length == kind)
+        if len(index):
+            packets = np.lib.stride_tricks.sliding_window_view(raw, kind)[offset[index]]
+            batch.packets[index, :kind] = packets
+            _fill(batch, index, packets.view(_DTYPES[kind])[:, 0], kind)
+    batch.cols[_RECV] = packet_times
+    out.batch = batch
+
+
+def _walk(frame: bytes, out: Decoded) -> tuple[bytes, list[int], list[int], bool]:
+    """Find the known packets of a frame; inflate it first where it is a zlib stream."""
+    count, starts, sizes, unknown, end = _tile(frame)
+    if not (len(starts) + unknown == count and end == len(frame)):
+        inflated = _inflate(frame)
+        if inflated is not None:
+            out.inflated += 1
+            frame = inflated
+            count, starts, sizes, unknown, end = _tile(frame)
+    missing = count - len(starts) - unknown
+    out.announced += count
+    if unknown:
+        out.reject("unknown_length", unknown)
+    if missing:
+        out.reject("truncated", missing)
+    else:
+        out.trailing_bytes += len(frame) - end
+    return frame, starts, sizes, not (unknown or missing or end != len(frame))
+
+
+def _tile(frame: bytes) -> tuple[int, list[int], list[int], int, int]:
+    """Announced count; offsets and lengths of known packets; unknown ones; where it ended."""
+    size = len(frame)
+    count = (frame[0] << 8) | frame[1] if size >= 2 else 0
+    starts: list[int] = []
+    sizes: list[int] = []
+    unknown = 0
+    at = 2
+    for _ in range(count):
+        start = at + 2
+        if start > size:
+            break
+        length = (frame[at] << 8) | frame[at + 1]
+        if start + length > size:
+            break
+        if length in _DTYPES:
+            starts.append(start)
+            sizes.append(length)
+        else:
+            unknown += 1
+        at = start + length
+    return count, starts, sizes, unknown, at
+
+
+def _inflate(frame: bytes) -> bytes | None:
+    """The content of a zlib stream, or None: a valid count can never look like its header."""
+    if frame[0] != 0x78 or ((frame[0] << 8) | frame[1]) % 31:
+        return None
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(frame, INFLATED_MAX)
+    except zlib.error:
+        return None
+    return content if inflater.eof and len(content) >= 2 else None
+
+
+def _empty(n: int) -> TickBatch:
+    batch = TickBatch.__new__(TickBatch)
+    batch.cols = np.zeros((len(COLUMNS), n), np.int64)
+    batch.depth = np.zeros((n, 10, 3), np.int64)
+    batch.length = np.zeros(n, np.uint8)
+    batch.row = np.full(n, -1, np.int32)
+    batch.flags = np.zeros(n, np.uint16)
+    return batch
+
+
+def _fill(batch: TickBatch, index: Any, packets: Any, length: int) -> None:
+    batch.length[index] = length
+    words = packets["words"]
+    if isinstance(index, slice):
+        for word, position in enumerate(_WORD_POSITIONS[length]):
+            batch.cols[position] = words[:, word]
+    else:
+        batch.cols[_WORD_POSITIONS[length][:, None], index] = words.T
+    if length in (INDEX_QUOTE, INDEX_FULL):
+        batch.cols[_CHANGE, index] = words[:, 6].astype(np.uint32).view(np.int32)
+    elif length == FULL:
+        depth = packets["depth"]
+        batch.depth[index, :, 0] = depth["quantity"]
+        batch.depth[index, :, 1] = depth["price"]
+        batch.depth[index, :, 2] = depth["orders"]
+
+
+def encode_packets(batch: TickBatch) -> list[bytes]:
+    """The packets of a batch, each by its `length`; values beyond their width wrap.
+
+    Raises:
+        ValueError: a length that is no packet of Kite's.
+    """
+    out: list[bytes] = [b""] * len(batch)
+    for kind in np.unique(batch.length).tolist():
+        if kind not in _DTYPES:
+            raise ValueError(f"no packet is {kind} bytes long; known: {LENGTHS}")
+        index = np.flatnonzero(batch.length == kind)
+        packets = np.zeros(len(index), _DTYPES[kind])
+        packets["words"] = batch.cols[_WORD_POSITIONS[kind][:, None], index].T & 0xFFFFFFFF
+        if kind == FULL:
+            packets["depth"]["quantity"] = batch.depth[index, :, 0]
+            packets["depth"]["price"] = batch.depth[index, :, 1]
+            packets["depth"]["orders"] = batch.depth[index, :, 2]
+        raw = packets.tobytes()
+        for place, at in enumerate(index.tolist()):
+            out[at] = raw[place * kind : (place + 1) * kind]
+    return out
+
+
+def encode_frame(packets: Sequence[bytes]) -> bytes:
+    """One frame that holds the packets."""
+    parts = [_U16.pack(len(packets))]
+    for packet in packets:
+        parts.append(_U16.pack(len(packet)))
+        parts.append(packet)
+    return b"".join(parts)
+
+
+MODES = {LTP: "ltp", INDEX_QUOTE: "quote", INDEX_FULL: "full", QUOTE: "quote", FULL: "full"}
+
+
+def to_dicts(batch: TickBatch, divisors: Mapping[int, int] = DIVISORS) -> list[dict[str, Any]]:
+    """Ticks under the official Python client's field names (kiteconnect >= 4); times in epoch s."""
+    out = []
+    depth = batch.depth.tolist()
+    columns = batch.cols[:17].T.tolist()
+    for at, length in enumerate(batch.length.tolist()):
+        (token, ltp, ltq, atp, volume, tbq, tsq, open_, high, low, close,
+         ltt_s, oi, oi_high, oi_low, exch_s, _) = columns[at]  # fmt: skip
+        segment = token & 0xFF
+        d = divisors.get(segment, DEFAULT_DIVISOR)
+        tick: dict[str, Any] = {
+            "tradable": segment != INDEX_SEGMENT,
+            "mode": MODES[length],
+            "instrument_token": token,
+            "last_price": ltp / d,
+        }
+        if length != LTP:
+            tick["ohlc"] = {"high": high / d, "low": low / d, "open": open_ / d, "close": close / d}
+            tick["change"] = (ltp / d - close / d) * 100 / (close / d) if close else 0
+        if length >= QUOTE:
+            tick["last_traded_quantity"] = ltq
+            tick["average_traded_price"] = atp / d
+            tick["volume_traded"] = volume
+            tick["total_buy_quantity"] = tbq
+            tick["total_sell_quantity"] = tsq
+        if length == INDEX_FULL:
+            tick["exchange_timestamp"] = exch_s
+        if length == FULL:
+            tick["last_trade_time"] = ltt_s
+            tick["oi"] = oi
+            tick["oi_day_high"] = oi_high
+            tick["oi_day_low"] = oi_low
+            tick["exchange_timestamp"] = exch_s
+            levels = [
+                {"quantity": q, "price": price / d, "orders": orders}
+                for q, price, orders in depth[at]
+            ]
+            tick["depth"] = {"buy": levels[:5], "sell": levels[5:]}
+        out.append(tick)
+    return out
