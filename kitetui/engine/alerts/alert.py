@@ -1,0 +1,58 @@
+"""An alert: what fired, how strong it is, and where it stands."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from hashlib import blake2b
+
+import msgspec
+
+
+class AlertState(StrEnum):
+    """Where an alert stands."""
+
+    UNACKED = "unacked"
+    ACKED = "acked"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One episode of one rule on one symbol.
+
+    Attributes:
+        bar_s: first second of the bar that opened the episode.
+        at_s: session second at which it was raised.
+        price: rupees at the bar's close; side: +1, -1 or 0.
+        score, confidence: in [0, 1]; the confidence is the score's rank among past firings.
+        evidence: each formula's value.
+        revision: grows with every change; a command must name the one it saw.
+    """
+
+    alert_id: str
+    symbol: str
+    token: int
+    pattern: str
+    timeframe: str
+    side: int
+    bar_s: int
+    at_s: int
+    price: float
+    score: float
+    confidence: float
+    evidence: dict[str, float]
+    tags: tuple[str, ...] = ()
+    episode: int = 1
+    revision: int = 1
+    state: AlertState = AlertState.UNACKED
+    acked_by: str = ""
+    acked_s: int = 0
+
+    @property
+    def direction(self) -> str:
+        """up, down or none."""
+        return {1: "up", -1: "down"}.get(self.side, "none")
+
+
+def alert_id(symbol: str, rule: str, timeframe: str, side: int, opened_s: int) -> str:
+    """The id of an episode: the same event has the same id in any process, replay or retry."""
+    key = f"{symbol}\x1f{rule}\x1f{timeframe}\x1f{side}\x1f{opened_s}"
+    return blake2b(key.encode(), digest_size=8).hexdigest()

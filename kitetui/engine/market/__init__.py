@@ -1,0 +1,1 @@
+"""What we know: instruments, clean ticks, bars, indicators, volume."""

@@ -1,0 +1,329 @@
+"""Normalisation: raw ticks to rows, flags, event times and volume increments."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from kitetui.engine.calendar import SEGMENTS, Calendar, day_date, ist_day
+from kitetui.engine.feed.batch import FULL, I64, QUOTE, U16, Bool, Flag, TickBatch
+from kitetui.engine.market.instruments import Rows
+
+IST_OFFSET_S = 19_800
+DAY_S = 86_400
+NS = 1_000_000_000
+_NEVER = -(1 << 62)
+_AHEAD_S = 7 * DAY_S
+"""A packet this far ahead of all seen, and of our clock by a day, has a broken time."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A silence of the whole feed inside the session, in exchange seconds."""
+
+    from_s: int
+    to_s: int
+
+    @property
+    def seconds(self) -> int:
+        return self.to_s - self.from_s
+
+
+class Clean(msgspec.Struct):
+    """A batch with what normalisation found out, in arrival order.
+
+    Attributes:
+        at_s: i64 (n,), the second each tick belongs to.
+        exch_s: i64 (n,), the exchange second that moves the watermark; `_NEVER` moves nothing.
+        increment: i64 (n,), volume since the row's last tick.
+        folds: bool (n,), whether the tick is a trade (or an index value) to put into a bar.
+        gaps: silences that ended in this batch.
+    """
+
+    ticks: TickBatch
+    at_s: I64
+    exch_s: I64
+    increment: I64
+    folds: Bool
+    gaps: list[Gap]
+
+
+class TickCounts(msgspec.Struct):
+    """received = used + duplicates + late + rejected, always."""
+
+    received: int = 0
+    used: int = 0
+    duplicates: int = 0
+    late: int = 0
+    rejected: int = 0
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def reject(self, reason: str, count: int) -> None:
+        """Count ticks kept out of every derivation."""
+        if count:
+            self.rejected += count
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+
+class Normaliser:
+    """State of normalisation: one entry per row.
+
+    Attributes:
+        newest_s: the newest exchange second seen over the feed; 0 before any.
+        session_ns: session time of the last TIMER; stamps packets that carry no time.
+        first_volume, last_volume: i64 (rows,), cumulative volume at baseline and now.
+        out_of_session_volume: i64 (rows,).
+    """
+
+    def __init__(self, rows: Rows, calendar: Calendar, gap_after_s: float) -> None:
+        capacity = rows.capacity
+        self._rows = rows
+        self._calendar = calendar
+        self._gap_after_s = int(gap_after_s)
+        self.counts = TickCounts()
+        self.newest_s = 0
+        self.session_ns = 0
+        self.gap_count = 0
+        self.epoch_day: I64 = np.full(capacity, -1, np.int64)
+        self.first_volume: I64 = np.zeros(capacity, np.int64)
+        self.last_volume: I64 = np.zeros(capacity, np.int64)
+        self.out_of_session_volume: I64 = np.zeros(capacity, np.int64)
+        self.last_exch_s: I64 = np.zeros(capacity, np.int64)
+        self.last_seen_s: I64 = np.zeros(capacity, np.int64)
+        self.anchor_minute: I64 = np.zeros(capacity, np.int64)
+        self._packets = np.zeros((capacity, 23), np.uint64)
+        self._gap_seen: I64 = np.zeros(capacity, np.int64)
+        self._first_of_day: dict[int, int] = {}
+        self._hours_day = -1
+        self._open_s: I64 = np.zeros(len(SEGMENTS), np.int64)
+        self._close_s: I64 = np.zeros(len(SEGMENTS), np.int64)
+
+    def connection_live(self, first_row: int, rows: int) -> None:
+        """A connection came up: each of its rows gets the server's cached tick first."""
+        self._gap_seen[first_row : first_row + rows] = -1
+
+    def apply(self, ticks: TickBatch) -> Clean:
+        """Normalise one run of ticks; sets their rows and flags."""
+        n = len(ticks)
+        self.counts.received += n
+        ticks.row = self._rows.admit(ticks.token)
+        bad = self._quarantine(ticks)
+        stamp, exch_s = self._times(ticks, bad)
+        gaps, gap_index = self._gaps(exch_s)
+        increment = np.zeros(n, np.int64)
+        valid = np.flatnonzero(~bad)
+        order = valid[np.argsort(ticks.row[valid], kind="stable")]
+        if len(order):
+            self._walk_rows(ticks, order, gap_index, stamp, increment)
+        folds, at_s = self._destination(ticks, stamp, exch_s, increment, bad)
+        moved = exch_s[exch_s > 0]
+        if len(moved):
+            self.newest_s = max(self.newest_s, int(moved.max()))
+        return Clean(ticks, at_s, exch_s, increment, folds, gaps)
+
+    def _quarantine(self, ticks: TickBatch) -> Bool:
+        unknown: Bool = ticks.row < 0
+        zero = (ticks.ltp == 0) & ~unknown
+        ahead = ticks.exch_s > np.maximum(ticks.recv_ns // NS + DAY_S, self.newest_s + _AHEAD_S)
+        ahead &= ~unknown & ~zero
+        self.counts.reject("no_row_left", int(unknown.sum()))
+        self.counts.reject("zero_price", int(zero.sum()))
+        self.counts.reject("time_ahead", int(ahead.sum()))
+        bad: Bool = unknown | zero | ahead
+        ticks.flags[bad] |= Flag.REJECTED
+        return bad
+
+    def _times(self, ticks: TickBatch, bad: Bool) -> tuple[I64, I64]:
+        """Each tick's own second, and the second that moves the watermark (or never)."""
+        timed = (ticks.exch_s > 0) & ~bad
+        exch_s = np.where(timed, ticks.exch_s, _NEVER)
+        if timed.all():
+            return ticks.exch_s, exch_s
+        known = max(self.newest_s, self.session_ns // NS)
+        running = np.maximum(np.maximum.accumulate(exch_s), known)
+        local = np.where(running > 0, running, ticks.recv_ns // NS)
+        return np.where(timed, ticks.exch_s, local), exch_s
+
+    def _gaps(self, exch_s: I64) -> tuple[list[Gap], I64]:
+        """Silences that end here, and for each tick how many silences lie before it."""
+        before = np.empty_like(exch_s)
+        before[0:1] = self.newest_s or _NEVER
+        np.maximum.accumulate(exch_s[:-1], out=before[1:])
+        np.maximum(before, self.newest_s or _NEVER, out=before)
+        found: list[Gap] = []
+        index = np.full(len(exch_s), self.gap_count, np.int64)
+        for at in np.flatnonzero((exch_s - before > self._gap_after_s) & (before > 0)):
+            gap = self._inside_session(int(before[at]), int(exch_s[at]))
+            if gap is not None and gap.seconds > self._gap_after_s:
+                found.append(gap)
+                self.gap_count += 1
+                index[at:] += 1
+        return found, index
+
+    def _inside_session(self, from_s: int, to_s: int) -> Gap | None:
+        session = self._calendar.session("equity_derivatives", ist_day(to_s))
+        if session is None:
+            return None
+        start, end = max(from_s, session.open_s), min(to_s, session.close_s)
+        return Gap(start, end) if end > start else None
+
+    def _walk_rows(
+        self, ticks: TickBatch, order: I64, gap_index: I64, stamp: I64, increment: I64
+    ) -> None:
+        """Everything that compares a tick with its row's previous one; `order` sorts by row."""
+        row = ticks.row[order].astype(np.int64)
+        first = np.empty(len(row), np.bool_)
+        first[0] = True
+        np.not_equal(row[1:], row[:-1], out=first[1:])
+        last = np.append(first[1:], True)
+        flags = ticks.flags[order]
+
+        packets = ticks.packets[order].view(np.uint64)
+        same = np.empty(len(row), np.bool_)
+        same[1:] = (packets[1:] == packets[:-1]).all(axis=1)
+        same[first] = (packets[first] == self._packets[row[first]]).all(axis=1)
+        self._packets[row[last]] = packets[last]
+        flags[same] |= Flag.DUPLICATE
+
+        seen = np.empty(len(row), np.int64)
+        ordered_gaps = gap_index[order]
+        seen[1:] = ordered_gaps[:-1]
+        seen[first] = self._gap_seen[row[first]]
+        self._gap_seen[row[last]] = ordered_gaps[last]
+        flags[seen < ordered_gaps] |= Flag.GAP_BEFORE
+        flags[seen < 0] |= Flag.CACHED_FIRST
+
+        ticks.flags[order] = flags  # the rule of the first tick reads flags in arrival order
+        self._volumes(ticks, order, row, flags, stamp, increment)
+        ticks.flags[order] = flags
+        self.last_seen_s[row[last]] = stamp[order][last]
+
+    def _volumes(
+        self, ticks: TickBatch, order: I64, row: I64, flags: U16, stamp: I64, increment: I64
+    ) -> None:
+        """Cumulative volume to increments against the running maximum of (row, date)."""
+        days = (stamp[order] + IST_OFFSET_S) // DAY_S
+        odd_row = np.zeros(self._rows.capacity, np.bool_)
+        odd_row[row[days != self.epoch_day[row]]] = True
+        odd = odd_row[row]
+        bearing = ticks.length[order] >= QUOTE
+        for at in np.flatnonzero(odd).tolist():
+            self._first_of_epoch(
+                ticks, order, at, int(row[at]), int(days[at]), flags, increment, bool(bearing[at])
+            )
+        plain = np.flatnonzero(bearing & ~odd)
+        if not len(plain):
+            return
+        plain_row = row[plain].astype(np.int64)
+        volume = ticks.volume[order[plain]]
+        first = np.empty(len(plain), np.bool_)
+        first[0] = True
+        np.not_equal(plain_row[1:], plain_row[:-1], out=first[1:])
+        group = np.cumsum(first) - 1
+        lift = group << 33
+        before = self.last_volume[plain_row[first]]
+        running = volume + lift
+        running[first] = np.maximum(running[first], before + lift[first])
+        running = np.maximum.accumulate(running) - lift
+        previous = np.empty_like(running)
+        previous[1:] = running[:-1]
+        previous[first] = before
+        increment[order[plain]] = running - previous
+        last = np.append(first[1:], True)
+        self.last_volume[plain_row[last]] = running[last]
+        uncertain = ((flags[plain] & Flag.GAP_BEFORE) != 0) & (running > previous)
+        flags[plain[uncertain]] |= Flag.VOLUME_UNCERTAIN
+
+    def _first_of_epoch(
+        self, ticks: TickBatch, order: I64, at: int, row: int, day: int, flags: U16,
+        increment: I64, bearing: bool,
+    ) -> None:  # fmt: skip
+        """A row with ticks of more than one date in this run, one tick at a time."""
+        if day < self.epoch_day[row]:
+            flags[at] |= Flag.STALE
+            return
+        position = int(order[at])
+        volume = int(ticks.volume[position]) if bearing else 0
+        if day > self.epoch_day[row]:
+            self.epoch_day[row] = day
+            session = self._calendar.session(SEGMENTS[self._rows.hours[row]], day)
+            self.anchor_minute[row] = session.open_s // 60 if session else 0
+            whole = self._connected_since_open(ticks, position, day, row)
+            self.first_volume[row] = self.last_volume[row] = 0 if whole else volume
+            if not whole:
+                flags[at] |= Flag.VOLUME_UNCERTAIN
+        if bearing and volume > self.last_volume[row]:
+            increment[position] = volume - self.last_volume[row]
+            self.last_volume[row] = volume
+            if flags[at] & Flag.GAP_BEFORE:
+                flags[at] |= Flag.VOLUME_UNCERTAIN
+
+    def _connected_since_open(self, ticks: TickBatch, position: int, day: int, row: int) -> bool:
+        """Whether any earlier packet of that date came before the row's session opened."""
+        session = self._calendar.session(SEGMENTS[self._rows.hours[row]], day)
+        if session is None:
+            return False
+        earliest = self._first_of_day.get(day, 1 << 62)
+        before = ticks.exch_s[:position]
+        usable = (before > 0) & (
+            (ticks.flags[:position] & (Flag.CACHED_FIRST | Flag.REJECTED)) == 0
+        )
+        usable &= (before + IST_OFFSET_S) // DAY_S == day
+        if usable.any():
+            earliest = min(earliest, int(before[usable].min()))
+        return earliest <= session.open_s
+
+    def _destination(
+        self, ticks: TickBatch, stamp: I64, exch_s: I64, increment: I64, bad: Bool
+    ) -> tuple[Bool, I64]:
+        """Which ticks go into a bar, and of which second; session and counters on the way."""
+        flags = ticks.flags
+        row = np.maximum(ticks.row, 0)
+        trade_time = (ticks.length == FULL) & (ticks.ltt_s > 0)
+        at_s = np.where(trade_time, ticks.ltt_s, stamp)
+        out = ((flags & (Flag.DUPLICATE | Flag.STALE)) != 0) | bad
+        bearing = ticks.length >= QUOTE
+        cached = (flags & Flag.CACHED_FIRST) != 0
+        fresh = ~cached | (exch_s > np.maximum(self.last_exch_s[row], 1))
+        fresh &= ~(cached & (self.last_exch_s[row] == 0))
+        folds = np.where(bearing, increment > 0, fresh) & ~out
+        self._flag_session(ticks, at_s, row)
+        outside = folds & ((flags & Flag.OUT_OF_SESSION) != 0)
+        np.add.at(self.out_of_session_volume, row[outside], increment[outside])
+        folds &= ~outside
+
+        counts = self.counts
+        counts.duplicates += int(((flags & Flag.DUPLICATE) != 0).sum())
+        counts.late += int(((flags & (Flag.STALE | Flag.DUPLICATE)) == Flag.STALE).sum())
+        timed = (exch_s > 0) & ~out
+        np.maximum.at(self.last_exch_s, row[timed], exch_s[timed])
+        counted = (exch_s > 0) & ~bad & ~cached
+        if counted.any():
+            seconds = exch_s[counted]
+            for day in np.unique((seconds + IST_OFFSET_S) // DAY_S).tolist():
+                earliest = int(seconds[(seconds + IST_OFFSET_S) // DAY_S == day].min())
+                self._first_of_day[day] = min(self._first_of_day.get(day, earliest), earliest)
+        return folds, at_s
+
+    def _flag_session(self, ticks: TickBatch, at_s: I64, row: I64) -> None:
+        days = (at_s + IST_OFFSET_S) // DAY_S
+        hours = self._rows.hours[row]
+        unique = [int(days[0])] if len(days) and (days == days[0]).all() else np.unique(days)
+        for day in unique:
+            self._set_hours(int(day))
+            of_day = days == day
+            inside = (at_s >= self._open_s[hours]) & (at_s < self._close_s[hours])
+            ticks.flags[of_day & ~inside] |= Flag.OUT_OF_SESSION
+
+    def _set_hours(self, day: int) -> None:
+        if day == self._hours_day:
+            return
+        self._hours_day = day
+        for at, segment in enumerate(SEGMENTS):
+            session = self._calendar.session(segment, day) if 0 <= day < 1 << 17 else None
+            self._open_s[at] = session.open_s if session else 0
+            self._close_s[at] = session.close_s if session else 0
+
+
+def date_text(day: int) -> str:
+    """The date of a day number as YYYY-MM-DD, as keys carry it."""
+    return day_date(day).isoformat()
