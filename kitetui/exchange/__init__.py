@@ -1,0 +1,1 @@
+"""A simulated Kite exchange: market, WebSocket and REST."""
