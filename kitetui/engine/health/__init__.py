@@ -1,0 +1,1 @@
+"""How we are: counters, latency, streams and consumer lag."""

@@ -1,0 +1,43 @@
+"""Rates and latencies, kept in fixed memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NS = 1_000_000_000
+
+
+class Reservoir:
+    """The newest samples of a quantity."""
+
+    def __init__(self, size: int = 2048) -> None:
+        self._values = np.zeros(size)
+        self.count = 0
+        self.max = 0.0
+
+    def add(self, value: float) -> None:
+        """Take a sample."""
+        self._values[self.count % len(self._values)] = value
+        self.count += 1
+        self.max = max(self.max, value)
+
+    def quantile(self, q: float) -> float:
+        """A quantile of the samples held; 0 before any."""
+        held = self._values[: min(self.count, len(self._values))]
+        return float(np.quantile(held, q)) if len(held) else 0.0
+
+
+class Rate:
+    """Events a second, smoothed over a few seconds; `update` is called about once a second."""
+
+    def __init__(self) -> None:
+        self.per_s = 0.0
+        self._total = 0
+        self._at_ns = 0
+
+    def update(self, total: int, now_ns: int) -> None:
+        """Take the running total at a monotonic time."""
+        if self._at_ns and now_ns > self._at_ns:
+            fresh = (total - self._total) * NS / (now_ns - self._at_ns)
+            self.per_s = fresh if not self.per_s else 0.5 * self.per_s + 0.5 * fresh
+        self._total, self._at_ns = total, now_ns

@@ -1,0 +1,1 @@
+"""The Redis contract: keys, publisher, embedded server."""

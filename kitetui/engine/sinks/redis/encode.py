@@ -1,0 +1,259 @@
+"""What is written to Redis: batches, rows and alerts as RESP commands. No I/O."""
+
+from __future__ import annotations
+
+import msgspec
+import orjson
+
+from kitetui.config import RedisSettings
+from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.calendar import day_date
+from kitetui.engine.feed import wire
+from kitetui.engine.market.bars import (
+    BUY,
+    CLOSE,
+    HIGH,
+    LOW,
+    OPEN,
+    SELL,
+    TICKS,
+    TURNOVER,
+    VOLUME,
+)
+from kitetui.engine.market.instruments import Instrument, Rows
+from kitetui.engine.market.normalise import Clean
+from kitetui.engine.sinks.redis.keys import Names
+from kitetui.engine.sinks.redis.resp import bulk, command, number, prefix
+
+RAW_ENTRY_BYTES = 330
+PROCESSED_ENTRY_BYTES = 1_100
+"""Size of an entry in the server's memory, for the byte budget of a stream."""
+IST_OFFSET_S = 19_800
+
+_PROCESSED = b"%b$%d\r\n%b\r\n$4\r\ndata\r\n%b%b$3\r\nseq\r\n$%d\r\n%b\r\n"
+_RAW = (
+    b"%b$%d\r\n%b\r\n$11\r\nbinary_data\r\n$%d\r\n%b\r\n"
+    b"$16\r\ninstrument_token\r\n$%d\r\n%b\r\n$9\r\ntimestamp\r\n$%d\r\n%b\r\n"
+    b"$4\r\nmode\r\n$%d\r\n%b\r\n%b%b$3\r\nseq\r\n$%d\r\n%b\r\n"
+)
+"""Entries of the two tick streams, from the id on: one formatting step a tick."""
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """One row's session totals, for the session hash."""
+
+    instrument: Instrument
+    day: int
+    cumulative_volume: int
+    bucket_volume: int
+    last_price: float
+    high: float
+    low: float
+    updates: int
+
+
+class BucketRow(msgspec.Struct, frozen=True):
+    """One five-minute volume bucket of a row; `values` are a bar's columns."""
+
+    instrument: Instrument
+    start: int
+    values: tuple[int, ...]
+    divisor: int
+
+
+class StreamIds:
+    """Explicit ids `<ms>-<seq>`, monotonic: a repeated write is refused, not stored twice."""
+
+    def __init__(self) -> None:
+        self.ms = 0
+        self.seq = 0
+
+    def resume(self, last: str) -> None:
+        """Go on behind an id that the server already holds."""
+        ms, _, seq = last.partition("-")
+        if (int(ms), int(seq or 0)) > (self.ms, self.seq):
+            self.ms, self.seq = int(ms), int(seq or 0)
+
+    def next(self, ms: int) -> bytes:
+        """The id of the next entry, not before a time in ms."""
+        if ms > self.ms:
+            self.ms, self.seq = ms, 0
+        else:
+            self.seq += 1
+        return b"%d-%d" % (self.ms, self.seq)
+
+
+class Encoder:
+    """Builds the commands of the contract for one configuration.
+
+    Attributes:
+        rate: ticks a second at present; streams keep `caps.seconds` of it.
+    """
+
+    def __init__(self, settings: RedisSettings, rows: Rows, producer: str) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._producer = producer.encode()
+        self.names = Names(settings)
+        self.full = settings.effective_profile == "full"
+        self.ids = StreamIds()
+        self.rate = 0.0
+        self._seq = 0
+        self._channels: dict[str, bytes] = {}
+        self._newest: dict[int, bytes] = {}
+
+    def cap(self, entry_bytes: int) -> int:
+        """Entries a tick stream may hold now."""
+        caps = self._settings.caps
+        wanted = max(caps.ticks, int(self.rate * caps.seconds))
+        return min(wanted, max(caps.bytes // entry_bytes, 1000))
+
+    def ticks(self, clean: Clean) -> tuple[list[bytes], list[bytes]]:
+        """XADD commands, and PUBLISH commands, of a run of ticks.
+
+        Every tick that was received is written, duplicates too: `flags` tells them apart.
+        """
+        ticks = clean.ticks
+        adds: list[bytes] = []
+        publishes: list[bytes] = []
+        raw_cap, processed_cap = self.cap(RAW_ENTRY_BYTES), self.cap(PROCESSED_ENTRY_BYTES)
+        head = prefix(12, b"XADD", self.names.processed_stream, b"MAXLEN", b"~",
+                      b"%d" % processed_cap)  # fmt: skip
+        raw_head = prefix(20, b"XADD", self.names.raw_stream, b"MAXLEN", b"~", b"%d" % raw_cap)
+        raw_source = bulk(b"source") + bulk(b"kite")
+        publish = prefix(3, b"PUBLISH", self.names.ticks_channel)
+        producer = bulk(b"producer") + bulk(self._producer)
+        times = (ticks.recv_ns // 1_000_000).tolist()
+        rows = ticks.row.tolist()
+        for at, data in enumerate(self._documents(clean)):
+            row, ms = rows[at], times[at]
+            if row >= 0:
+                self._newest[row] = data
+            entry = self.ids.next(ms)
+            self._seq += 1
+            seq = b"%d" % self._seq
+            document = b"$%d\r\n%b\r\n" % (len(data), data)
+            adds.append(_PROCESSED % (head, len(entry), entry, document, producer, len(seq), seq))
+            publishes.append(publish + document)
+            if self.full:
+                length = int(ticks.length[at])
+                packet = ticks.packets[at, :length].tobytes()
+                token = b"%d" % ticks.token[at]
+                mode = wire.MODES[length].encode()
+                stamp = b"%d" % ms
+                adds.append(_RAW % (
+                    raw_head, len(entry), entry, length, packet, len(token), token,
+                    len(stamp), stamp, len(mode), mode, raw_source, producer, len(seq), seq,
+                ))  # fmt: skip
+                publishes.append(self._asset_publish(row) + document)
+        return adds, publishes
+
+    def _asset_publish(self, row: int) -> bytes:
+        asset = self._rows.instruments[row].asset_class if row >= 0 else "equity"
+        if asset not in self._channels:
+            self._channels[asset] = prefix(3, b"PUBLISH", self.names.asset_channel(asset))
+        return self._channels[asset]
+
+    def _documents(self, clean: Clean) -> list[bytes]:
+        """Each tick as JSON, under the names of fields.yaml."""
+        ticks = clean.ticks
+        instruments = self._rows.instruments
+        extra = zip(
+            ticks.row.tolist(), (ticks.recv_ns // 1_000_000).tolist(),
+            clean.increment.tolist(), ticks.flags.tolist(), strict=True,
+        )  # fmt: skip
+        out = []
+        for tick, (row, received, increment, flags) in zip(
+            wire.to_dicts(ticks), extra, strict=True
+        ):
+            if row >= 0:
+                tick["tradingsymbol"] = instruments[row].tradingsymbol
+                tick["exchange"] = instruments[row].exchange
+            tick["received"] = received
+            tick["volume_increment"] = increment
+            tick["flags"] = flags
+            out.append(orjson.dumps(tick))
+        return out
+
+    def latest(self, row: int) -> bytes:
+        """The newest tick of a row's symbol."""
+        symbol = self._rows.instruments[row].symbol
+        return command(b"SET", self.names.latest(symbol), self._newest[row])
+
+    def session(self, row: SessionRow) -> list[bytes]:
+        """The session hash of a row, absolute values."""
+        key = self.names.session(row.instrument.symbol, day_date(row.day).isoformat())
+        return [
+            command(
+                b"HSET", key,
+                b"zerodha_cumulative_volume", number(row.cumulative_volume),
+                b"bucket_incremental_volume", number(row.bucket_volume),
+                b"last_price", number(row.last_price),
+                b"high_price", number(row.high),
+                b"low_price", number(row.low),
+                b"update_count", number(row.updates),
+            ),
+            command(b"EXPIRE", key, number(self._settings.ttl_s)),
+        ]  # fmt: skip
+
+    def bucket(self, row: BucketRow) -> list[bytes]:
+        """A volume bucket under its canonical key (and the older ones), absolute values."""
+        seconds = row.start * 60 + IST_OFFSET_S
+        date = day_date(seconds // 86_400).isoformat()
+        hour, minute = seconds % 86_400 // 3600, seconds % 3600 // 60
+        v, d = row.values, float(row.divisor)
+        vwap = v[TURNOVER] / v[VOLUME] / d if v[VOLUME] else 0.0
+        out = []
+        for key in self.names.buckets(row.instrument.symbol, date, hour, minute):
+            out.append(
+                command(
+                    b"HSET", key,
+                    b"bucket_incremental_volume", number(v[VOLUME]),
+                    b"ticks", number(v[TICKS]),
+                    b"open", number(v[OPEN] / d),
+                    b"high", number(v[HIGH] / d),
+                    b"low", number(v[LOW] / d),
+                    b"close", number(v[CLOSE] / d),
+                    b"vwap", number(vwap),
+                    b"buy_volume", number(v[BUY]),
+                    b"sell_volume", number(v[SELL]),
+                )
+            )  # fmt: skip
+            out.append(command(b"EXPIRE", key, number(self._settings.ttl_s)))
+        return out
+
+    def alert(self, alert: Alert, *, fresh: bool) -> tuple[list[bytes], list[bytes]]:
+        """An alert's hash (and its stream entry when it is fresh), and what is published."""
+        document = msgspec.json.encode(alert)
+        fields = msgspec.to_builtins(alert)
+        flat: list[bytes] = []
+        for name, value in fields.items():
+            flat += [name.encode(), _flat(value)]
+        key = self.names.alert(alert.alert_id)
+        writes = [command(b"HSET", key, *flat)]
+        if not fresh:
+            return writes, []
+        writes.append(
+            command(
+                b"XADD", self.names.alert_stream, b"MAXLEN", b"~",
+                number(self._settings.caps.alerts), b"*",
+                b"pattern_type", alert.pattern.encode(), b"symbol", alert.symbol.encode(),
+                b"confidence", number(alert.confidence), b"score", number(alert.score),
+                b"price", number(alert.price), b"direction", alert.direction.encode(),
+                b"timeframe", alert.timeframe.encode(), b"alert_id", alert.alert_id.encode(),
+                b"volume_ratio", number(float(alert.evidence.get("ratio", 0.0))),
+            )
+        )  # fmt: skip
+        channels = (self.names.alerts_new, self.names.symbol_channel(alert.symbol))
+        return writes, [command(b"PUBLISH", channel, document) for channel in channels]
+
+
+def _flat(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return orjson.dumps(value)
+
+
+def select(db: int) -> bytes:
+    """Change the connection's database."""
+    return command(b"SELECT", b"%d" % db)

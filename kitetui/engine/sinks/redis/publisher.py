@@ -1,0 +1,309 @@
+"""The publisher: batches to Redis in order, conflated rows within a budget, failures survived."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import hiredis
+import msgspec
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+
+from kitetui.config import RedisSettings
+from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.clock import monotonic_ns, sleep
+from kitetui.engine.market.instruments import Instrument
+from kitetui.engine.market.normalise import Clean
+from kitetui.engine.sinks.redis.encode import BucketRow, Encoder, SessionRow, select
+
+NS = 1_000_000_000
+BREAKER_AFTER = 3
+PROBE_S = 30.0
+IDLE_S = 0.1
+REPLIES_AT_ONCE = 4_000
+
+
+class RowState(msgspec.Struct, frozen=True):
+    """What the conflated writes of a row say."""
+
+    instrument: Instrument
+    session: SessionRow | None
+    bucket: BucketRow | None
+
+
+class RowStates(Protocol):
+    """Where the publisher asks for a row's present state."""
+
+    def row_state(self, row: int) -> RowState: ...
+
+
+class _Spooled(msgspec.Struct):
+    adds: list[bytes]
+    publishes: list[bytes]
+    alerts: list[bytes]
+    ticks: int
+
+
+class Publisher:
+    """Takes batches without waiting; a task of its own writes them.
+
+    Attributes:
+        state: `connecting`, `ok`, `down`, `auth`, `loading` or `full`; `reason` in words.
+        published: ticks stored; refused: writes that the server already had.
+        dropped: ticks that found no room in the spool; the journal still has them.
+    """
+
+    def __init__(self, settings: RedisSettings, url: str, encoder: Encoder, rows: RowStates,
+                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+        self._settings = settings
+        self._url = url
+        self._encoder = encoder
+        self._rows = rows
+        self._note = note
+        self._spool: deque[_Spooled] = deque()
+        self._dirty: dict[int, int] = {}
+        self._wake = asyncio.Event()
+        self._connection: AbstractConnection | None = None
+        self._closing = False
+        self._failures = 0
+        self.state = "connecting"
+        self.reason = ""
+        self.server = ""
+        self.published = 0
+        self.refused = 0
+        self.dropped = 0
+        self.errors: dict[str, int] = {}
+        self.round_trip_ms = 0.0
+        self.oldest_dirty_s = 0.0
+
+    @property
+    def spooled(self) -> int:
+        """Ticks waiting to be written."""
+        return sum(item.ticks for item in self._spool)
+
+    def take(self, runs: list[Clean], alerts: list[Alert]) -> None:
+        """Queue what a batch led to."""
+        adds: list[bytes] = []
+        publishes: list[bytes] = []
+        ticks = 0
+        now_ns = monotonic_ns()
+        for clean in runs:
+            more, shouts = self._encoder.ticks(clean)
+            adds += more
+            publishes += shouts
+            ticks += len(clean.ticks)
+            for row in clean.ticks.row.tolist():
+                if row >= 0:
+                    self._dirty.setdefault(row, now_ns)
+        notices: list[bytes] = []
+        for alert in alerts:
+            more, shouts = self._encoder.alert(alert, fresh=alert.revision == 1)
+            notices += more
+            publishes += shouts
+        if not (adds or notices):
+            return
+        self._spool.append(_Spooled(adds, publishes, notices, ticks))
+        if len(self._spool) > self._settings.spool_max_batches:
+            self.dropped += self._spool.popleft().ticks
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write until `close`; never raises for anything the server does."""
+        while not (self._closing and not self._spool):
+            try:
+                if self._connection is None:
+                    await self._connect()
+                await self._flush()
+                self._failures = 0
+                if self.state != "ok":
+                    self._became("ok", "")
+            except AuthenticationError as error:
+                await self._failed("auth", error, PROBE_S)
+            except BusyLoadingError as error:
+                await self._failed("loading", error, 0.5)
+            except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+                state = "full" if str(error).startswith("OOM") else "down"
+                await self._failed(state, error, 0.1 if self._failures < BREAKER_AFTER else 1.0)
+            if self._closing and self.state != "ok":
+                break
+            if not self._spool and not self._closing:
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_S):
+                        await self._wake.wait()
+
+    async def close(self) -> None:
+        """Write what is queued, then stop; the task of `run` ends."""
+        self._closing = True
+        self._wake.set()
+
+    async def disconnect(self) -> None:
+        """Let the connection go."""
+        if self._connection is not None:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self._connection.disconnect()
+            self._connection = None
+
+    async def _connect(self) -> None:
+        pool = ConnectionPool.from_url(
+            self._url,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=2.0,
+            client_name="kitetui-publisher",
+            protocol=2,
+        )
+        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
+        await asyncio.wait_for(connection.connect(), 3.0)  # type: ignore[no-untyped-call]
+        self._connection = connection
+        names = self._encoder.names
+        await self._call(select(names.db("continuous_market")))
+        streams = [names.processed_stream] + ([names.raw_stream] if self._encoder.full else [])
+        for stream in streams:
+            newest = (await self._ask("XREVRANGE", stream, "+", "-", "COUNT", 1))[0]
+            if isinstance(newest, list) and newest:
+                self._encoder.ids.resume(newest[0][0].decode())
+        policy = (await self._ask("CONFIG", "GET", "maxmemory-policy"))[0]
+        if isinstance(policy, list) and len(policy) == 2 and policy[1] != b"noeviction":
+            self._note(
+                "redis",
+                f"maxmemory-policy is {policy[1].decode()}, expected noeviction: "
+                "the server may evict a whole stream",
+            )
+        info = (await self._ask("INFO", "server"))[0]
+        if isinstance(info, bytes):
+            self.server = _server_name(info)
+
+    async def _ask(self, *parts: str | bytes | int) -> list[Any]:
+        assert self._connection is not None
+        packed = b"".join(self._connection.pack_command(*parts))
+        return await self._call(packed)
+
+    async def _call(self, *commands: bytes) -> list[Any]:
+        """Send commands, read one reply each; error replies come back as values.
+
+        Replies are parsed in one go: a coroutine step per reply would cost more than the write.
+        """
+        assert self._connection is not None
+        reader = hiredis.Reader(replyError=ResponseError)
+        out: list[Any] = []
+        deadline_s = self._settings.deadline_ms / 1000 + len(commands) / 20_000
+        async with asyncio.timeout(deadline_s):
+            await self._connection.send_packed_command([b"".join(commands)], check_health=False)
+            stream = self._connection._reader  # the connection's own reader; see the docstring
+            assert stream is not None
+            while len(out) < len(commands):
+                data = await stream.read(1 << 16)
+                if not data:
+                    raise ConnectionError("the server closed the connection")
+                reader.feed(data)
+                while (reply := reader.gets()) is not False:
+                    out.append(reply)
+        return out
+
+    async def _flush(self) -> None:
+        """The oldest spooled batches and a slice of the conflated rows, in one round trip."""
+        taken = 0
+        adds: list[bytes] = []
+        publishes: list[bytes] = []
+        notices: list[bytes] = []
+        ticks = 0
+        for item in self._spool:
+            if taken and len(adds) + len(publishes) > REPLIES_AT_ONCE:
+                break
+            taken += 1
+            adds += item.adds
+            publishes += item.publishes
+            notices += item.alerts
+            ticks += item.ticks
+        commands = [select(self._encoder.names.db("continuous_market")), *adds]
+        rows = self._conflated(commands)
+        if notices:
+            commands += [select(self._encoder.names.db("alerts")), *notices]
+        if not (taken or rows):
+            return
+        began_ns = monotonic_ns()
+        # A failed attempt may have been heard: PUBLISH is never repeated, XADD repeats its id.
+        for item in list(self._spool)[:taken]:
+            item.publishes = []
+        replies = await self._call(*commands, *publishes)
+        self._count(replies)
+        for _ in range(taken):
+            self._spool.popleft()
+        for row in rows:
+            self._dirty.pop(row, None)
+        self.published += ticks
+        self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
+
+    def _conflated(self, commands: list[bytes]) -> list[int]:
+        """Latest, session and bucket writes of the oldest dirty rows, within the time budget."""
+        now_ns = monotonic_ns()
+        budget_ns = int(self._settings.flush_budget_ms * 1e6)
+        self.oldest_dirty_s = (now_ns - next(iter(self._dirty.values()), now_ns)) / NS
+        latest: list[bytes] = []
+        sessions: list[bytes] = []
+        buckets: list[bytes] = []
+        rows: list[int] = []
+        due_ns = now_ns - int(self._settings.conflate_ms * 1e6)
+        for row, since in self._dirty.items():  # oldest first: a row joins at the end
+            spent = monotonic_ns() - now_ns > budget_ns
+            if not self._closing and (since > due_ns or (rows and spent)):
+                break
+            rows.append(row)
+            state = self._rows.row_state(row)
+            latest.append(self._encoder.latest(row))
+            if state.session is not None:
+                sessions += self._encoder.session(state.session)
+            if state.bucket is not None:
+                buckets += self._encoder.bucket(state.bucket)
+        names = self._encoder.names
+        commands += latest
+        if sessions:
+            commands += [select(names.db("system")), *sessions]
+        if buckets:
+            commands += [select(names.db("cumulative_volume")), *buckets]
+        return rows
+
+    def _count(self, replies: list[Any]) -> None:
+        for reply in replies:
+            if not isinstance(reply, ResponseError):
+                continue
+            text = str(reply)
+            if "equal or smaller" in text:
+                self.refused += 1
+            elif text.startswith(("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING")):
+                raise ResponseError(text)
+            elif text.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
+                raise AuthenticationError(text)
+            else:
+                word = text.split(" ", 1)[0][:24]
+                if word not in self.errors:
+                    self._note("redis", f"a write was refused: {text[:160]}")
+                self.errors[word] = self.errors.get(word, 0) + 1
+
+    async def _failed(self, state: str, error: Exception, wait_s: float) -> None:
+        self._failures += 1
+        await self.disconnect()
+        if self._failures >= BREAKER_AFTER or state in ("auth", "loading", "full"):
+            self._became(state, str(error) or type(error).__name__)
+        if not self._closing:
+            await sleep(wait_s)
+
+    def _became(self, state: str, reason: str) -> None:
+        if state != self.state:
+            self._note("redis", f"{state} {reason}".strip()[:200])
+        self.state, self.reason = state, reason[:200]
+
+
+def _server_name(info: bytes) -> str:
+    fields = dict(
+        line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line
+    )
+    if "valkey_version" in fields:
+        return f"valkey {fields['valkey_version']}"
+    return f"redis {fields.get('redis_version', '?')}"
