@@ -1,0 +1,321 @@
+"""The core: everything that lives on the engine's event loop, and the order it comes up in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kitetui.config import Places, Settings
+from kitetui.engine import commands
+from kitetui.engine import snapshot as view
+from kitetui.engine.clock import ist, monotonic_ns, sleep, wall_ns
+from kitetui.engine.feed.credentials import Credentials
+from kitetui.engine.feed.records import Kind, RecordBatch
+from kitetui.engine.feed.sources import KiteSource, ReplaySource
+from kitetui.engine.health.counters import Rate, Reservoir
+from kitetui.engine.health.streams import ServerHealth, StreamMonitor
+from kitetui.engine.observe import Observer, Vitals
+from kitetui.engine.opening import Opening
+from kitetui.engine.pipeline import Pipeline, timer_payload
+from kitetui.engine.sinks.journal import JournalWriter, remove_old
+from kitetui.engine.sinks.redis.embedded import EmbeddedServer
+from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
+from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+
+NS = 1_000_000_000
+LAG_SAMPLE_S = 0.05
+NARROW_ROWS = 1000
+"""Rows for universes that are not the whole market."""
+
+
+class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine is started with, besides its settings.
+
+    Attributes:
+        credentials: asked at start and again when they expire; None for a replay.
+        replay: a journal to play instead of connecting.
+        replay_speed: times its own pace; None for as fast as possible.
+        simulated: the feed is a simulated exchange; the header says so.
+    """
+
+    places: Places
+    credentials: Callable[[], Credentials] | None = None
+    replay: Path | None = None
+    replay_speed: float | None = None
+    simulated: bool = False
+
+
+class Core:
+    """Everything that lives on the engine's loop."""
+
+    def __init__(self, settings: Settings, plan: EnginePlan, alerted: Callable[[], None]) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._alerted = alerted
+        self.stopping = asyncio.Event()
+        self.error: BaseException | None = None
+        limit = settings.feed.max_connections * settings.feed.max_per_connection
+        asked = settings.feed.instruments
+        wide = asked == "all" or len(asked) > NARROW_ROWS
+        capacity = (limit if wide else NARROW_ROWS) + settings.feed.spare_rows
+        self.pipeline = Pipeline(settings, capacity)
+        self.observer = Observer(self.pipeline)
+        self.vitals = Vitals(
+            started_ns=monotonic_ns(),
+            simulated=plan.simulated,
+            redis_url=settings.redis.url,
+            latency_ms=Reservoir(),
+            loop_lag_ms=Reservoir(),
+            rate=Rate(),
+            health=ServerHealth([], [], 0.0, "not polled yet"),
+        )
+        self._open = RecordBatch()
+        self._open_ticks = 0
+        self._flush_handle: asyncio.TimerHandle | None = None
+        self._answers: deque[asyncio.Future[commands.Result]] = deque()
+        self._server: EmbeddedServer | None = None
+        self._encoder: Encoder | None = None
+        self._monitor: StreamMonitor | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._newest = (0, monotonic_ns())
+
+    # ---- life ----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring everything up.
+
+        Raises:
+            RedisUnavailable, OSError, CredentialsError: what is missing.
+        """
+        asyncio.get_running_loop().set_exception_handler(self._uncaught)
+        await self._start_redis()
+        self._start_journal()
+        if self._plan.replay is not None:
+            speed = self._plan.replay_speed
+            self.vitals.replay = ReplaySource(self._plan.replay, speed, self)
+            self._spawn(self._play(self.vitals.replay))
+        else:
+            assert self._plan.credentials is not None
+            self.vitals.source = KiteSource(self._settings.feed, self._plan.credentials, self)
+            self.vitals.opening = Opening(self._settings, self.pipeline, self)
+            self._spawn(self.vitals.opening.run(self.vitals.source, self._plan.credentials()))
+            self._spawn(self._timers())
+        self._spawn(self._measure())
+
+    async def stop(self) -> None:
+        """Take everything down, in order; nothing that was taken in is lost."""
+        if self.vitals.source is not None:
+            await self.vitals.source.close()
+        self._flush()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self.vitals.journal is not None:
+            self.vitals.journal.close()
+        if self.vitals.publisher is not None:
+            await self.vitals.publisher.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._publishing, 4.0)
+            await self._poll_streams()
+            await self.vitals.publisher.disconnect()
+        if self._monitor is not None:
+            await self._monitor.close()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop)
+        for answer in self._answers:
+            answer.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that dies takes the engine down in order: never alive but deaf."""
+        if not task.cancelled() and task.exception() is not None:
+            self.error = task.exception()
+            self.stopping.set()
+
+    def _uncaught(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A bug in a callback ends the engine too; what it kept stays readable."""
+        error = context.get("exception")
+        if error is None:
+            loop.default_exception_handler(context)
+            return
+        if self.error is None:
+            self.error = error
+        self._open.clear()
+        self.stopping.set()
+
+    async def _start_redis(self) -> None:
+        settings = self._settings.redis
+        url = settings.url
+        if url == "embedded":
+            self._server = EmbeddedServer(self._plan.places.redis)
+            await asyncio.to_thread(self._server.start)
+            url = self._server.url
+        producer = f"{os.uname().nodename}:{os.getpid()}"
+        self._encoder = Encoder(settings, self.pipeline.rows, producer)
+        self.vitals.publisher = Publisher(settings, url, self._encoder, self, self._note)
+        self._monitor = StreamMonitor(url)
+        self._publishing = asyncio.get_running_loop().create_task(self.vitals.publisher.run())
+        self._spawn(self._watch_streams())
+
+    def _start_journal(self) -> None:
+        if not self._settings.journal.enabled or self._plan.replay is not None:
+            return
+        folder = self._plan.places.journals
+        remove_old(folder, self._settings.journal.retention_days, wall_ns() / NS)
+        name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.arrows"
+        self.vitals.journal = JournalWriter(folder / name, self._settings.journal)
+
+    # ---- the inbox -----------------------------------------------------------------------
+
+    def put(self, kind: int, payload: bytes, connection: int = 0) -> None:
+        """Take one record; the batch closes by size, by time, or at stop."""
+        self._open.append(kind, wall_ns(), payload, connection)
+        if kind == Kind.FRAME and len(payload) > 1:
+            self._open_ticks += (payload[0] << 8) | payload[1]
+            if self._open_ticks >= self._settings.batch.max_ticks:
+                self._flush()
+                return
+        if self._flush_handle is None:
+            wait_s = self._settings.batch.max_wait_ms / 1000
+            self._flush_handle = asyncio.get_running_loop().call_later(wait_s, self._flush)
+
+    def put_batch(self, batch: RecordBatch) -> None:
+        """Take a recorded batch as it was."""
+        self._open.extend(batch)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Close the batch: journal first, then everything that follows from it."""
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        batch = self._open
+        if not len(batch):
+            return
+        self._open = RecordBatch()
+        self._open_ticks = 0
+        if self.vitals.journal is not None:
+            before = self.vitals.journal.failed
+            self.vitals.journal.write(batch, monotonic_ns())
+            if self.vitals.journal.failed and not before:
+                self._note("journal", f"not durable: {self.vitals.journal.failed}")
+        derived = self.pipeline.apply(batch)
+        newest = self.pipeline.normaliser.newest_s
+        if newest > self._newest[0]:
+            self._newest = (newest, monotonic_ns())
+        if self.vitals.publisher is not None:
+            self.vitals.publisher.take(derived.runs, derived.alerts)
+        for result in derived.results:
+            if self._answers:
+                answer = self._answers.popleft()
+                if not answer.done():
+                    answer.set_result(result)
+        if derived.runs and self._plan.replay is None:
+            self.vitals.latency_ms.add((wall_ns() - batch.recv_ns[0]) / 1e6)
+        if derived.alerts:
+            self._alerted()
+
+    async def obey(self, command: commands.Command) -> commands.Result:
+        """A command is an input like any other: journalled, then applied in order."""
+        answer: asyncio.Future[commands.Result] = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
+        self.put(Kind.COMMAND, commands.encode(command))
+        self._flush()
+        return await answer
+
+    def _note(self, source: str, text: str) -> None:
+        self.pipeline.note(source, text)
+
+    # ---- tasks ---------------------------------------------------------------------------
+
+    async def _play(self, replay: ReplaySource) -> None:
+        await replay.run()
+        if replay.reader.unread_bytes:
+            self._note(
+                "replay",
+                f"{replay.reader.unread_bytes} bytes at the journal's end could "
+                "not be read; everything before was played",
+            )
+        self._note("replay", f"played {replay.reader.records} records")
+        if self._plan.replay_speed is None:
+            self.stopping.set()
+
+    async def _timers(self) -> None:
+        """One TIMER record a second: session time, moved on between packets by our clock."""
+        while True:
+            await sleep(1.0)
+            self.put(Kind.TIMER, timer_payload(self.session_ns()))
+
+    def session_ns(self) -> int:
+        """Session time now; 0 before any packet."""
+        newest_s, seen_ns = self._newest
+        speed = self._settings.feed.speed_factor
+        if not newest_s or speed is None:
+            return newest_s * NS
+        return newest_s * NS + int((monotonic_ns() - seen_ns) * speed)
+
+    async def _measure(self) -> None:
+        """Loop lag and rates."""
+        next_rate_ns = 0
+        while True:
+            before_ns = monotonic_ns()
+            await sleep(LAG_SAMPLE_S)
+            now_ns = monotonic_ns()
+            self.vitals.loop_lag_ms.add((now_ns - before_ns) / 1e6 - LAG_SAMPLE_S * 1000)
+            if now_ns >= next_rate_ns:
+                next_rate_ns = now_ns + NS
+                self.vitals.rate.update(self.pipeline.normaliser.counts.received, now_ns)
+                if self._encoder is not None:
+                    self._encoder.rate = self.vitals.rate.per_s
+                if self.vitals.journal is not None:
+                    self.vitals.journal.sync(now_ns)
+
+    async def _watch_streams(self) -> None:
+        while True:
+            await sleep(self._settings.redis.poll_s)
+            await self._poll_streams()
+
+    async def _poll_streams(self) -> None:
+        if self._monitor is None or self._encoder is None:
+            return
+        self.vitals.health = await self._monitor.poll(self._targets(self._encoder), wall_ns() / NS)
+        self.vitals.health_ns = monotonic_ns()
+
+    def _targets(self, encoder: Encoder) -> list[tuple[str, int, int]]:
+        names = encoder.names
+        market, alerts = names.db("continuous_market"), names.db("alerts")
+        return [
+            (names.processed_stream.decode(), market, encoder.cap(PROCESSED_ENTRY_BYTES)),
+            (names.raw_stream.decode(), market, encoder.cap(RAW_ENTRY_BYTES)),
+            (names.alert_stream.decode(), alerts, self._settings.redis.caps.alerts),
+        ]
+
+    def row_state(self, row: int) -> RowState:
+        """What Redis holds of a row beside its ticks."""
+        return RowState(
+            self.pipeline.rows.instruments[row],
+            self.observer.session_row(row),
+            self.observer.bucket_row(row),
+        )
+
+    def snapshot(self, wanted: view.View) -> view.Snapshot:
+        """A picture for one view."""
+        session_s = (self.session_ns() or self.pipeline.session_s * NS) / NS
+        return self.observer.snapshot(wanted, self.vitals, session_s)
+
+    def status(self) -> dict[str, Any]:
+        """The status document."""
+        return self.observer.status(self.vitals)

@@ -1,0 +1,445 @@
+"""What a viewer sees: snapshots and the status document, built from the engine's state."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kitetui.config import redacted_url
+from kitetui.engine import snapshot as view
+from kitetui.engine.calendar import SEGMENTS, ist_day
+from kitetui.engine.clock import ist, monotonic_ns
+from kitetui.engine.feed.batch import COLUMNS, FULL
+from kitetui.engine.feed.session import LinkState
+from kitetui.engine.feed.sources import KiteSource, ReplaySource
+from kitetui.engine.feed.wire import MODES
+from kitetui.engine.health.counters import Rate, Reservoir
+from kitetui.engine.health.streams import ServerHealth
+from kitetui.engine.market.bars import (
+    BUY,
+    CLOSE,
+    FLAGS,
+    HIGH,
+    LOW,
+    OPEN,
+    SELL,
+    TICKS,
+    TURNOVER,
+    VOLUME,
+    merge,
+)
+from kitetui.engine.opening import Opening
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.engine.sinks.redis.encode import BucketRow, SessionRow
+from kitetui.engine.sinks.redis.publisher import Publisher
+
+_AT = {name: position for position, name in enumerate(COLUMNS)}
+NS = 1_000_000_000
+STALE_AFTER_S = 5.0
+TREND_BARS = 8
+
+
+class Vitals(msgspec.Struct, kw_only=True):
+    """How the engine's parts do, for viewers; the core keeps it up to date."""
+
+    started_ns: int
+    simulated: bool
+    redis_url: str
+    latency_ms: Reservoir
+    loop_lag_ms: Reservoir
+    rate: Rate
+    health: ServerHealth
+    health_ns: int = 0
+    source: KiteSource | None = None
+    replay: ReplaySource | None = None
+    opening: Opening | None = None
+    publisher: Publisher | None = None
+    journal: JournalWriter | None = None
+
+    @property
+    def warm_wanted(self) -> int:
+        """Instruments that are asked for their history."""
+        return self.opening.warm_wanted if self.opening else 0
+
+    def links(self) -> tuple[view.Link, ...]:
+        """The connections to the ticker."""
+        if self.source is None:
+            return ()
+        return tuple(view.Link(n, c.state, c.reason) for n, c in enumerate(self.source.connections))
+
+    def state(self) -> tuple[str, str]:
+        """The feed's state in one word, the worst connection's, and why."""
+        if self.replay is not None:
+            return ("REPLAYED" if self.replay.done.is_set() else "REPLAY"), ""
+        links = self.links()
+        if not links:
+            return str(LinkState.CONNECTING), self.opening.reason if self.opening else "starting"
+        worst = min(links, key=lambda link: _WORST_FIRST.index(LinkState(link.state)))
+        return worst.state, worst.reason
+
+
+_WORST_FIRST = [
+    LinkState.AUTH_EXPIRED, LinkState.REFUSED, LinkState.STALE, LinkState.RECONNECTING,
+    LinkState.CONNECTING, LinkState.CLOSED, LinkState.LIVE,
+]  # fmt: skip
+
+
+class Observer:
+    """Reads the engine's state; changes nothing."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._p = pipeline
+
+    def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
+        """A picture for one view."""
+        rows = self._p.rows
+        row = max(int(rows.find(np.array([wanted.focus], np.int64))[0]), 0)
+        known = row < rows.count
+        age_s = (monotonic_ns() - vitals.health_ns) / NS if vitals.health_ns else -1.0
+        return view.Snapshot(
+            header=self._header(vitals, session_s),
+            watch_total=rows.count,
+            watch_from=wanted.watch_from,
+            watch=self.watch(wanted.watch_from, wanted.watch_count, session_s),
+            depth=self.depth(row, session_s) if known else None,
+            buckets=self.buckets(row, wanted.buckets) if known and wanted.buckets else (),
+            streams=streams_of(vitals.health),
+            groups=groups_of(vitals.health),
+            streams_error=vitals.health.error,
+            streams_age_s=age_s,
+            alerts=tuple(self._p.desk.newest(wanted.alerts)),
+            events=self.events(wanted.events),
+        )
+
+    def watch(self, first: int, count: int, session_s: float) -> tuple[view.Watch, ...]:
+        """Lines of the watchlist, in row order."""
+        rows = range(max(first, 0), min(first + count, self._p.rows.count))
+        return tuple(self._watch(row, session_s) for row in rows)
+
+    def _watch(self, row: int, session_s: float) -> view.Watch:
+        p = self._p
+        cols = p.book.cols[:, row]
+        instrument = p.rows.instruments[row]
+        seen = int(p.book.length[row]) > 0
+        _, bars = p.frames[1].history.last(row, TREND_BARS)
+        age_s = max(session_s - float(p.normaliser.last_seen_s[row]), 0.0) if seen else -1.0
+        return view.Watch(
+            token=int(p.rows.token[row]),
+            symbol=instrument.symbol,
+            ltp=p.rows.price(row, cols[_AT["ltp"]]),
+            change_pct=_change(cols),
+            volume=int(cols[_AT["volume"]]),
+            age_s=age_s,
+            stale=seen and age_s > STALE_AFTER_S and self.market_open(row),
+            trend=tuple(bars[CLOSE].tolist()),
+            decimals=decimals(int(p.rows.divisor[row])),
+        )
+
+    def depth(self, row: int, session_s: float) -> view.Depth | None:
+        """The book of a row, or None before its first packet."""
+        p = self._p
+        length = int(p.book.length[row])
+        if not length:
+            return None
+        price = p.rows.price
+        cols = p.book.cols[:, row]
+        levels = tuple(
+            view.Level(price(row, value), int(quantity), int(orders))
+            for quantity, value, orders in p.book.depth[row].tolist()
+        )
+        instrument = p.rows.instruments[row]
+        age_s = max(session_s - float(p.normaliser.last_seen_s[row]), 0.0)
+        bars = p.minutes.open_bars(row)
+        opened = int(bars[-1][1][OPEN]) if bars else int(cols[_AT["ltp"]])
+        return view.Depth(
+            token=int(p.rows.token[row]),
+            symbol=instrument.symbol,
+            mode=MODES[length],
+            is_index=instrument.is_index,
+            decimals=decimals(int(p.rows.divisor[row])),
+            tick_size=instrument.tick_size,
+            lot_size=instrument.lot_size,
+            ltp=price(row, cols[_AT["ltp"]]),
+            last_quantity=int(cols[_AT["ltq"]]),
+            last_trade_s=int(cols[_AT["ltt_s"]]),
+            change_pct=_change(cols),
+            direction=int(np.sign(int(cols[_AT["ltp"]]) - opened)),
+            bids=levels[:5] if length == FULL else (),
+            asks=levels[5:] if length == FULL else (),
+            open=price(row, cols[_AT["open"]]),
+            high=price(row, cols[_AT["high"]]),
+            low=price(row, cols[_AT["low"]]),
+            close=price(row, cols[_AT["close"]]),
+            average=price(row, cols[_AT["atp"]]),
+            volume=int(cols[_AT["volume"]]),
+            oi=int(cols[_AT["oi"]]),
+            total_buy=int(cols[_AT["tbq"]]),
+            total_sell=int(cols[_AT["tsq"]]),
+            age_s=age_s,
+            stale=age_s > STALE_AFTER_S and self.market_open(row),
+        )
+
+    def buckets(self, row: int, count: int) -> tuple[view.Bucket, ...]:
+        """Five-minute volume buckets of a row, newest first; the first may still grow."""
+        p = self._p
+        starts, values = p.frames[5].history.last(row, count)
+        out = [self._bucket(row, int(s), v, False) for s, v in zip(starts, values.T, strict=True)]
+        current = self.open_bucket(row)
+        if current is not None:
+            out.append(self._bucket(row, current[0], current[1], True))
+        return tuple(out[::-1][:count])
+
+    def open_bucket(self, row: int) -> tuple[int, Any] | None:
+        """The bucket that still grows: its closed minutes and the open ones; start and values."""
+        p = self._p
+        longer = p.longer
+        start = int(longer.start[row])
+        values = longer.values[:, row].copy() if start >= 0 else None
+        anchor = int(p.normaliser.anchor_minute[row])
+        for minute, bar in p.minutes.open_bars(row):
+            head = minute - (minute - anchor) % longer.minutes
+            if values is None or head > start:
+                start, values = head, bar
+            elif head == start:
+                values = merge(values[:, None], bar[:, None])[:, 0]
+        return None if values is None else (start, values)
+
+    def _bucket(self, row: int, start: int, v: Any, open_now: bool) -> view.Bucket:
+        price = self._p.rows.price
+        volume = int(v[VOLUME])
+        return view.Bucket(
+            start_s=start * 60,
+            open=price(row, v[OPEN]),
+            high=price(row, v[HIGH]),
+            low=price(row, v[LOW]),
+            close=price(row, v[CLOSE]),
+            vwap=price(row, int(v[TURNOVER]) / volume) if volume else 0.0,
+            volume=volume,
+            buy=int(v[BUY]),
+            sell=int(v[SELL]),
+            ticks=int(v[TICKS]),
+            uncertain=bool(v[FLAGS]),
+            open_now=open_now,
+        )
+
+    def market_open(self, row: int = 0) -> bool:
+        """Whether a row's session is open at session time."""
+        p = self._p
+        if row >= p.rows.count or not p.session_s:
+            return False
+        segment = SEGMENTS[p.rows.hours[row]]
+        session = p.calendar.session(segment, ist_day(p.session_s))
+        return session is not None and session.open_s <= p.session_s < session.close_s
+
+    def market_words(self) -> str:
+        """The session's state in a word or two."""
+        p = self._p
+        session = p.calendar.session("equity", ist_day(p.session_s)) if p.session_s else None
+        if not p.session_s:
+            return "NSE ?"
+        if session is None or p.session_s >= session.end_s or p.session_s < session.pre_open_s:
+            return "NSE CLOSED"
+        if p.session_s < session.open_s:
+            return "NSE PRE-OPEN"
+        return "NSE OPEN" if p.session_s < session.close_s else "NSE CLOSED"
+
+    def session_row(self, row: int) -> SessionRow | None:
+        """The session totals of a row, as Redis holds them."""
+        p = self._p
+        day = int(p.normaliser.epoch_day[row])
+        if day < 0:
+            return None
+        cols = p.book.cols[:, row]
+        current = self.open_bucket(row)
+        price = p.rows.price
+        return SessionRow(
+            instrument=p.rows.instruments[row],
+            day=day,
+            cumulative_volume=int(p.normaliser.last_volume[row]),
+            bucket_volume=int(current[1][VOLUME]) if current else 0,
+            last_price=price(row, cols[_AT["ltp"]]),
+            high=price(row, cols[_AT["high"]]),
+            low=price(row, cols[_AT["low"]]),
+            updates=int(p.minutes.session_ticks[row]),
+        )
+
+    def bucket_row(self, row: int) -> BucketRow | None:
+        """The growing bucket of a row, as Redis holds it; the last closed one where none grows."""
+        p = self._p
+        current = self.open_bucket(row)
+        if current is None:
+            starts, values = p.frames[5].history.last(row, 1)
+            if not len(starts):
+                return None
+            current = int(starts[0]), values[:, 0]
+        instrument = p.rows.instruments[row]
+        return BucketRow(instrument, current[0], tuple(current[1].tolist()),
+                         int(p.rows.divisor[row]))  # fmt: skip
+
+    def events(self, count: int) -> tuple[view.Event, ...]:
+        """The newest events, newest first."""
+        events = self._p.events
+        newest = list(events)[-count:] if count else []
+        return tuple(view.Event(e.at_s, e.source, e.text) for e in reversed(newest))
+
+    def _header(self, vitals: Vitals, session_s: float) -> view.Header:
+        p = self._p
+        state, reason = vitals.state()
+        publisher = vitals.publisher
+        lags = [g.lag for g in vitals.health.groups if g.lag is not None]
+        frame_ns = vitals.source.last_frame_ns if vitals.source is not None else 0
+        journal = "off" if vitals.journal is None else vitals.journal.failed or "ok"
+        return view.Header(
+            simulated=vitals.simulated,
+            source="replay" if vitals.replay else "kite",
+            state=state,
+            reason=reason,
+            market=self.market_words(),
+            session_s=session_s,
+            links=vitals.links(),
+            subscribed=len(p.announced),
+            ticks_per_s=vitals.rate.per_s,
+            ticks=p.normaliser.counts.received,
+            gaps=len(p.gaps),
+            latency_p50_ms=vitals.latency_ms.quantile(0.5),
+            latency_p99_ms=vitals.latency_ms.quantile(0.99),
+            loop_lag_p99_ms=vitals.loop_lag_ms.quantile(0.99),
+            redis_state=publisher.state if publisher else "off",
+            redis_reason=publisher.reason if publisher else "",
+            redis_ms=publisher.round_trip_ms if publisher else 0.0,
+            spooled=publisher.spooled if publisher else 0,
+            max_lag=max(lags) if lags else None,
+            unacked=p.desk.unacked,
+            alerts=len(p.desk),
+            journal=journal,
+            memory_mb=_memory_mb(),
+            warmed=len(p.warmed),
+            warm_wanted=vitals.warm_wanted,
+            frame_age_s=(monotonic_ns() - frame_ns) / NS if frame_ns else -1.0,
+        )
+
+    def status(self, vitals: Vitals) -> dict[str, Any]:
+        """The status document, one shape everywhere."""
+        p = self._p
+        state, reason = vitals.state()
+        source, publisher, journal = vitals.source, vitals.publisher, vitals.journal
+        frame_ns = source.last_frame_ns if source is not None else 0
+        now_ns = monotonic_ns()
+        return {
+            "source": "replay" if vitals.replay else "kite",
+            "simulated": vitals.simulated,
+            "state": state,
+            "reason": reason,
+            "uptime_s": round((now_ns - vitals.started_ns) / NS, 3),
+            "session_time": ist(p.session_s).isoformat() if p.session_s else None,
+            "feed": {
+                "connections": [
+                    {"state": link.state, "reason": link.reason} for link in vitals.links()
+                ],
+                "reconnects": source.reconnects if source else 0,
+                "frames": p.counts.frames,
+                "bad_frames": p.counts.bad_frames,
+                "trailing_bytes": p.counts.trailing_bytes,
+                "last_frame_age_s": round((now_ns - frame_ns) / NS, 3) if frame_ns else None,
+                "gaps": [{"from": ist(g.from_s).isoformat(), "seconds": g.seconds} for g in p.gaps],
+            },
+            "ticks": {**self.tick_status(), "per_s": round(vitals.rate.per_s, 1)},
+            "bars": {"closed": p.bars_closed},
+            "latency_ms": {
+                "p50": round(vitals.latency_ms.quantile(0.5), 3),
+                "p99": round(vitals.latency_ms.quantile(0.99), 3),
+                "max": round(vitals.latency_ms.max, 3),
+            },
+            "loop_lag_ms": {
+                "p99": round(vitals.loop_lag_ms.quantile(0.99), 3),
+                "max": round(vitals.loop_lag_ms.max, 3),
+            },
+            "redis": {
+                "url": redacted_url(vitals.redis_url),
+                "server": publisher.server if publisher else "",
+                "version": publisher.server.partition(" ")[2] if publisher else "",
+                "state": publisher.state if publisher else "off",
+                "published": publisher.published if publisher else 0,
+                "spooled": publisher.spooled if publisher else 0,
+                "dropped": publisher.dropped if publisher else 0,
+            },
+            "streams": [msgspec.to_builtins(s) for s in vitals.health.streams],
+            "groups": [msgspec.to_builtins(g) for g in vitals.health.groups],
+            "alerts": {
+                "candidates": p.gate.counts.candidates,
+                "admitted": p.gate.counts.admitted,
+                "unacked": p.desk.unacked,
+                "by_reason": dict(p.gate.counts.by_reason),
+            },
+            "alert_hash": p.desk.alert_hash,
+            "journal": {
+                "path": str(journal.path) if journal else None,
+                "bytes": journal.bytes if journal else 0,
+                "synced_age_s": round((now_ns - journal.synced_ns) / NS, 3) if journal else None,
+            },
+            "warm_up": {
+                "done": len(p.warmed),
+                "wanted": vitals.opening.warm_wanted if vitals.opening else 0,
+            },
+            "memory_mb": round(_memory_mb(), 1),
+        }
+
+    def tick_status(self) -> dict[str, Any]:
+        """The `ticks` part of the status document."""
+        p = self._p
+        counts = p.normaliser.counts
+        late = counts.late + p.minutes.late_ticks
+        received = counts.received + p.counts.rejected_packets
+        rejected = counts.rejected + p.counts.rejected_packets
+        reasons = {**counts.reasons, **p.counts.rejected}
+        return {
+            "received": received,
+            "used": received - rejected - counts.duplicates - late,
+            "duplicates": counts.duplicates,
+            "late": late,
+            "rejected": rejected,
+            "rejected_by_reason": reasons,
+        }
+
+
+def streams_of(health: ServerHealth) -> tuple[view.Stream, ...]:
+    """Stream health as a viewer sees it."""
+    return tuple(view.Stream(s.name, s.length, s.cap, s.in_per_s, s.groups) for s in health.streams)
+
+
+def groups_of(health: ServerHealth) -> tuple[view.Group, ...]:
+    """Group health as a viewer sees it."""
+    return tuple(
+        view.Group(
+            g.stream, g.name, g.lag, g.lag_at_least, g.lag_s, g.pending, g.idle_s, g.consumers,
+            g.out_per_s, g.lost, g.state,
+        )
+        for g in health.groups
+    )  # fmt: skip
+
+
+def decimals(divisor: int) -> int:
+    """Digits after the point of a price with a divisor."""
+    return 2 if divisor <= 100 else 4
+
+
+def _change(cols: Any) -> float | None:
+    """Change against the close in percent, from prices: the wire's own field is unreliable."""
+    close = int(cols[_AT["close"]])
+    return (int(cols[_AT["ltp"]]) - close) * 100 / close if close else None
+
+
+def _memory_mb() -> float:
+    """Resident memory now on Linux, its peak elsewhere."""
+    try:
+        with Path("/proc/self/statm").open() as file:
+            return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -1,0 +1,132 @@
+"""The runtime: starts, supervises and stops the engine on a thread and event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from kitetui.config import Settings
+from kitetui.engine import commands
+from kitetui.engine import snapshot as view
+from kitetui.engine.core import Core, EnginePlan
+
+T = TypeVar("T")
+STOP_TIMEOUT_S = 8.0
+SWITCH_INTERVAL_S = 0.001
+"""How long another thread may keep the interpreter while the engine waits; 5 ms by default."""
+
+
+class Engine:
+    """The engine. Its methods may be called from any thread unless they say otherwise."""
+
+    def __init__(self, settings: Settings, plan: EnginePlan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
+        self._ready = threading.Event()
+        self._finished = threading.Event()
+        self._error: BaseException | None = None
+        self._core: Core | None = None
+        self._final_status: dict[str, Any] = {}
+        self.on_alert: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Start the thread; returns at once. `wait_ready` tells how it went."""
+        self._thread.start()
+
+    def wait_ready(self, timeout_s: float | None = None) -> bool:
+        """Wait until the engine runs, or could not start.
+
+        Raises:
+            Exception: what kept it from starting.
+        """
+        done = self._ready.wait(timeout_s)
+        if self._error is not None:
+            raise self._error
+        return done
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the engine has ended by itself (a replay does); whether it has."""
+        return self._finished.wait(timeout_s)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the engine, if something did."""
+        return self._error
+
+    def snapshot(self, wanted: view.View) -> Future[view.Snapshot]:
+        """One picture of the engine, made between two batches."""
+        return self._ask(lambda core: core.snapshot(wanted))
+
+    def command(self, command: commands.Command) -> Future[commands.Result]:
+        """Carry out a command in the order of all inputs."""
+        if self._loop is None or self._core is None or self._finished.is_set():
+            return _failed("the engine is not running")
+        return asyncio.run_coroutine_threadsafe(self._core.obey(command), self._loop)
+
+    def status(self) -> dict[str, Any]:
+        """The status document; the last one after the end."""
+        if self._finished.is_set() or self._core is None:
+            return self._final_status
+        return self._ask(lambda core: core.status()).result(timeout=5)
+
+    def stop(self) -> None:
+        """Stop in order: feed, journal, Redis, server. Safe to call twice."""
+        if self._loop is not None and self._core is not None and not self._finished.is_set():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._core.stopping.set)
+        self._finished.wait(STOP_TIMEOUT_S)
+        self._thread.join(1.0)
+
+    def _ask(self, question: Callable[[Core], T]) -> Future[T]:
+        if self._loop is None or self._core is None or self._finished.is_set():
+            return _failed("the engine is not running")
+        core = self._core
+
+        async def answer() -> T:
+            return question(core)
+
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop)
+
+    def _main(self) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:  # noqa: BLE001 - carried over to whoever waits
+            self._error = error
+        finally:
+            self._finished.set()
+            self._ready.set()
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        core = Core(self._settings, self._plan, self._alerted)
+        try:
+            await core.start()
+            self._core = core
+            self._ready.set()
+            await core.stopping.wait()
+        finally:
+            await core.stop()
+            self._final_status = core.status()
+        if core.error is not None:
+            raise core.error
+
+    def _alerted(self) -> None:
+        if self.on_alert is not None:
+            self.on_alert()
+
+
+def _failed(text: str) -> Future[Any]:
+    out: Future[Any] = Future()
+    out.set_exception(ConnectionError(text))
+    return out
+
+
+__all__ = ["Engine", "EnginePlan"]

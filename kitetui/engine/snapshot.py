@@ -1,0 +1,186 @@
+"""Everything a viewer may see, as one immutable message; a view asks for what it shows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kitetui.engine.alerts.alert import Alert, AlertState
+
+__all__ = ["Alert", "AlertState", "Bucket", "Depth", "Event", "Group", "Header", "Level", "Link",
+           "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
+
+
+class View(msgspec.Struct, frozen=True):
+    """What a screen shows now.
+
+    Attributes:
+        focus: token of the instrument in the depth and bucket panes; 0 for the first row.
+        watch_from, watch_count: rows of the watchlist on screen.
+        buckets, alerts, events: how many of each fit.
+    """
+
+    focus: int = 0
+    watch_from: int = 0
+    watch_count: int = 0
+    buckets: int = 0
+    alerts: int = 0
+    events: int = 0
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One connection to the ticker."""
+
+    connection: int
+    state: str
+    reason: str
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The one line that is always visible. Times in seconds, latencies in ms."""
+
+    simulated: bool
+    source: str
+    state: str
+    reason: str
+    market: str
+    session_s: float
+    links: tuple[Link, ...]
+    subscribed: int
+    ticks_per_s: float
+    ticks: int
+    gaps: int
+    latency_p50_ms: float
+    latency_p99_ms: float
+    loop_lag_p99_ms: float
+    redis_state: str
+    redis_reason: str
+    redis_ms: float
+    spooled: int
+    max_lag: int | None
+    unacked: int
+    alerts: int
+    journal: str
+    memory_mb: float
+    warmed: int
+    warm_wanted: int
+    frame_age_s: float
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """One line of the watchlist. Prices in rupees; `change_pct` None without a close."""
+
+    token: int
+    symbol: str
+    ltp: float
+    change_pct: float | None
+    volume: int
+    age_s: float
+    stale: bool
+    trend: tuple[float, ...]
+    decimals: int
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One price of the book."""
+
+    price: float
+    quantity: int
+    orders: int
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True):
+    """The book of one instrument. `mode` is the last packet's: depth exists only in full."""
+
+    token: int
+    symbol: str
+    mode: str
+    is_index: bool
+    decimals: int
+    tick_size: float
+    lot_size: int
+    ltp: float
+    last_quantity: int
+    last_trade_s: int
+    change_pct: float | None
+    direction: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    open: float
+    high: float
+    low: float
+    close: float
+    average: float
+    volume: int
+    oi: int
+    total_buy: int
+    total_sell: int
+    age_s: float
+    stale: bool
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """Five minutes of one instrument; `open_now` while it still grows."""
+
+    start_s: int
+    open: float
+    high: float
+    low: float
+    close: float
+    vwap: float
+    volume: int
+    buy: int
+    sell: int
+    ticks: int
+    uncertain: bool
+    open_now: bool
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A Redis stream."""
+
+    name: str
+    length: int
+    cap: int
+    in_per_s: float | None
+    groups: int
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A consumer group and how far it is behind."""
+
+    stream: str
+    name: str
+    lag: int | None
+    lag_at_least: bool
+    lag_s: float
+    pending: int
+    idle_s: float
+    consumers: int
+    out_per_s: float | None
+    lost: int | None
+    state: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A line of the log."""
+
+    at_s: int
+    source: str
+    text: str
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One consistent picture of the engine."""
+
+    header: Header
+    watch_total: int
+    watch_from: int
+    watch: tuple[Watch, ...]
+    depth: Depth | None
+    buckets: tuple[Bucket, ...]
+    streams: tuple[Stream, ...]
+    groups: tuple[Group, ...]
+    streams_error: str
+    streams_age_s: float
+    alerts: tuple[Alert, ...]
+    events: tuple[Event, ...]
