@@ -1,0 +1,5 @@
+"""`python -m kitetui`."""
+
+from kitetui.cli import main
+
+main()

@@ -1,0 +1,252 @@
+"""The commands. Nothing heavy is imported until the command that needs it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from kitetui import __version__
+
+EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AUTH, EXIT_CONFIG = 69, 73, 77, 78
+
+_SHARED = [
+    click.option("--config", "config_dir", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Folder of YAML files laid over the defaults."),
+    click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Where journals, credentials and the embedded server's data live."),
+    click.option("--profile", default="default", show_default=True, metavar="NAME",
+                 help="A second, separate engine."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+                 help="Override one setting, such as screen.hz=2. Repeatable."),
+]  # fmt: skip
+
+
+def _shared(function: Any) -> Any:
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+def fail(code: int, message: str) -> NoReturn:
+    """End with a sentence and an exit code."""
+    click.echo(f"kitetui: {message}", err=True)
+    raise SystemExit(code)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kitetui")
+@click.option("--demo", is_flag=True, help="Run on a simulated exchange; needs no account.")
+@click.option("--headless", is_flag=True, help="Engine only, without the screen.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0.1),
+    metavar="S",
+    help="Stop by itself after S seconds.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one status document at the end.")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Play a recorded journal instead of connecting.",
+)
+@click.option("--speed", metavar="N|max", help="Times real time, for --demo and --replay.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the demo's market.")
+@_shared
+@click.pass_context
+def cli(ctx: click.Context, /, **options: Any) -> None:
+    """The terminal cockpit for Indian markets.
+
+    Takes Zerodha Kite ticks, shows depth, volume, streams and consumer lag, and raises the few
+    alerts worth acting on.
+
+    \b
+    kitetui --demo                    look around, without an account
+    kitetui                           connect to Kite (KITE_API_KEY, KITE_ACCESS_TOKEN)
+    kitetui --headless --json --duration 60
+    kitetui --replay day.arrows --speed 10
+    """
+    if ctx.invoked_subcommand is None:
+        from kitetui.run import run
+
+        raise SystemExit(run(**options))
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def decode(files: tuple[Path, ...]) -> None:
+    """Binary frames to one JSON object a tick, with the official field names.
+
+    Each FILE is one WebSocket frame, or a recorded journal of them. What could not be decoded is
+    counted on standard error; the exit code is 1 when something was rejected.
+    """
+    from kitetui.tools.decode import decode_files
+
+    raise SystemExit(decode_files(files))
+
+
+@cli.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    help="The journal to write; an existing file is not overwritten.",
+)
+@click.option(
+    "--instruments",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Instrument table in Kite's columns; default: instruments.csv beside SOURCE.",
+)
+@_shared
+def import_(
+    source: Path,
+    target: Path,
+    instruments: Path | None,
+    config_dir: Path | None,
+    state: Path | None,
+    profile: str,
+    overrides: tuple[str, ...],
+) -> None:
+    """Recorded ticks (Parquet, CSV or JSON lines; a file or a folder) to a journal of Kite frames.
+
+    Field names are matched through fields.yaml. The exchange second of each packet is the
+    receive time moved forward by as much as trades otherwise would come from the future.
+    """
+    from kitetui.tools.importer import import_ticks
+
+    settings = _load(config_dir, overrides)
+    raise SystemExit(import_ticks(source, target, instruments, settings))
+
+
+@cli.command()
+@click.argument("journal", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for ticks.parquet, bars.parquet and alerts.parquet.",
+)
+@_shared
+def export(
+    journal: Path,
+    target: Path,
+    config_dir: Path | None,
+    state: Path | None,
+    profile: str,
+    overrides: tuple[str, ...],
+) -> None:
+    """A journal to Parquet: ticks, bars and alerts, as the engine derives them."""
+    from kitetui.tools.exporter import export_journal
+
+    settings = _load(config_dir, overrides)
+    raise SystemExit(export_journal(journal, target, settings))
+
+
+@cli.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9000,
+    show_default=True,
+    help="WebSocket port; 0 takes a free one.",
+)
+@click.option(
+    "--rest-port",
+    type=click.IntRange(0, 65535),
+    default=9001,
+    show_default=True,
+    help="REST port; 0 takes a free one.",
+)
+@click.option(
+    "--instruments",
+    type=click.IntRange(0, 9000),
+    default=0,
+    help="Fill the list up to N instruments.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 200_000),
+    default=0.0,
+    help="Packets a second to aim at; 0 is the market's own pace.",
+)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option(
+    "--speed", default="1", show_default=True, metavar="N|max", help="Session seconds per second."
+)
+@click.option(
+    "--clock",
+    metavar="TIME",
+    help="Session time to start at: HH:MM or an ISO time; default 10:15 of the last session.",
+)
+@click.option(
+    "--faults",
+    default="",
+    metavar="LIST",
+    help="Such as drop@30,mute@60:8,garble@90,truncate@95,expire@100:10,busy@120:5.",
+)
+@click.option(
+    "--from",
+    "recording",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    help="Serve recorded frames instead of a simulated market.",
+)
+@click.option(
+    "--plant",
+    default="",
+    metavar="SYMBOL",
+    help="Give SYMBOL a burst of volume in the first whole minute.",
+)
+@click.option("--stop-on-eof", is_flag=True, hidden=True)
+@_shared
+def exchange(
+    config_dir: Path | None,
+    state: Path | None,
+    profile: str,
+    overrides: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """A simulated Kite exchange on loopback: WebSocket and REST, for any Kite client.
+
+    api_key and access_token are both `demo`. Time begins at the first subscription. Prints one
+    JSON line with its addresses.
+    """
+    from kitetui.tools.serve import serve_exchange
+
+    settings = _load(config_dir, overrides)
+    raise SystemExit(serve_exchange(settings, **options))
+
+
+def _load(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
+    from kitetui.config import ConfigError, load
+
+    try:
+        return load(config_dir, overrides)
+    except ConfigError as error:
+        fail(EXIT_CONFIG, str(error))
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        cli.main(prog_name="kitetui", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        raise SystemExit(ended.exit_code) from None
+    except click.Abort:
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None

@@ -1,0 +1,223 @@
+"""`kitetui`: puts engine, source and screen together, and takes them down in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kitetui.cli import EXIT_AUTH, EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.config import ConfigError, Places, Settings, load, places
+
+MIN_COLUMNS, MIN_LINES = 80, 24
+
+
+def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
+        replay: Path | None, speed: str | None, seed: int, config_dir: Path | None,
+        state: Path | None, profile: str, overrides: tuple[str, ...]) -> int:  # fmt: skip
+    """Run until stopped; the exit code."""
+    if speed is not None and not (demo or replay):
+        fail(2, "--speed goes with --demo or --replay; for an accelerated feed set feed.speed")
+    if demo and replay:
+        fail(2, "--demo and --replay are two different sources; choose one")
+    if not headless:
+        _check_terminal()
+    try:
+        settings = load(config_dir, overrides)
+        where = places(state, profile)
+    except ConfigError as error:
+        fail(EXIT_CONFIG, str(error))
+    starter = _Starter(settings, where, demo=demo, replay=replay, speed=speed, seed=seed,
+                       overrides=overrides, config_dir=config_dir)  # fmt: skip
+    if headless:
+        return _run_headless(starter, duration, as_json)
+    from kitetui.app import KiteApp
+    from kitetui.link import LocalLink
+    from kitetui.screen import run_screen
+
+    link = LocalLink(starter)
+    app = KiteApp(settings.screen, link)
+    return run_screen(app, link, settings.screen.on_hangup, duration, explain)
+
+
+class _Starter:
+    """Brings an engine up, with its simulated exchange where one is asked for."""
+
+    def __init__(self, settings: Settings, where: Places, *, demo: bool, replay: Path | None,
+                 speed: str | None, seed: int, overrides: tuple[str, ...],
+                 config_dir: Path | None) -> None:  # fmt: skip
+        from kitetui.engine.feed import credentials
+
+        self._settings = settings
+        self._where = where
+        self._demo = demo
+        self._replay = replay
+        self._speed = speed
+        self._exchange: Any = None
+        self._consumer: Any = None
+        self._overrides = overrides
+        self._config_dir = config_dir
+        if demo:
+            from kitetui.demo import DEMO_SPEED, DemoExchange
+
+            self._demo_speed = _speed(speed) or str(DEMO_SPEED)
+            self._exchange = DemoExchange(self._demo_speed, ("--seed", str(seed)))
+        elif replay is None:
+            try:
+                credentials.read(where.credentials)
+            except credentials.CredentialsError as error:
+                fail(EXIT_AUTH, str(error))
+
+    def start(self) -> Any:
+        """A started engine; `wait_ready` tells how it went.
+
+        Raises:
+            DemoError: the simulated exchange did not come up.
+        """
+        from kitetui.engine.feed import credentials
+        from kitetui.engine.runtime import Engine, EnginePlan
+
+        settings = self._settings
+        if self._demo:
+            from kitetui.demo import demo_credentials
+
+            hello = self._exchange.hello()
+            settings = load(self._config_dir, (
+                *self._overrides, f"feed.url={hello['ws_url']}",
+                f"feed.rest_url={hello['rest_url']}", f"feed.speed={self._demo_speed}",
+            ))  # fmt: skip
+            found = demo_credentials(hello)
+            plan = EnginePlan(places=self._where, credentials=lambda: found, simulated=True)
+        elif self._replay is not None:
+            speed = _speed(self._speed) or "1"
+            factor = None if speed == "max" else float(speed)
+            plan = EnginePlan(places=self._where, replay=self._replay, replay_speed=factor)
+        else:
+            path = self._where.credentials
+            plan = EnginePlan(places=self._where, credentials=lambda: credentials.read(path))
+        engine = Engine(settings, plan)
+        engine.start()
+        if self._demo and settings.redis.url == "embedded":
+            from kitetui.demo import DemoConsumer
+
+            store = settings.redis.stores["continuous_market"]
+            self._consumer = DemoConsumer(
+                self._where.redis / "valkey.sock",
+                store.prefix + settings.redis.keys.processed_stream,
+                store.db,
+            )
+        return engine
+
+    def stop(self) -> None:
+        """Take the exchange and the demo's consumer down."""
+        if self._consumer is not None:
+            self._consumer.stop()
+        if self._exchange is not None:
+            self._exchange.stop()
+
+
+def _speed(text: str | None) -> str | None:
+    if text is None or text == "max":
+        return text
+    try:
+        if float(text) > 0:
+            return text
+    except ValueError:
+        pass
+    return fail(2, f"--speed {text}: expected a number above 0, or max")
+
+
+def _run_headless(starter: _Starter, duration: float | None, as_json: bool) -> int:
+    stop = threading.Event()
+    killed: list[int] = []
+
+    def on_signal(number: int, _: Any) -> None:
+        if killed:
+            os._exit(128 + number)
+        killed.append(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    try:
+        engine = starter.start()
+        code = _supervise(engine, stop, duration)
+        status = engine.status()
+    except Exception as error:  # noqa: BLE001 - a bug is raised again by explain
+        starter.stop()
+        fail(*explain(error))
+    starter.stop()
+    if as_json:
+        import orjson
+
+        click.echo(orjson.dumps(status, option=orjson.OPT_INDENT_2))
+    return code
+
+
+def _supervise(engine: Any, stop: threading.Event, duration: float | None) -> int:
+    try:
+        threading.Thread(target=_stop_with, args=(engine, stop), daemon=True).start()
+        engine.wait_ready(30)
+        stop.wait(duration)
+    finally:
+        engine.stop()
+    if engine.error is not None:
+        raise engine.error
+    return 0
+
+
+def _stop_with(engine: Any, stop: threading.Event) -> None:
+    engine.wait()
+    stop.set()
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit code and the sentence for what kept the engine from running.
+
+    Raises:
+        BaseException: the error itself, when it is a bug.
+    """
+    from kitetui.demo import DemoError
+    from kitetui.engine.feed.credentials import CredentialsError
+    from kitetui.engine.feed.journal_reader import JournalError
+    from kitetui.engine.sinks.redis.embedded import RedisUnavailable
+
+    if isinstance(error, CredentialsError):
+        return EXIT_AUTH, str(error)
+    if isinstance(error, (JournalError, ConfigError)):
+        return EXIT_CONFIG, str(error)
+    if isinstance(error, (RedisUnavailable, DemoError)):
+        return EXIT_UNAVAILABLE, str(error)
+    if isinstance(error, OSError):
+        return EXIT_UNAVAILABLE, f"{error.filename or 'system'}: {error.strerror or error}"
+    raise error
+
+
+def _check_terminal() -> None:
+    """The screen needs a terminal that can show it; each lack has its own answer."""
+    hint = "run kitetui --headless for the engine without the screen"
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        fail(2, f"standard input, output and error must be a terminal; {hint}")
+    if os.environ.get("TERM", "dumb") in ("dumb", ""):
+        fail(2, f"TERM=dumb cannot show a screen; {hint}")
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding not in ("utf8", "utf8sig"):
+        fail(
+            2,
+            f"the locale's encoding is {encoding or 'unknown'}, not UTF-8; "
+            f"set LANG=C.UTF-8, or {hint}",
+        )
+    with contextlib.suppress(OSError):
+        size = os.get_terminal_size()
+        if 0 < size.columns < MIN_COLUMNS or 0 < size.lines < MIN_LINES:
+            click.echo(
+                f"kitetui: the terminal is {size.columns}x{size.lines}; the screen needs "
+                f"{MIN_COLUMNS}x{MIN_LINES} and says so until it is enlarged",
+                err=True,
+            )
