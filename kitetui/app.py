@@ -1,0 +1,382 @@
+"""The Textual app: lays out panes, pumps snapshots into them, sends commands. No domain logic."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.widgets import Static
+
+from kitetui.config import ScreenSettings
+from kitetui.engine.commands import Acknowledge, Command, Undo
+from kitetui.engine.snapshot import Snapshot, View
+from kitetui.keys import KEYS, PANES, shown
+from kitetui.link import LocalLink
+from kitetui.terminal import write_queue
+from kitetui.widgets.alerts import AlertsPane, AlertStrip
+from kitetui.widgets.buckets import BucketsPane
+from kitetui.widgets.depth import DepthPane
+from kitetui.widgets.dialogs import HelpScreen, QuitScreen
+from kitetui.widgets.events import EventsPane
+from kitetui.widgets.header import HeaderBar
+from kitetui.widgets.lag import LagPane
+from kitetui.widgets.live_grid import LiveGrid, LivePane, Span
+from kitetui.widgets.palette import themes
+from kitetui.widgets.safe_text import clean
+from kitetui.widgets.streams import StreamsPane
+from kitetui.widgets.watchlist import Watchlist
+
+WIDE, MID, NARROW = (160, 45), (110, 35), (80, 24)
+MID_PANES = ("watchlist", "alerts")
+ANSWER_S = 2.0
+QUEUE_MAX = 1
+SLOW_FRAME_S = 0.03
+_TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
+         "lag": "Lag", "alerts": "Alrt", "events": "Evts"}  # fmt: skip
+
+
+class TabStrip(LivePane, can_focus=False):
+    """Pane names on a small screen, the one shown marked."""
+
+    def show_tabs(self, active: str, unacked: int) -> None:
+        """Draw the tabs."""
+        line: list[Span] = []
+        for number, name in enumerate(PANES, 1):
+            count = f"·{unacked}" if name == "alerts" and unacked else ""
+            text = f" {number}{_TABS[name]}{count} "
+            line.append((text, "badge" if name == active else "dim"))
+        self.show([tuple(line)])
+
+
+class FooterBar(LivePane, can_focus=False):
+    """The keys that matter, from the one table."""
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        line: list[Span] = [(" 1-7", "accent"), (" pane ", "dim")]
+        for key in KEYS:
+            if key.label:
+                line += [(f" {shown(key).split()[0]}", "accent"), (f" {key.label} ", "dim")]
+        self.show([tuple(line)])
+
+
+class KiteApp(App[str]):
+    """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
+
+    Returns `stop` or `detach` when it is left.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "kitetui"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            key.keys, key.action, key.help, show=False, id=key.id, priority=key.id == "app.quit"
+        )
+        for key in KEYS
+    ]
+
+    def __init__(self, settings: ScreenSettings, link: LocalLink) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._settings = settings
+        self.link = link
+        self._active = "depth"
+        self._zoomed = False
+        self._layout_name = ""
+        self._frozen_all = False
+        self._snapshot: Snapshot | None = None
+        self._pumping = False
+        self._frame_s = 0.0
+        self._skip = 0
+        self._actor = _user()
+        self._main_loop: asyncio.AbstractEventLoop | None = None
+        self.frames = 0
+        self.skipped = 0
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = settings.theme
+
+    def compose(self) -> ComposeResult:
+        yield HeaderBar(id="header")
+        yield TabStrip(id="tabs")
+        with Container(id="grid"):
+            yield Watchlist(id="watchlist")
+            yield DepthPane(id="depth")
+            yield BucketsPane(id="buckets")
+            yield StreamsPane(id="streams")
+            yield LagPane(id="lag")
+            yield AlertsPane(id="alerts")
+            yield EventsPane(id="events")
+        yield AlertStrip(id="strip")
+        yield FooterBar(id="footer")
+        yield Static(id="too-small")
+
+    def on_mount(self) -> None:
+        self._main_loop = asyncio.get_running_loop()
+        self.link.on_alert = self._alerted
+        self._arrange()
+        self.query_one("#watchlist").focus()
+        self._show_boot()
+        self.set_interval(1 / self._settings.hz, self._pump)
+        self.call_after_refresh(self.link.start)
+
+    def leave_soon(self, choice: str) -> None:
+        """Leave, asked from any thread."""
+        if self._main_loop is not None:
+            self._main_loop.call_soon_threadsafe(self.exit, choice)
+
+    def _alerted(self) -> None:
+        """An alert came up, told on the engine's thread."""
+        if self._main_loop is not None:
+            self._main_loop.call_soon_threadsafe(self._soon)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+
+    # ---- layout --------------------------------------------------------------------------
+
+    def _pane(self, name: str) -> LivePane:
+        return self.query_one(f"#{name}", LivePane)
+
+    def _arrange(self) -> None:
+        """Choose the layout for the size: full grid, two columns, one pane, or a sentence."""
+        columns, lines = self.size
+        screen = self.screen_stack[0]
+        tiny = columns < NARROW[0] or lines < NARROW[1]
+        wide = columns >= WIDE[0] and lines >= WIDE[1]
+        mid = not wide and columns >= MID[0] and lines >= MID[1]
+        narrow = not (wide or mid)
+        screen.set_class(tiny, "-tiny")
+        screen.set_class(narrow and not tiny, "-narrow")
+        if tiny:
+            screen.query_one("#too-small", Static).update(Content(
+                f"terminal too small: {columns}x{lines}, need {NARROW[0]}x{NARROW[1]}; "
+                "the engine goes on"
+            ))  # fmt: skip
+        solo = narrow or self._zoomed
+        grid = screen.query_one("#grid")
+        grid.set_class(solo, "-solo")
+        grid.set_class(mid and not solo, "-mid")
+        side = self._active if self._active not in MID_PANES else "depth"
+        for name in PANES:
+            if solo:
+                visible = name == self._active
+            elif mid:
+                visible = name in MID_PANES or name == side
+            else:
+                visible = True
+            screen.query_one(f"#{name}").display = visible
+        screen.query_one(TabStrip).show_tabs(
+            self._active, self._snapshot.header.unacked if self._snapshot else 0
+        )
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        name = event.widget.id or ""
+        if name in PANES and name != self._active:
+            self._active = name
+            self._arrange()
+
+    # ---- the pump ------------------------------------------------------------------------
+
+    def _soon(self) -> None:
+        """An alert or a key paints at once."""
+        self.run_worker(self._pump(), exclusive=False)
+
+    async def _pump(self) -> None:
+        """One frame: ask for what is on screen, paint what differs; skip when behind."""
+        queue = write_queue(self)
+        if self._pumping or queue > QUEUE_MAX or self._skip > 0:
+            self._skip = max(self._skip - 1, 0)
+            self.skipped += 1
+            return
+        self._pumping = True
+        try:
+            asked = self.link.snapshot(self._view())
+            if asked is None or self.link.error is not None:
+                self._show_boot()
+                return
+            snapshot = await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
+        except (ConnectionError, TimeoutError):
+            self._show_boot()
+            return
+        finally:
+            self._pumping = False
+        began = asyncio.get_running_loop().time()
+        self._paint(snapshot, queue)
+        self._frame_s = asyncio.get_running_loop().time() - began
+        if self._frame_s > SLOW_FRAME_S:
+            self._skip = 1
+        self.frames += 1
+
+    def _view(self) -> View:
+        watch = self.query_one(Watchlist)
+        return View(
+            focus=watch.token,
+            watch_from=watch.top,
+            watch_count=watch.page if watch.display else min(watch.page, 1),
+            buckets=self._rows("buckets"),
+            alerts=max(self._rows("alerts"), 4),
+            events=self._rows("events"),
+        )
+
+    def _rows(self, name: str) -> int:
+        pane = self._pane(name)
+        return max(pane.size.height, 1) if pane.display else 0
+
+    def _paint(self, snapshot: Snapshot, queue: int) -> None:
+        self._snapshot = snapshot
+        screen = self.screen_stack[0]
+        screen.query_one(HeaderBar).show_header(
+            snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
+            hz=self._settings.hz / (2 if self._skip else 1),
+        )  # fmt: skip
+        for name in PANES:
+            pane = screen.query_one(f"#{name}", LivePane)
+            if pane.display:
+                update: Callable[[Snapshot], None] = pane.update_from  # type: ignore[attr-defined]
+                update(snapshot)
+        strip = screen.query_one(AlertStrip)
+        if screen.has_class("-narrow"):
+            strip.update_from(snapshot)
+            screen.query_one(TabStrip).show_tabs(self._active, snapshot.header.unacked)
+
+    def _show_boot(self) -> None:
+        header = self.screen_stack[0].query_one(HeaderBar)
+        error = self.link.error
+        boot = self.link.boot if error is None else f"engine stopped: {error}"
+        header.show_header(None, boot=clean(boot), frozen=False, queue=0, hz=0)
+        if error is not None:
+            self.exit("stop")
+
+    # ---- actions -------------------------------------------------------------------------
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane."""
+        self._active = name
+        self._arrange()
+        self._pane(name).focus()
+        self._soon()
+
+    def action_next_pane(self) -> None:
+        """Go to the next pane."""
+        self.action_pane(PANES[(PANES.index(self._active) + 1) % len(PANES)])
+
+    def action_previous_pane(self) -> None:
+        """Go to the previous pane."""
+        self.action_pane(PANES[(PANES.index(self._active) - 1) % len(PANES)])
+
+    def action_zoom(self) -> None:
+        """Give the whole screen to the active pane, or take it back."""
+        self._zoomed = not self._zoomed
+        self._arrange()
+        self._soon()
+
+    def action_unzoom(self) -> None:
+        """Leave zoom."""
+        if self._zoomed:
+            self.action_zoom()
+
+    def action_cursor(self, by: int) -> None:
+        """Move the active pane's cursor."""
+        pane = self._pane(self._active)
+        if isinstance(pane, (LiveGrid, Watchlist)):
+            pane.move(by)
+        elif self._active == "depth":
+            self.query_one(Watchlist).move(by)
+        self._soon()
+
+    def action_cursor_page(self, pages: int) -> None:
+        """Move the active pane's cursor by pages."""
+        pane = self._pane(self._active)
+        if isinstance(pane, (LiveGrid, Watchlist)):
+            self.action_cursor(pages * pane.page)
+
+    def action_cursor_to(self, position: int) -> None:
+        """Put the active pane's cursor on a row."""
+        pane = self._pane(self._active)
+        if isinstance(pane, (LiveGrid, Watchlist)):
+            pane.move_to(position)
+            self._soon()
+
+    def action_freeze(self) -> None:
+        """Hold the active pane still, or let it go on."""
+        pane = self._pane(self._active)
+        pane.freeze(not pane.frozen)
+        self.notify("frozen: space lets it go on" if pane.frozen else "live again", timeout=2,
+                    markup=False)  # fmt: skip
+
+    def action_freeze_all(self) -> None:
+        """Hold all panes still, or let them go on."""
+        self._frozen_all = not self._frozen_all
+        for name in PANES:
+            self._pane(name).freeze(self._frozen_all)
+        self._soon()
+
+    def action_next_unacked(self) -> None:
+        """Go to the next unacknowledged alert."""
+        self.action_pane("alerts")
+        self.query_one(AlertsPane).next_unacked()
+
+    async def action_acknowledge(self) -> None:
+        """Acknowledge the alert that is under the cursor, as it was painted."""
+        alert = self.query_one(AlertsPane).selected
+        if alert is None and self._snapshot is not None and self._snapshot.alerts:
+            alert = self._snapshot.alerts[0]
+        if alert is None:
+            self._say("nothing to acknowledge", done=False)
+            return
+        await self._send(Acknowledge(alert.alert_id, alert.episode, alert.revision, self._actor))
+
+    async def action_undo(self) -> None:
+        """Take the last acknowledgement back."""
+        await self._send(Undo(self._actor))
+
+    async def _send(self, command: Command) -> None:
+        asked = self.link.command(command)
+        if asked is None:
+            self._say("the engine is not ready", done=False)
+            return
+        try:
+            result = await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
+        except (ConnectionError, TimeoutError):
+            self._say("the engine did not answer", done=False)
+            return
+        self._say(result.text, done=result.done)
+        self._soon()
+
+    def _say(self, text: str, *, done: bool) -> None:
+        self.notify(clean(text), severity="information" if done else "warning", timeout=4,
+                    markup=False)  # fmt: skip
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.push_screen(HelpScreen())
+
+    def action_ask_quit(self) -> None:
+        """Ask what to do with the engine; a second ctrl+c stops it."""
+        if isinstance(self.screen, QuitScreen):
+            self.screen.dismiss("stop")
+            return
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+            return
+        self.push_screen(QuitScreen(), self._leave)
+
+    def _leave(self, choice: str | None) -> None:
+        if choice:
+            self.exit(choice)
+
+
+def _user() -> str:
+    try:
+        return clean(getpass.getuser())[:32]
+    except (OSError, KeyError):
+        return "operator"

@@ -1,0 +1,58 @@
+"""One table of keys: bindings, footer, help and docs all come from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """One action an operator can take by key.
+
+    Attributes:
+        keys: Textual key names, comma separated; the first is shown.
+        id: stable name, for remapping.
+        action: Textual action.
+        label: a word for the footer; '' keeps it out of there.
+        help: a sentence.
+    """
+
+    keys: str
+    id: str
+    action: str
+    label: str
+    help: str
+
+
+PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events")
+"""Panes in the order of their number keys."""
+
+KEYS = (
+    *(
+        Key(str(n), f"pane.{name}", f"pane('{name}')", "", f"Go to {name}")
+        for n, name in enumerate(PANES, 1)
+    ),
+    Key("question_mark", "app.help", "help", "help", "Show or hide this help"),
+    Key("tab", "pane.next", "next_pane", "next", "Go to the next pane"),
+    Key("shift+tab", "pane.previous", "previous_pane", "", "Go to the previous pane"),
+    Key("z", "pane.zoom", "zoom", "zoom", "Give the whole screen to this pane, or take it back"),
+    Key("up,k", "cursor.up", "cursor(-1)", "", "One line up"),
+    Key("down,j", "cursor.down", "cursor(1)", "", "One line down"),
+    Key("pageup", "cursor.page_up", "cursor_page(-1)", "", "One page up"),
+    Key("pagedown", "cursor.page_down", "cursor_page(1)", "", "One page down"),
+    Key("g,home", "cursor.top", "cursor_to(0)", "", "To the first line"),
+    Key("G,end", "cursor.bottom", "cursor_to(-1)", "", "To the last line"),
+    Key("space", "pane.freeze", "freeze", "freeze", "Hold this pane still; the engine goes on"),
+    Key("F", "app.freeze", "freeze_all", "", "Hold all panes still"),
+    Key("a", "alert.ack", "acknowledge", "ack", "Acknowledge the alert under the cursor, as shown"),
+    Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
+    Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
+    Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),
+    Key("q,ctrl+c", "app.quit", "ask_quit", "quit", "Quit: stop the engine, or leave it running"),
+)
+
+
+def shown(key: Key) -> str:
+    """How a key is written for people."""
+    names = {"question_mark": "?", "escape": "esc", "space": "space", "pageup": "PgUp",
+             "pagedown": "PgDn", "shift+tab": "S-tab", "up": "↑", "down": "↓"}  # fmt: skip
+    return " ".join(names.get(k, k) for k in key.keys.split(","))

@@ -1,0 +1,89 @@
+"""How a screen reaches an engine: in this process, on the engine's own thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from kitetui.engine import commands
+from kitetui.engine.snapshot import Snapshot, View
+
+
+class Starter(Protocol):
+    """Brings an engine up; `run` provides it."""
+
+    def start(self) -> Any: ...
+
+    def stop(self) -> None: ...
+
+
+class LocalLink:
+    """An engine in this process. No method waits for the engine unless it says so.
+
+    Attributes:
+        boot: what it is doing until it is ready, in words.
+        error: what kept the engine from starting, or ended it.
+    """
+
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
+        self._engine: Any = None
+        self._thread = threading.Thread(target=self._start, name="starter", daemon=True)
+        self._stop_lock = threading.Lock()
+        self._stopped = False
+        self.boot = "starting the engine …"
+        self.error: BaseException | None = None
+        self.ready = False
+        self.on_alert: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def snapshot(self, wanted: View) -> Future[Snapshot] | None:
+        """Ask for a picture; None while there is no engine."""
+        if not self.ready or self._engine is None:
+            return None
+        answer: Future[Snapshot] = self._engine.snapshot(wanted)
+        return answer
+
+    def command(self, command: commands.Command) -> Future[commands.Result] | None:
+        """Send a command; None while there is no engine."""
+        if not self.ready or self._engine is None:
+            return None
+        answer: Future[commands.Result] = self._engine.command(command)
+        return answer
+
+    def stop(self) -> None:
+        """Stop the engine and what came up with it; waits. Safe to call twice."""
+        with self._stop_lock:
+            if self._stopped:
+                return
+            self._stopped = True
+            if self._engine is not None:
+                self._engine.stop()
+            self._starter.stop()
+            self._thread.join(2)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the engine has ended; whether it has."""
+        return bool(self._engine is None or self._engine.wait(timeout_s))
+
+    def _start(self) -> None:
+        try:
+            engine = self._starter.start()
+            self._engine = engine
+            engine.on_alert = self._alerted
+            engine.wait_ready(60)
+            self.boot = "waiting for the first snapshot …"
+            self.ready = True
+            engine.wait()
+            self.error = engine.error
+        except BaseException as error:  # noqa: BLE001 - shown on the screen, raised at its end
+            self.error = error
+
+    def _alerted(self) -> None:
+        if self.on_alert is not None:
+            self.on_alert()

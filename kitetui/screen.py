@@ -1,0 +1,112 @@
+"""Runs the screen on an engine: signals, hang-ups, leaving, and the way back to the shell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from kitetui.app import KiteApp
+from kitetui.link import LocalLink
+from kitetui.terminal import SavedTerminal
+
+FORCE_AFTER_S = 4.0
+"""A screen that has not left by then sits in a write to a terminal that nobody reads."""
+
+
+def run_screen(app: KiteApp, link: LocalLink, on_hangup: str, duration: float | None,
+               explain: Callable[[BaseException], tuple[int, str]]) -> int:  # fmt: skip
+    """Run until the operator leaves, a signal comes, or the terminal goes; the exit code."""
+    terminal = SavedTerminal()
+    leaving = _Leaving(app, link, terminal, on_hangup)
+    leaving.install()
+    if duration is not None:
+        timer = threading.Timer(duration, leaving.ask)
+        timer.daemon = True
+        timer.start()
+    choice = app.run(mouse=False)
+    if leaving.detached or choice == "detach":
+        _go_on_headless(link, leaving)
+    link.stop()
+    leaving.done.set()
+    if link.error is not None:
+        code, text = explain(link.error)
+        click.echo(f"kitetui: {text}", err=True)
+        return code
+    return 0
+
+
+def _go_on_headless(link: LocalLink, leaving: _Leaving) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(
+            f"kitetui: the engine goes on without a screen (pid {os.getpid()}); "
+            f"stop it with ctrl+c or: kill {os.getpid()}"
+        )
+    leaving.headless.set()
+    while not leaving.stop.wait(0.2):
+        if link.wait(0):
+            break
+
+
+class _Leaving:
+    """Signals, taken by `signal.signal`: the loop's own handlers wait behind a blocked writer."""
+
+    def __init__(self, app: KiteApp, link: LocalLink, terminal: SavedTerminal,
+                 on_hangup: str) -> None:  # fmt: skip
+        self._app = app
+        self._link = link
+        self._terminal = terminal
+        self._on_hangup = on_hangup
+        self.detached = False
+        self.stop = threading.Event()
+        self.done = threading.Event()
+        self.headless = threading.Event()
+        self._asked = False
+
+    def install(self) -> None:
+        """Take the signals over."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def ask(self) -> None:
+        """Leave in order; by force when the terminal holds the screen up."""
+        self._asked = True
+        self.stop.set()
+        threading.Thread(target=self._leave, daemon=True).start()
+
+    def _on_signal(self, number: int, _: Any) -> None:
+        if number == signal.SIGHUP and self._on_hangup == "detach":
+            self._detach()
+        elif self._asked:
+            self._terminal.restore()
+            os._exit(128 + number)
+        else:
+            self.ask()
+
+    def _detach(self) -> None:
+        """The terminal is gone: let the screen go, keep the engine."""
+        if self.detached:
+            return
+        self.detached = True
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            with contextlib.suppress(OSError):
+                os.dup2(null, fd)
+        self._exit_app()
+
+    def _exit_app(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._app.leave_soon("detach" if self.detached else "stop")
+
+    def _leave(self) -> None:
+        """The engine first, on its own thread, so that a stuck screen cannot cost it anything."""
+        self._exit_app()
+        self._link.stop()
+        if not self.done.wait(FORCE_AFTER_S):
+            self._terminal.restore()
+            os._exit(0)

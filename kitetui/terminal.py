@@ -1,0 +1,43 @@
+"""The one place that knows Textual's private driver: its write queue, and a stalled terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import termios
+from typing import Any
+
+from textual.app import App
+
+
+def write_queue(app: App[Any]) -> int:
+    """Frames that the terminal has not taken yet.
+
+    Textual's writer is a bounded queue whose `put` blocks the loop: a frame is skipped while
+    more than one is waiting.
+    """
+    writer = getattr(app._driver, "_writer_thread", None)
+    queue = getattr(writer, "_queue", None)
+    return int(queue.qsize()) if queue is not None else 0
+
+
+class SavedTerminal:
+    """The terminal's settings, to be put back by a process that must leave at once."""
+
+    def __init__(self) -> None:
+        self._fd = sys.__stdin__.fileno() if sys.__stdin__ is not None else -1
+        self._attributes: list[Any] | None = None
+        with contextlib.suppress(OSError, termios.error):
+            self._attributes = termios.tcgetattr(self._fd)
+
+    def restore(self) -> None:
+        """Put the settings back, and leave the alternate screen where the terminal still reads."""
+        if self._attributes is not None:
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
+        with contextlib.suppress(OSError):
+            os.set_blocking(2, False)
+            os.write(2, b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m")
+        with contextlib.suppress(OSError):
+            os.set_blocking(2, True)

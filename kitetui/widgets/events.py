@@ -1,0 +1,21 @@
+"""Events: what happened, newest first."""
+
+from __future__ import annotations
+
+from kitetui.engine.snapshot import Snapshot
+from kitetui.widgets.live_grid import Line, LivePane
+from kitetui.widgets.numbers import clock
+from kitetui.widgets.safe_text import fit
+
+
+class EventsPane(LivePane):
+    """One line an event."""
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Draw the events of a snapshot."""
+        self.title("7 Events")
+        lines: list[Line] = [
+            ((f"{clock(e.at_s)} ", "dim"), (fit(e.source, 7), "accent"), (f" {e.text}", ""))
+            for e in snapshot.events
+        ]
+        self.show(lines or [(("nothing yet", "dim"),)])

@@ -1,0 +1,102 @@
+"""The header: source, session, clock, rates, latency and link states in one line."""
+
+from __future__ import annotations
+
+from kitetui.engine.snapshot import Header
+from kitetui.widgets.live_grid import LivePane, Span
+from kitetui.widgets.numbers import age, clock, compact
+
+_GLYPHS = {
+    "LIVE": ("●", "good"),
+    "CONNECTING": ("○", "warn"),
+    "STALE": ("▲", "bad"),
+    "RECONNECTING": ("○", "bad"),
+    "AUTH_EXPIRED": ("■", "alarm"),
+    "REFUSED": ("■", "alarm"),
+    "CLOSED": ("■", "dim"),
+    "REPLAY": ("▶", "accent"),
+    "REPLAYED": ("■", "accent"),
+}
+
+
+class HeaderBar(LivePane, can_focus=False):
+    """One line; what matters most comes first, so that a narrow screen loses the least."""
+
+    def show_header(self, h: Header | None, *, boot: str, frozen: bool, queue: int,
+                    hz: float) -> None:  # fmt: skip
+        """Draw the engine's header, or what it waits for."""
+        if h is None:
+            self.show([((" kitetui ", "badge"), (f" {boot}", "warn"))])
+            return
+        wide = self.size.width >= 150
+        parts = [*_source(h), *_session(h)]
+        if wide:
+            parts += [*_feed(h, wide), *_redis(h, wide), *_alerts(h)]
+        else:
+            parts += [*_alerts(h), *_feed(h, wide), *_redis(h, wide)]
+        if wide:
+            parts += _health(h, queue, hz)
+        if frozen:
+            parts.append((" ❚❚ FROZEN ", "badge"))
+        if h.reason and h.state not in ("LIVE", "CLOSED"):
+            parts.append((f" {h.reason}", "bad"))
+        self.show([tuple(parts)])
+
+
+def _source(h: Header) -> list[Span]:
+    name = "SIMULATED" if h.simulated else "REPLAY" if h.source == "replay" else "KITE"
+    glyph, style = _GLYPHS.get(h.state, ("?", "warn"))
+    return [(f" {name} ", "badge"), (f" {glyph} {h.state} ", style)]
+
+
+def _session(h: Header) -> list[Span]:
+    open_ = h.market.endswith("OPEN") and "PRE" not in h.market
+    return [(f"{h.market} ", "" if open_ else "warn"), (f"{clock(h.session_s)} IST ", "bold")]
+
+
+def _feed(h: Header, wide: bool) -> list[Span]:
+    live = sum(link.state == "LIVE" for link in h.links)
+    out: list[Span] = []
+    if h.links:
+        whole = live == len(h.links)
+        out.append((f"│ ws {live}/{len(h.links)} ", "" if whole else "bad"))
+    if wide:
+        out.append((f"sub {h.subscribed:,} ", ""))
+    out.append((f"{compact(h.ticks_per_s)}/s ", ""))
+    if wide or h.gaps:
+        out.append((f"gap {h.gaps} ", "warn" if h.gaps else "dim"))
+    if h.frame_age_s > 3:
+        out.append((f"silent {age(h.frame_age_s)} ", "bad"))
+    if h.warm_wanted and h.warmed < h.warm_wanted and wide:
+        out.append((f"warming {h.warmed}/{h.warm_wanted} ", "warn"))
+    out.append((f"│ p99 {h.latency_p99_ms:.0f}ms ", "" if h.latency_p99_ms < 250 else "warn"))
+    return out
+
+
+def _redis(h: Header, wide: bool) -> list[Span]:
+    good = h.redis_state == "ok"
+    text = f"│ redis ● {h.redis_ms:.1f}ms " if wide else "│ redis ● "
+    out: list[Span] = [(text if good else f"│ redis ■ {h.redis_state} ", "" if good else "bad")]
+    if h.spooled > 5_000 or not good:
+        out.append((f"spool {compact(h.spooled)} ", "warn"))
+    if h.max_lag:
+        out.append((f"lag {compact(h.max_lag)} ", "warn"))
+    elif wide:
+        out.append(("lag – " if h.max_lag is None else "lag 0 ", "dim"))
+    return out
+
+
+def _alerts(h: Header) -> list[Span]:
+    if not h.unacked:
+        return [("│ all clear ", "good")]
+    return [("│", ""), (f" ● {h.unacked} unacked ", "alarm")]
+
+
+def _health(h: Header, queue: int, hz: float) -> list[Span]:
+    out: list[Span] = []
+    if h.journal not in ("ok", "off"):
+        out.append((f" journal ■ {h.journal} ", "alarm"))
+    lag = h.loop_lag_p99_ms
+    out.append((f"│ loop {lag:.0f}ms ", "dim" if lag < 50 else "warn"))
+    out.append((f"│ {h.memory_mb:.0f}MB │ ui {hz:.0f}Hz q{queue}", "dim"))
+    return out

@@ -1,0 +1,44 @@
+"""Consumer lag: how far every group is behind, in entries and in time, and its state."""
+
+from __future__ import annotations
+
+from kitetui.engine.snapshot import Group, Snapshot
+from kitetui.widgets.live_grid import Column, LiveGrid, Row
+from kitetui.widgets.numbers import age, compact
+
+_STYLES = {"OK": "good", "WARN": "warn", "STALL": "bad", "STOP": "alarm", "REWIND": "bad"}
+_GLYPHS = {"OK": "✓", "WARN": "▲", "STALL": "■", "STOP": "■", "REWIND": "◀"}
+
+
+class LagPane(LiveGrid):
+    """One line a group. A lag that cannot be known is `?`, never 0."""
+
+    columns = (
+        Column("GROUP", 16, False), Column("LAG", 7), Column("BEHIND", 6), Column("OUT/s", 7),
+        Column("PEND", 6), Column("IDLE", 5), Column("STATE", 8, False),
+    )  # fmt: skip
+    empty_text = "no consumer group reads these streams"
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Draw the groups of a snapshot."""
+        lost = sum(g.lost or 0 for g in snapshot.groups)
+        self.title("5 Consumer lag", f"⚠ {lost:,} entries lost" if lost else "Burrow rules, 10 s")
+        self.show_rows([_row(g) for g in snapshot.groups], stale=snapshot.streams_age_s > 3)
+
+
+def _row(g: Group) -> Row:
+    lag = "?" if g.lag is None else f"{'>' if g.lag_at_least else ''}{compact(g.lag)}"
+    out = "?" if g.out_per_s is None else compact(g.out_per_s)
+    style = _STYLES.get(g.state, "warn")
+    return Row(
+        (g.stream, g.name),
+        (
+            (g.name, ""),
+            (lag, "" if not g.lag else style),
+            (age(g.lag_s) if g.lag else "–", "dim"),
+            (out, ""),
+            (compact(g.pending), "dim"),
+            (age(g.idle_s), "dim"),
+            (f"{_GLYPHS.get(g.state, '?')} {g.state}", style),
+        ),
+    )

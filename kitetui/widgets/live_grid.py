@@ -1,0 +1,223 @@
+"""LivePane and LiveGrid: panes that repaint only the lines that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kitetui.widgets.palette import styles
+from kitetui.widgets.safe_text import clean, fit
+
+Span = tuple[str, str]
+"""Text and the name of its style (see `palette.styles`)."""
+
+Line = tuple[Span, ...]
+
+
+class LivePane(Widget, can_focus=True):
+    """Lines of styled spans. `show` compares with what is on screen and repaints the difference.
+
+    Attributes:
+        frozen: lines given while frozen wait until it is lifted.
+        stale: data older than it should be: kept, dimmed.
+    """
+
+    DEFAULT_CSS = """
+    LivePane { background: $surface; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
+        self._strips: LRUCache[tuple[Line, int, bool], Strip] = LRUCache(512)
+        self._held: tuple[list[Line], bool] | None = None
+        self._styles: dict[str, Style] = {}
+        self.frozen = False
+        self.stale = False
+        self.held_updates = 0
+
+    def on_mount(self) -> None:
+        self._restyle()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+
+    def _restyle(self) -> None:
+        self._styles = styles(self.app.theme)
+        self._strips.clear()
+        self.refresh()
+
+    def show(self, lines: Sequence[Line], *, stale: bool = False) -> None:
+        """Put lines on the pane; only those that differ are painted."""
+        if self.frozen:
+            self._held = (list(lines), stale)
+            self.held_updates += 1
+            return
+        if stale != self.stale:
+            self.stale = stale
+            self._lines = list(lines)
+            self.refresh()
+            return
+        before, self._lines = self._lines, list(lines)
+        width, height = self.size
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(min(height, max(len(before), len(lines))))
+            if (before[y] if y < len(before) else ()) != (lines[y] if y < len(lines) else ())
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def freeze(self, on: bool) -> None:
+        """Hold the pane still, or catch up with what was given meanwhile."""
+        self.frozen = on
+        if not on:
+            held, self._held = self._held, None
+            self.held_updates = 0
+            if held is not None:
+                self.show(held[0], stale=held[1])
+
+    def title(self, text: str, note: str = "") -> None:
+        """The border's title and its note at the bottom; each set only when it differs."""
+        text, note = clean(text), clean(note)
+        escaped = text.replace("[", r"\[")
+        if self.border_title != escaped:
+            self.border_title = escaped
+        escaped = note.replace("[", r"\[")
+        if self.border_subtitle != escaped:
+            self.border_subtitle = escaped
+
+    @property
+    def plain(self) -> list[str]:
+        """The lines as text, for tests and copying."""
+        return ["".join(text for text, _ in line) for line in self._lines]
+
+    def render_line(self, y: int) -> Strip:
+        """One line, from the cache where it has been drawn before."""
+        width = self.size.width
+        line = self._lines[y] if y < len(self._lines) else ()
+        key = (line, width, self.stale)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._strip(line, width)
+        return strip
+
+    def _strip(self, line: Line, width: int) -> Strip:
+        known = self._styles
+        plain = known.get("", Style())
+        out: list[Segment] = []
+        for text, name in line:
+            style = known.get(name, plain)
+            if name.startswith("cursor "):
+                style = known.get(name[7:], plain) + known["cursor"]
+            if self.stale:
+                style = style + Style(dim=True)
+            out.append(Segment(clean(text), style))
+        return Strip(out).adjust_cell_length(width, plain)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+
+class Column(NamedTuple):
+    """A column of a grid: title, width in cells, and whether its values stand right."""
+
+    title: str
+    width: int
+    right: bool = True
+
+
+class Row(NamedTuple):
+    """A row of a grid: its key, and per column text and style."""
+
+    key: Hashable
+    cells: tuple[Span, ...]
+
+
+class LiveGrid(LivePane):
+    """Rows under a header line. The cursor sticks to a row's key, wherever the row moves to."""
+
+    columns: tuple[Column, ...] = ()
+    empty_text = ""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._rows: list[Row] = []
+        self.cursor_key: Hashable = None
+        self._offset = 0
+        self._foot: tuple[Line, ...] = ()
+
+    @property
+    def page(self) -> int:
+        """Rows that fit."""
+        return max(self.size.height - 1 - len(self._foot), 1)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows as last given."""
+        return self._rows
+
+    def show_rows(self, rows: Sequence[Row], *, stale: bool = False,
+                  foot: tuple[Line, ...] = ()) -> None:  # fmt: skip
+        """Put rows on the grid, keeping the cursor on its key."""
+        self._foot = foot
+        self._rows = list(rows)
+        keys = [row.key for row in self._rows]
+        if self.cursor_key not in keys:
+            self.cursor_key = keys[0] if keys else None
+        self._paint(stale)
+
+    def move(self, by: int) -> None:
+        """Move the cursor, within the rows."""
+        keys = [row.key for row in self._rows]
+        if keys:
+            at = keys.index(self.cursor_key) if self.cursor_key in keys else 0
+            self.move_to(min(max(at + by, 0), len(keys) - 1))
+
+    def move_to(self, position: int) -> None:
+        """Put the cursor on a row; -1 is the last one."""
+        if self._rows:
+            self.cursor_key = self._rows[position].key
+            self._paint(self.stale)
+
+    def _paint(self, stale: bool) -> None:
+        if not self._rows:
+            self.show([self._head(), ((self.empty_text, "dim"),), *self._foot], stale=stale)
+            return
+        keys = [row.key for row in self._rows]
+        at = keys.index(self.cursor_key) if self.cursor_key in keys else 0
+        page = self.page
+        self._offset = min(max(self._offset, at - page + 1, 0), at, max(len(keys) - page, 0))
+        focused = self.has_focus
+        lines = [self._head()]
+        for row in self._rows[self._offset : self._offset + page]:
+            lines.append(self._line(row, focused and row.key == self.cursor_key))
+        lines += [()] * (page - len(lines) + 1)
+        self.show([*lines, *self._foot], stale=stale)
+
+    def on_focus(self) -> None:
+        self._paint(self.stale)
+
+    def on_blur(self) -> None:
+        self._paint(self.stale)
+
+    def _head(self) -> Line:
+        text = " ".join(fit(c.title, c.width, c.right) for c in self.columns)
+        return ((text, "head"),)
+
+    def _line(self, row: Row, cursor: bool) -> Line:
+        """Cells joined where their style is the same: fewer segments, fewer bytes."""
+        out: list[Span] = []
+        for column, (text, style) in zip(self.columns, row.cells, strict=False):
+            name = f"cursor {style}" if cursor else style
+            cell = fit(text, column.width, column.right) + " "
+            if out and out[-1][1] == name:
+                out[-1] = (out[-1][0] + cell, name)
+            else:
+                out.append((cell, name))
+        return tuple(out)
