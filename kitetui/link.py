@@ -67,6 +67,11 @@ class LocalLink:
             self._starter.stop()
             self._thread.join(2)
 
+    def status(self) -> dict[str, Any]:
+        """The status document; empty while there is no engine."""
+        found: dict[str, Any] = self._engine.status() if self._engine is not None else {}
+        return found
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the engine has ended; whether it has."""
         return bool(self._engine is None or self._engine.wait(timeout_s))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import click
 
-from kitetui.cli import EXIT_AUTH, EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli import EXIT_AUTH, EXIT_CONFIG, EXIT_RUNNING, EXIT_UNAVAILABLE, fail
 from kitetui.config import ConfigError, Places, Settings, load, places
 
 MIN_COLUMNS, MIN_LINES = 80, 24
@@ -33,6 +34,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         where = places(state, profile)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
+    _lock(where)
     starter = _Starter(settings, where, demo=demo, replay=replay, speed=speed, seed=seed,
                        overrides=overrides, config_dir=config_dir)  # fmt: skip
     if headless:
@@ -43,7 +45,38 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
 
     link = LocalLink(starter)
     app = KiteApp(settings.screen, link)
-    return run_screen(app, link, settings.screen.on_hangup, duration, explain)
+    return run_screen(
+        app,
+        link,
+        on_hangup=settings.screen.on_hangup,
+        duration=duration,
+        report=_print_status if as_json else _no_report,
+        explain=explain,
+    )
+
+
+def _print_status(status: dict[str, Any]) -> None:
+    import orjson
+
+    click.echo(orjson.dumps(status, option=orjson.OPT_INDENT_2))
+
+
+def _no_report(status: dict[str, Any]) -> None:
+    """Nobody asked for it."""
+
+
+def _lock(where: Places) -> int:
+    """Hold the state folder until this process ends; it has room for one engine."""
+    handle = os.open(where.state / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        fail(
+            EXIT_RUNNING,
+            f"an engine already runs on {where.state}; "
+            "--profile NAME or --state DIR gives a second one",
+        )
+    return handle
 
 
 class _Starter:
@@ -154,9 +187,7 @@ def _run_headless(starter: _Starter, duration: float | None, as_json: bool) -> i
         fail(*explain(error))
     starter.stop()
     if as_json:
-        import orjson
-
-        click.echo(orjson.dumps(status, option=orjson.OPT_INDENT_2))
+        _print_status(status)
     return code
 
 

@@ -19,8 +19,15 @@ FORCE_AFTER_S = 4.0
 """A screen that has not left by then sits in a write to a terminal that nobody reads."""
 
 
-def run_screen(app: KiteApp, link: LocalLink, on_hangup: str, duration: float | None,
-               explain: Callable[[BaseException], tuple[int, str]]) -> int:  # fmt: skip
+def run_screen(
+    app: KiteApp,
+    link: LocalLink,
+    *,
+    on_hangup: str,
+    duration: float | None,
+    report: Callable[[dict[str, Any]], None],
+    explain: Callable[[BaseException], tuple[int, str]],
+) -> int:
     """Run until the operator leaves, a signal comes, or the terminal goes; the exit code."""
     terminal = SavedTerminal()
     leaving = _Leaving(app, link, terminal, on_hangup)
@@ -38,6 +45,7 @@ def run_screen(app: KiteApp, link: LocalLink, on_hangup: str, duration: float | 
         code, text = explain(link.error)
         click.echo(f"kitetui: {text}", err=True)
         return code
+    report(link.status())
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -19,6 +20,8 @@ T = TypeVar("T")
 STOP_TIMEOUT_S = 8.0
 SWITCH_INTERVAL_S = 0.001
 """How long another thread may keep the interpreter while the engine waits; 5 ms by default."""
+GC_THRESHOLDS = (50_000, 20, 100)
+"""Ticks make much short-lived data: the defaults walk the whole heap many times a second."""
 
 
 class Engine:
@@ -109,6 +112,8 @@ class Engine:
         core = Core(self._settings, self._plan, self._alerted)
         try:
             await core.start()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
             self._core = core
             self._ready.set()
             await core.stopping.wait()
