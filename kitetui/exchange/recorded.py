@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import TickBatch
 from kitetui.engine.feed.journal_reader import JournalReader
@@ -37,11 +39,14 @@ class Recorded:
             if self.instruments or at > 8:
                 break
 
-    def ticks(self) -> Iterator[tuple[int, TickBatch]]:
-        """(receive time in ns, ticks) of every recorded frame that holds ticks."""
+    def frames(self) -> Iterator[tuple[int, bytes, TickBatch]]:
+        """(receive time in ns, frame, its ticks) of every recorded frame that holds ticks."""
         for batch in self.reader:
-            for kind, at_ns, payload in zip(batch.kind, batch.recv_ns, batch.payload, strict=True):
-                if kind == Kind.FRAME and len(payload) > 1:
-                    decoded = wire.decode([payload], [at_ns])
-                    if len(decoded.batch):
-                        yield at_ns, decoded.batch
+            held = [at for at, kind in enumerate(batch.kind) if kind == Kind.FRAME]
+            # One decode a batch: the "receive time" given is the frame's place in it.
+            decoded = wire.decode([batch.payload[at] for at in held], range(len(held)))
+            edges = np.searchsorted(decoded.batch.recv_ns, np.arange(len(held) + 1))
+            for place, at in enumerate(held):
+                ticks = decoded.batch.take(slice(int(edges[place]), int(edges[place + 1])))
+                if len(ticks):
+                    yield batch.recv_ns[at], batch.payload[at], ticks

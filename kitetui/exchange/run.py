@@ -184,13 +184,13 @@ async def _play(recording: Recorded, ticker: Ticker, speed: float | None) -> Non
     await asyncio.sleep(SETTLE_S)
     first_ns = 0
     began = time.monotonic()
-    for at, (at_ns, ticks) in enumerate(recording.ticks()):
+    for at, (at_ns, frame, ticks) in enumerate(recording.frames()):
         first_ns = first_ns or at_ns
         if speed is not None:
             due = began + (at_ns - first_ns) / NS / speed
             if due > time.monotonic():
                 await asyncio.sleep(due - time.monotonic())
-        await ticker.send(ticks)
+        await ticker.send(ticks, frame)
         if at % 64 == 0:
             await asyncio.sleep(0)
     if recording.reader.unread_bytes:

@@ -42,6 +42,11 @@ class Client:
         self.behind: dict[int, None] = {}
         self.last_sent_s = 0.0
 
+    def takes(self, tokens: list[int]) -> bool:
+        """Whether it wants all of these in full mode, and is owed nothing else."""
+        modes = self.modes
+        return not (self.cached or self.behind) and all(modes.get(t) == "full" for t in tokens)
+
 
 class Ticker:
     """Distributes ticks to every client by its subscriptions and modes."""
@@ -51,12 +56,11 @@ class Ticker:
         self._faults = faults
         self._conflate = conflate
         self._clients: list[Client] = []
-        self._last: dict[int, TickBatch] = {}
+        self._last: dict[int, tuple[TickBatch, int]] = {}
         self._server: Server | None = None
         self._truncate_next = False
         self.started = asyncio.Event()
         self._start_s = 0.0
-        self.packets_sent = 0
 
     async def listen(self, port: int) -> int:
         """Serve on loopback; the port in use.
@@ -81,16 +85,20 @@ class Ticker:
         """Seconds since the first subscription."""
         return time.monotonic() - self._start_s if self._start_s else 0.0
 
-    async def send(self, ticks: TickBatch) -> None:
-        """Give ticks to everybody who asked for them."""
+    async def send(self, ticks: TickBatch, frame: bytes | None = None) -> None:
+        """Give ticks to everybody who asked for them; `frame` holds just these in full mode."""
         await self._happen()
-        for at, token in enumerate(ticks.token.tolist()):
-            self._last[token] = ticks.take(slice(at, at + 1))
+        tokens = ticks.token.tolist()
+        for at, token in enumerate(tokens):
+            self._last[token] = (ticks, at)
         if self._faults.active(FaultKind.MUTE, self.seconds):
             return
         forms: dict[str, list[bytes]] = {}
         for client in list(self._clients):
-            await self._tell(client, ticks, forms)
+            if frame is not None and client.takes(tokens):
+                await self._put(client, frame)
+            else:
+                await self._tell(client, ticks, forms)
 
     async def idle(self) -> None:
         """Heartbeats to everybody who heard nothing for a second; cached ticks that are due."""
@@ -110,11 +118,7 @@ class Ticker:
             await self._put(client, json.dumps(message))
 
     async def _tell(self, client: Client, ticks: TickBatch, forms: dict[str, list[bytes]]) -> None:
-        packets = []
-        for token in client.cached:
-            known = self._last.get(token)
-            if known is not None and token in client.modes:
-                packets += wire.encode_packets(in_mode(known, client.modes[token]))
+        packets = [p for token in client.cached for p in self._newest(client, token)]
         client.cached.clear()
         transport = client.socket.transport
         late = self._conflate and transport.get_write_buffer_size() > BEHIND_BYTES
@@ -124,8 +128,8 @@ class Ticker:
             return
         fresh = set(tokens)
         for token in client.behind:
-            if token not in fresh and token in client.modes:
-                packets += wire.encode_packets(in_mode(self._last[token], client.modes[token]))
+            if token not in fresh:
+                packets += self._newest(client, token)
         client.behind.clear()
         wanted = [(at, client.modes[t]) for at, t in enumerate(tokens) if t in client.modes]
         for mode in {mode for _, mode in wanted}:
@@ -133,8 +137,14 @@ class Ticker:
                 forms[mode] = wire.encode_packets(in_mode(ticks, mode))
         packets += [forms[mode][at] for at, mode in wanted]
         for at in range(0, len(packets), MAX_INSTRUMENTS):
-            self.packets_sent += len(packets[at : at + MAX_INSTRUMENTS])
             await self._put(client, wire.encode_frame(packets[at : at + MAX_INSTRUMENTS]))
+
+    def _newest(self, client: Client, token: int) -> list[bytes]:
+        """The last packet of an instrument in the client's mode, if there is one."""
+        if token not in self._last or token not in client.modes:
+            return []
+        ticks, at = self._last[token]
+        return wire.encode_packets(in_mode(ticks.take(slice(at, at + 1)), client.modes[token]))
 
     async def _put(self, client: Client, message: bytes | str) -> None:
         if self._truncate_next and len(message) > 8 and isinstance(message, bytes):

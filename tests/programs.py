@@ -1,0 +1,65 @@
+"""Runs the installed program: one-shot commands, the exchange, and screens in a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PROGRAM = [sys.executable, "-m", "kitetui"]
+
+
+def environment(state: Path, **extra: str) -> dict[str, str]:
+    """A clean environment that keeps everything below the state folder."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KITE_", "XDG_"))}
+    return {**kept, "XDG_STATE_HOME": str(state), "XDG_CONFIG_HOME": str(state / "config"),
+            "LANG": "C.UTF-8", **extra}  # fmt: skip
+
+
+def kitetui(state: Path, *arguments: str, timeout: float = 120, **extra: str) -> (
+        subprocess.CompletedProcess[str]):  # fmt: skip
+    """Run a command to its end."""
+    return subprocess.run([*PROGRAM, *arguments], env=environment(state, **extra), text=True,
+                          capture_output=True, timeout=timeout, check=False)  # fmt: skip
+
+
+@contextlib.contextmanager
+def exchange(state: Path, *arguments: str) -> Iterator[dict[str, Any]]:
+    """A running exchange; yields what it said at start."""
+    process = subprocess.Popen(
+        [*PROGRAM, "exchange", "--port", "0", "--rest-port", "0", "--stop-on-eof", *arguments],
+        env=environment(state), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdin is not None
+    try:
+        line = process.stdout.readline()
+        assert line, process.stderr.read() if process.stderr else ""
+        yield json.loads(line)
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+        process.stdout.close()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def feed_options(hello: dict[str, Any]) -> list[str]:
+    """Settings that point an engine at an exchange."""
+    return ["--set", f"feed.url={hello['ws_url']}", "--set", f"feed.rest_url={hello['rest_url']}"]
+
+
+LOGIN = {"KITE_API_KEY": "demo", "KITE_ACCESS_TOKEN": "demo"}
+
+
+def processes_below(state: Path) -> list[str]:
+    """Command lines of processes that mention a folder."""
+    found = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True)
+    return [
+        line for line in found.stdout.splitlines() if str(state) in line and "ps -eo" not in line
+    ]

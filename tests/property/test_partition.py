@@ -1,0 +1,91 @@
+"""The partition law: how records are batched changes nothing that follows from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from kitetui.config import Settings, load
+from kitetui.engine.feed.journal_reader import JournalReader
+from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.pipeline import Pipeline
+from kitetui.tools.importer import import_ticks
+from tests.samples import market_day, split
+
+EASY = load(overrides=["alerts.min_confidence=0.0", "thresholds.volume_spike.min_bars=5",
+                       "thresholds.breakout.min_bars=5"])  # fmt: skip
+
+
+def outcome(batches: list[RecordBatch], settings: Settings = EASY) -> dict[str, Any]:
+    """Everything that must not depend on the batching."""
+    pipeline = Pipeline(settings, 200)
+    bars: list[tuple[Any, ...]] = []
+    alerts: list[Any] = []
+    ticks: list[tuple[int, ...]] = []
+    for batch in batches:
+        derived = pipeline.apply(batch)
+        for name, closed in derived.bars:
+            for at, row in enumerate(closed.rows.tolist()):
+                bars.append((name, closed.start, row, *closed.values[:, at].tolist()))
+        alerts += derived.alerts
+        for run in derived.runs:
+            ticks += list(zip(run.ticks.row.tolist(), run.increment.tolist(),
+                              run.ticks.flags.tolist(), strict=True))  # fmt: skip
+    minutes, normaliser = pipeline.minutes, pipeline.normaliser
+    return {
+        "bars": bars,
+        "alerts": alerts,
+        "ticks": ticks,
+        "hash": pipeline.desk.alert_hash,
+        "counts": normaliser.counts,
+        "gate": pipeline.gate.counts,
+        "gaps": list(pipeline.gaps),
+        "late": minutes.late_ticks,
+        "atr": pipeline.frames[1].atr.value[:90].tolist(),
+        "open": minutes.minute.tolist(),
+        "session": minutes.session_volume.tolist(),
+    }
+
+
+def same(left: dict[str, Any], right: dict[str, Any]) -> None:
+    for key, value in left.items():
+        assert repr(value) == repr(right[key]), key
+
+
+@given(st.lists(st.integers(1, 100_000), max_size=60))
+@examples(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_simulated_market_in_any_batches(cuts: list[int]) -> None:
+    day = market_day()
+    whole = outcome([day])
+    assert len(whole["bars"]) > 900
+    assert whole["alerts"]
+    assert whole["counts"].duplicates > 50
+    same(whole, outcome(split(day, [cut % len(day) for cut in cuts])))
+
+
+def test_simulated_market_record_by_record() -> None:
+    day = market_day(minutes=4)
+    same(outcome([day]), outcome(split(day, range(len(day)))))
+
+
+@pytest.mark.parametrize("size", [1, 7, 113])
+def test_real_ticks_in_batches_of(size: int, shared: Path, tmp_path: Path) -> None:
+    source = tmp_path / "part"
+    source.mkdir()
+    data = shared / "data" / "upstox_depth_20251215"
+    (source / "instruments.csv").write_bytes((data / "instruments.csv").read_bytes())
+    name = next(p.name for p in data.glob("*MAXHEALTH.parquet"))
+    (source / name).write_bytes((data / name).read_bytes())
+    journal = tmp_path / "part.arrows"
+    import_ticks(source, journal, None, load())
+    day = RecordBatch()
+    for batch in JournalReader(journal):
+        day.extend(batch)
+    whole = outcome([day])
+    assert len(whole["gaps"]) >= 4
+    same(whole, outcome(split(day, range(0, len(day), size))))
