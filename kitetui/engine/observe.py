@@ -67,6 +67,18 @@ class Vitals(msgspec.Struct, kw_only=True):
         """Instruments that are asked for their history."""
         return self.opening.warm_wanted if self.opening else 0
 
+    def journal_status(self, now_ns: int) -> dict[str, Any]:
+        """What is written, or what is played."""
+        if self.replay is not None:
+            reader = self.replay.reader
+            return {"path": str(reader.path), "bytes": reader.path.stat().st_size,
+                    "synced_age_s": None, "unread_bytes": reader.unread_bytes}  # fmt: skip
+        if self.journal is None:
+            return {"path": None, "bytes": 0, "synced_age_s": None}
+        age_s = round((now_ns - self.journal.synced_ns) / NS, 3)
+        return {"path": str(self.journal.path), "bytes": self.journal.bytes,
+                "synced_age_s": age_s, "failed": self.journal.failed}  # fmt: skip
+
     def links(self) -> tuple[view.Link, ...]:
         """The connections to the ticker."""
         if self.source is None:
@@ -328,7 +340,7 @@ class Observer:
         """The status document, one shape everywhere."""
         p = self._p
         state, reason = vitals.state()
-        source, publisher, journal = vitals.source, vitals.publisher, vitals.journal
+        source, publisher = vitals.source, vitals.publisher
         frame_ns = source.last_frame_ns if source is not None else 0
         now_ns = monotonic_ns()
         return {
@@ -378,11 +390,7 @@ class Observer:
                 "by_reason": dict(p.gate.counts.by_reason),
             },
             "alert_hash": p.desk.alert_hash,
-            "journal": {
-                "path": str(journal.path) if journal else None,
-                "bytes": journal.bytes if journal else 0,
-                "synced_age_s": round((now_ns - journal.synced_ns) / NS, 3) if journal else None,
-            },
+            "journal": vitals.journal_status(now_ns),
             "warm_up": {
                 "done": len(p.warmed),
                 "wanted": vitals.opening.warm_wanted if vitals.opening else 0,

@@ -156,9 +156,9 @@ async def _trade(market: Market, ticker: Ticker, plan: ExchangePlan) -> None:
     await ticker.started.wait()
     await asyncio.sleep(SETTLE_S)
     if plan.plant:
-        minute = (int(market.now_s) // 60 + 1) * 60
+        minute = -(-int(market.now_s) // 60) * 60  # this one, when it has just begun
         at = market.find(plan.plant)
-        market.plant(Burst(at, minute + 8, minute + 53, 1, 1.25))
+        market.plant(Burst(at, minute + 5, minute + 50, 1, 1.25))
     speed = plan.speed
     share = 0.45
     if plan.rate:
