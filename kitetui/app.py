@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Static
 
 from kitetui.config import ScreenSettings
@@ -88,7 +89,8 @@ class KiteApp(App[str]):
         self.animation_level = "none"
         self._settings = settings
         self.link = link
-        self._active = "depth"
+        self._terminal: Size | None = None
+        self._active = "watchlist"
         self._zoomed = False
         self._layout_name = ""
         self._frozen_all = False
@@ -139,6 +141,7 @@ class KiteApp(App[str]):
             self._main_loop.call_soon_threadsafe(self._soon)
 
     def on_resize(self, event: events.Resize) -> None:
+        self._terminal = event.size
         self._arrange()
 
     # ---- layout --------------------------------------------------------------------------
@@ -148,7 +151,7 @@ class KiteApp(App[str]):
 
     def _arrange(self) -> None:
         """Choose the layout for the size: full grid, two columns, one pane, or a sentence."""
-        columns, lines = self.size
+        columns, lines = self._terminal or self.size
         screen = self.screen_stack[0]
         tiny = columns < NARROW[0] or lines < NARROW[1]
         wide = columns >= WIDE[0] and lines >= WIDE[1]

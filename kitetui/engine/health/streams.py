@@ -67,8 +67,8 @@ class StreamMonitor:
     def __init__(self, url: str) -> None:
         self._redis: Redis = Redis.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_timeout=1.0, socket_connect_timeout=1.0,
-            client_name="kitetui-monitor", decode_responses=True, encoding_errors="replace", protocol=2,
-            single_connection_client=True,
+            client_name="kitetui-monitor", decode_responses=True,
+            encoding_errors="replace", protocol=2, single_connection_client=True,
         )  # fmt: skip
         self._windows: dict[tuple[str, str], LagWindow] = {}
         self._added: dict[str, tuple[int, int]] = {}

@@ -1,0 +1,228 @@
+"""The app by its keys: layouts, focus, acknowledging what was seen, leaving."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from kitetui.app import KiteApp
+from kitetui.config import Settings
+from kitetui.engine.alerts.desk import Desk
+from kitetui.engine.commands import Command, Result
+from kitetui.engine.snapshot import Snapshot, View
+from kitetui.keys import KEYS, PANES
+from kitetui.link import LocalLink
+from kitetui.widgets.alerts import AlertsPane
+from kitetui.widgets.dialogs import HelpScreen, QuitScreen
+from kitetui.widgets.watchlist import Watchlist
+from tests.widgets import views
+
+
+class DeskLink(LocalLink):
+    """A real desk behind a link, with a market that stands still."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.desk = Desk(100, 30)
+        self.ready = True
+        self.asked: list[View] = []
+        for n in (2, 1, 0):
+            self.desk.raise_alert(views.alert(n))
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def snapshot(self, wanted: View) -> Future[Snapshot]:
+        self.asked.append(wanted)
+        out: Future[Snapshot] = Future()
+        base = views.snapshot()
+        rows = base.watch[wanted.watch_from : wanted.watch_from + wanted.watch_count]
+        out.set_result(views.snapshot(
+            alerts=tuple(self.desk.newest(wanted.alerts)), watch=rows,
+            watch_from=wanted.watch_from,
+            header=views.header(unacked=self.desk.unacked, alerts=len(self.desk)),
+        ))  # fmt: skip
+        return out
+
+    def command(self, command: Command) -> Future[Result]:
+        out: Future[Result] = Future()
+        out.set_result(self.desk.obey(command, 1_000_000_000))
+        return out
+
+
+@pytest.fixture
+def app(settings: Settings) -> KiteApp:
+    return KiteApp(settings.screen, DeskLink())
+
+
+def shown(app: KiteApp) -> set[str]:
+    return {name for name in PANES if app.query_one(f"#{name}").display}
+
+
+async def settle(pilot: Any) -> None:
+    await pilot.pause(0.3)
+
+
+@pytest.mark.parametrize(
+    ("size", "visible"),
+    [((200, 50), set(PANES)), ((120, 36), {"watchlist", "depth", "alerts"}),
+     ((80, 24), {"watchlist"})],
+)  # fmt: skip
+async def test_the_layout_follows_the_size(
+    app: KiteApp, size: tuple[int, int], visible: set[str]
+) -> None:
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        assert shown(app) == visible
+        assert app.screen.has_class("-narrow") == (size == (80, 24))
+
+
+async def test_a_terminal_that_is_too_small_gets_a_sentence_and_recovers(app: KiteApp) -> None:
+    async with app.run_test(size=(60, 20)) as pilot:
+        await settle(pilot)
+        assert app.screen.has_class("-tiny")
+        assert "need 80x24" in str(app.query_one("#too-small").render())
+        await pilot.resize_terminal(200, 50)
+        await settle(pilot)
+        assert shown(app) == set(PANES)
+
+
+async def test_number_keys_and_tab_go_to_panes(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        for number, name in enumerate(PANES, 1):
+            await pilot.press(str(number))
+            assert app.focused is not None and app.focused.id == name
+        await pilot.press("tab")
+        assert app.focused.id == PANES[0]
+        await pilot.press("shift+tab")
+        assert app.focused.id == PANES[-1]
+
+
+async def test_on_a_small_screen_a_number_shows_the_pane(app: KiteApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await settle(pilot)
+        assert shown(app) == {"alerts"}
+
+
+async def test_zoom_gives_one_pane_the_screen_and_takes_it_back(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("3", "z")
+        await settle(pilot)
+        assert shown(app) == {"buckets"}
+        await pilot.press("escape")
+        await settle(pilot)
+        assert shown(app) == set(PANES)
+
+
+async def test_acknowledging_names_the_alert_that_was_painted(app: KiteApp) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("6", "down")
+        chosen = app.query_one(AlertsPane).selected
+        assert chosen is not None
+        link.desk.raise_alert(views.alert(9))  # a newer one arrives between sight and key
+        await pilot.press("a")
+        await settle(pilot)
+        acked = link.desk.get(chosen.alert_id)
+        assert acked is not None and acked.state == "acked"
+        assert link.desk.unacked == 3
+        await pilot.press("u")
+        await settle(pilot)
+        assert link.desk.unacked == 4
+        assert link.desk.get(chosen.alert_id).revision == 3  # type: ignore[union-attr]
+
+
+async def test_an_alert_that_changed_meanwhile_is_not_acknowledged(app: KiteApp) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("6", "F")
+        await settle(pilot)
+        seen = app.query_one(AlertsPane).selected
+        assert seen is not None
+        link.desk.raise_alert(views.alert(0, revision=5))
+        await pilot.press("a")
+        await settle(pilot)
+        assert link.desk.get(seen.alert_id).state == "unacked"  # type: ignore[union-attr]
+
+
+async def test_next_goes_to_the_next_unacknowledged_alert(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("n")
+        first = app.query_one(AlertsPane).selected
+        await pilot.press("n")
+        second = app.query_one(AlertsPane).selected
+        assert app.focused is not None and app.focused.id == "alerts"
+        assert first is not None and second is not None and first != second
+
+
+async def test_moving_in_the_watchlist_changes_the_focused_instrument(app: KiteApp) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("1", "j", "j", "down")
+        await settle(pilot)
+        assert app.query_one(Watchlist).cursor == 3
+        assert link.asked[-1].focus == 4
+        await pilot.press("k", "up")
+        assert app.query_one(Watchlist).cursor == 1
+        await pilot.press("G")
+        assert app.query_one(Watchlist).cursor == 19
+        await pilot.press("g", "pagedown", "pageup")
+        assert app.query_one(Watchlist).cursor == 0
+
+
+async def test_freeze_holds_one_pane_and_f_all(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("2", "space")
+        assert app.query_one("#depth").frozen  # type: ignore[attr-defined]
+        assert not app.query_one("#buckets").frozen  # type: ignore[attr-defined]
+        await pilot.press("space", "F")
+        assert all(app.query_one(f"#{name}").frozen for name in PANES)  # type: ignore[attr-defined]
+        await settle(pilot)
+        assert "FROZEN" in "".join(app.query_one("#header").plain)  # type: ignore[attr-defined]
+
+
+async def test_help_lists_every_key(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        text = str(app.screen.query_one("Static").render())
+        assert all(key.help in text for key in KEYS)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpScreen)
+
+
+@pytest.mark.parametrize(("keys", "result"), [(["s"], "stop"), (["d"], "detach")])
+async def test_quit_asks_what_to_do_with_the_engine(
+    app: KiteApp, keys: list[str], result: str
+) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("q", "c")
+        assert not isinstance(app.screen, QuitScreen)
+        await pilot.press("q", *keys)
+        await pilot.pause()
+    assert app.return_value == result
+
+
+async def test_ctrl_c_twice_stops(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("ctrl+c", "ctrl+c")
+        await pilot.pause()
+    assert app.return_value == "stop"
+
+
+def test_no_two_actions_share_a_key_and_no_chord_is_eaten_by_terminals() -> None:
+    keys = [k for key in KEYS for k in key.keys.split(",")]
+    assert len(keys) == len(set(keys))
+    eaten = {f"ctrl+{c}" for c in "absqhijm"}
+    assert not eaten & set(keys)
+    assert len({key.id for key in KEYS}) == len(KEYS)

@@ -1,0 +1,208 @@
+"""Panes, line by line, without a terminal: text, styles, and which lines are repainted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
+
+from kitetui.engine.snapshot import Level
+from kitetui.widgets.alerts import AlertsPane, AlertStrip
+from kitetui.widgets.buckets import BucketsPane
+from kitetui.widgets.depth import DepthPane
+from kitetui.widgets.events import EventsPane
+from kitetui.widgets.header import HeaderBar
+from kitetui.widgets.lag import LagPane
+from kitetui.widgets.live_grid import Column, LiveGrid, LivePane, Row
+from kitetui.widgets.palette import themes
+from kitetui.widgets.streams import StreamsPane
+from kitetui.widgets.watchlist import Watchlist
+from tests.widgets import views
+
+
+class Stage(App[None]):
+    """One pane on an empty screen."""
+
+    def __init__(self, pane: LivePane) -> None:
+        super().__init__()
+        self.pane = pane
+        for theme in themes():
+            self.register_theme(theme)
+        self.theme = "kite-cb"
+
+    def compose(self) -> ComposeResult:
+        yield self.pane
+
+
+@asynccontextmanager
+async def staged(pane: Any, columns: int = 78, lines: int = 20) -> AsyncIterator[Any]:
+    pane.styles.width, pane.styles.height = columns, lines
+    async with Stage(pane).run_test(size=(columns, lines)) as pilot:
+        await pilot.pause()
+        yield pane
+
+
+def text(pane: LivePane) -> str:
+    return "\n".join(pane.plain)
+
+
+async def test_render_line_gives_the_text_in_the_style_of_its_meaning() -> None:
+    async with staged(DepthPane()) as pane:
+        pane.update_from(views.snapshot())
+        lines = [pane.render_line(y) for y in range(20)]
+        ask = next(line for line in lines if "1,412.50" in line.text)
+        bid = next(line for line in lines if "1,411.60" in line.text)
+        assert "#f79b4b" in str([s.style for s in ask if "1,412.50" in s.text])
+        assert "#6cb6ff" in str([s.style for s in bid if "1,411.60" in s.text])
+        assert all(line.cell_length == 78 for line in lines)
+
+
+async def test_asks_stand_above_bids_best_prices_next_to_the_spread() -> None:
+    async with staged(DepthPane()) as pane:
+        pane.update_from(views.snapshot())
+        at = {p: text(pane).index(p) for p in ("1,412.50", "1,412.10", "spread", "1,412.00",
+                                               "1,411.60")}  # fmt: skip
+        assert sorted(at, key=at.__getitem__)[0] == "1,412.10"  # the headline price
+        body = text(pane).split("PRICE")[1]
+        order = ["1,412.50", "1,412.20", "spread", "1,412.00", "1,411.60"]
+        assert [body.index(p) for p in order] == sorted(body.index(p) for p in order)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bids": (), "asks": (), "mode": "quote"}, "no depth: mode=quote"),
+        ({"is_index": True, "bids": (), "asks": ()}, "an index has no book"),
+        ({"asks": (Level(0.0, 0, 0),) * 5}, "one side only"),
+        ({"asks": (Level(1411.0, 5, 1),) * 5}, "CROSSED BOOK"),
+    ],
+)
+async def test_a_book_that_is_not_there_says_why(changes: dict[str, Any], words: str) -> None:
+    async with staged(DepthPane()) as pane:
+        pane.update_from(views.snapshot(depth=views.depth(**changes)))
+        assert words in text(pane)
+
+
+async def test_stale_data_is_kept_dimmed_and_aged() -> None:
+    async with staged(DepthPane()) as pane:
+        pane.update_from(views.snapshot(depth=views.depth(stale=True, age_s=42.0)))
+        assert pane.stale
+        assert "40s" in str(pane.border_subtitle)
+        assert "1,412.10" in text(pane)
+        assert all(s.style.dim for s in pane.render_line(0) if s.style and s.text.strip())
+
+
+async def test_buckets_show_both_sides_and_mark_what_is_uncertain() -> None:
+    async with staged(BucketsPane(), 68) as pane:
+        pane.update_from(views.snapshot())
+        assert "50.0K" in text(pane) and "30.0K" in text(pane) and "+12.0K" in text(pane)
+        assert text(pane).count("▸") == 1
+        assert text(pane).count("~") == 1
+        pane.update_from(views.snapshot(depth=views.depth(is_index=True), buckets=()))
+        assert "an index has no volume" in text(pane)
+
+
+async def test_unknown_rates_and_lags_are_question_marks_never_zero() -> None:
+    async with staged(LagPane(), 68) as pane:
+        pane.update_from(views.snapshot())
+        archiver = next(line for line in pane.plain if "archiver" in line)
+        assert "?" in archiver and "STALL" in archiver
+        assert "7 entries lost" in str(pane.border_title) + str(pane.border_subtitle)
+    async with staged(StreamsPane(), 68) as pane:
+        pane.update_from(views.snapshot())
+        assert "?" in next(line for line in pane.plain if "alerts:system" in line)
+        assert "96" in next(line for line in pane.plain if "processed" in line)
+
+
+async def test_alerts_tell_state_by_glyph_and_keep_the_cursor_on_its_alert() -> None:
+    async with staged(AlertsPane(), 130) as pane:
+        pane.focus()
+        first, second = views.alert(0), views.alert(1)
+        pane.update_from(views.snapshot(alerts=(first, second)))
+        pane.move(1)
+        assert pane.selected.alert_id == second.alert_id
+        pane.update_from(views.snapshot(alerts=(views.alert(5), first, second)))
+        assert pane.selected.alert_id == second.alert_id
+        assert text(pane).count("●") == 3
+        pane.update_from(views.snapshot(alerts=()))
+        assert "all clear" in text(pane)
+
+
+async def test_the_strip_counts_what_it_cannot_show() -> None:
+    async with staged(AlertStrip(), 80, 3) as pane:
+        pane.update_from(views.snapshot(alerts=tuple(views.alert(n) for n in range(7))))
+        assert "(+4 more: 6)" in text(pane)
+        assert len(pane.plain) == 3
+
+
+async def test_hostile_text_is_drawn_as_text() -> None:
+    evil = "\x1b]0;x\x07[@click=app.quit]X[/]\u202e"
+    async with staged(AlertsPane(), 130) as pane:
+        pane.update_from(views.snapshot(alerts=(views.alert(0, symbol=evil),)))
+        drawn = "".join(pane.render_line(y).text for y in range(20))
+        assert "\x1b" not in drawn and "\u202e" not in drawn
+        assert "[@click=app.qu" in drawn
+    async with staged(DepthPane()) as pane:
+        pane.update_from(views.snapshot(depth=views.depth(symbol=evil)))
+        assert "\x1b" not in str(pane.border_title)
+
+
+async def test_the_header_says_simulated_and_what_is_wrong() -> None:
+    async with staged(HeaderBar(), 200, 1) as pane:
+        pane.show_header(views.header(), boot="", frozen=False, queue=0, hz=4)
+        assert "SIMULATED" in text(pane) and "1 unacked" in text(pane) and "lag 312" in text(pane)
+        bad = views.header(simulated=False, state="AUTH_EXPIRED", reason="403: log in again",
+                           redis_state="down", unacked=0, journal="No space left")  # fmt: skip
+        pane.show_header(bad, boot="", frozen=True, queue=0, hz=4)
+        for words in ("KITE", "AUTH_EXPIRED", "403: log in again", "redis ■ down", "FROZEN",
+                      "journal ■ No space left", "all clear"):  # fmt: skip
+            assert words in text(pane)
+
+
+async def test_the_watchlist_draws_only_its_window_and_marks_stale_rows() -> None:
+    async with staged(Watchlist(), 60, 8) as pane:
+        pane.update_from(views.snapshot())
+        assert len(pane.plain) == 8
+        pane.move(15)
+        assert pane.top == 15 - pane.page + 1
+        pane.move_to(-1)
+        assert pane.cursor == 19
+
+
+async def test_events_are_lines() -> None:
+    async with staged(EventsPane()) as pane:
+        pane.update_from(views.snapshot())
+        assert "ws0" in text(pane)
+
+
+class Numbers(LiveGrid):
+    columns = (Column("A", 6), Column("B", 6))
+
+
+async def test_only_lines_that_differ_are_repainted() -> None:
+    async with staged(Numbers(), 20, 12) as grid:
+        painted: list[Any] = []
+        refresh = grid.refresh
+        grid.refresh = lambda *regions, **kw: (painted.append(regions), refresh(*regions, **kw))[1]
+        rows = [Row(n, ((str(n), ""), ("x", ""))) for n in range(8)]
+        grid.show_rows(rows)
+        assert {r.y for r in painted[-1]} >= set(range(1, 9))
+        painted.clear()
+        grid.show_rows(list(rows))
+        assert painted == []
+        rows[3] = Row(3, (("99", ""), ("x", "")))
+        grid.show_rows(rows)
+        assert [r.y for r in painted[-1]] == [4]
+
+
+async def test_a_frozen_pane_holds_still_and_catches_up() -> None:
+    async with staged(Numbers(), 20, 12) as grid:
+        grid.show_rows([Row(1, (("old", ""), ("x", "")))])
+        grid.freeze(True)
+        grid.show_rows([Row(1, (("new", ""), ("x", "")))])
+        assert "old" in text(grid) and grid.held_updates == 1
+        grid.freeze(False)
+        assert "new" in text(grid)
