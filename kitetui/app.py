@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Size
+from textual.screen import Screen
 from textual.widgets import Static
 
 from kitetui.config import ScreenSettings
@@ -125,7 +126,7 @@ class KiteApp(App[str]):
         self._main_loop = asyncio.get_running_loop()
         self.link.on_alert = self._alerted
         self._arrange()
-        self.query_one("#watchlist").focus()
+        self._base.query_one("#watchlist").focus()
         self._show_boot()
         self.set_interval(1 / self._settings.hz, self._pump)
         self.call_after_refresh(self.link.start)
@@ -146,13 +147,18 @@ class KiteApp(App[str]):
 
     # ---- layout --------------------------------------------------------------------------
 
+    @property
+    def _base(self) -> Screen[Any]:
+        """The screen with the panes, whatever dialog lies over it."""
+        return self.screen_stack[0]
+
     def _pane(self, name: str) -> LivePane:
-        return self.query_one(f"#{name}", LivePane)
+        return self._base.query_one(f"#{name}", LivePane)
 
     def _arrange(self) -> None:
         """Choose the layout for the size: full grid, two columns, one pane, or a sentence."""
         columns, lines = self._terminal or self.size
-        screen = self.screen_stack[0]
+        screen = self._base
         tiny = columns < NARROW[0] or lines < NARROW[1]
         wide = columns >= WIDE[0] and lines >= WIDE[1]
         mid = not wide and columns >= MID[0] and lines >= MID[1]
@@ -196,6 +202,8 @@ class KiteApp(App[str]):
     async def _pump(self) -> None:
         """One frame: ask for what is on screen, paint what differs; skip when behind."""
         queue = write_queue(self)
+        if not self.is_running or not self._base.is_mounted:
+            return
         if self._pumping or queue > QUEUE_MAX or self._skip > 0:
             self._skip = max(self._skip - 1, 0)
             self.skipped += 1
@@ -220,7 +228,7 @@ class KiteApp(App[str]):
         self.frames += 1
 
     def _view(self) -> View:
-        watch = self.query_one(Watchlist)
+        watch = self._base.query_one(Watchlist)
         return View(
             focus=watch.token,
             watch_from=watch.top,
@@ -236,7 +244,7 @@ class KiteApp(App[str]):
 
     def _paint(self, snapshot: Snapshot, queue: int) -> None:
         self._snapshot = snapshot
-        screen = self.screen_stack[0]
+        screen = self._base
         screen.query_one(HeaderBar).show_header(
             snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
             hz=self._settings.hz / (2 if self._skip else 1),
@@ -252,7 +260,7 @@ class KiteApp(App[str]):
             screen.query_one(TabStrip).show_tabs(self._active, snapshot.header.unacked)
 
     def _show_boot(self) -> None:
-        header = self.screen_stack[0].query_one(HeaderBar)
+        header = self._base.query_one(HeaderBar)
         error = self.link.error
         boot = self.link.boot if error is None else f"engine stopped: {error}"
         header.show_header(None, boot=clean(boot), frozen=False, queue=0, hz=0)
@@ -293,7 +301,7 @@ class KiteApp(App[str]):
         if isinstance(pane, (LiveGrid, Watchlist)):
             pane.move(by)
         elif self._active == "depth":
-            self.query_one(Watchlist).move(by)
+            self._base.query_one(Watchlist).move(by)
         self._soon()
 
     def action_cursor_page(self, pages: int) -> None:
@@ -326,11 +334,11 @@ class KiteApp(App[str]):
     def action_next_unacked(self) -> None:
         """Go to the next unacknowledged alert."""
         self.action_pane("alerts")
-        self.query_one(AlertsPane).next_unacked()
+        self._base.query_one(AlertsPane).next_unacked()
 
     async def action_acknowledge(self) -> None:
         """Acknowledge the alert that is under the cursor, as it was painted."""
-        alert = self.query_one(AlertsPane).selected
+        alert = self._base.query_one(AlertsPane).selected
         if alert is None and self._snapshot is not None and self._snapshot.alerts:
             alert = self._snapshot.alerts[0]
         if alert is None:

@@ -36,7 +36,12 @@ def run_screen(
         timer = threading.Timer(duration, leaving.ask)
         timer.daemon = True
         timer.start()
-    choice = app.run(mouse=False)
+    try:
+        choice = app.run(mouse=False)
+    except Exception:
+        if not leaving.hung_up:  # writing to a terminal that is gone fails in many ways
+            raise
+        choice = None
     if leaving.detached or choice == "detach":
         _go_on_headless(link, leaving)
     link.stop()
@@ -71,6 +76,7 @@ class _Leaving:
         self._terminal = terminal
         self._on_hangup = on_hangup
         self.detached = False
+        self.hung_up = False
         self.stop = threading.Event()
         self.done = threading.Event()
         self.headless = threading.Event()
@@ -88,6 +94,7 @@ class _Leaving:
         threading.Thread(target=self._leave, daemon=True).start()
 
     def _on_signal(self, number: int, _: Any) -> None:
+        self.hung_up |= number == signal.SIGHUP
         if number == signal.SIGHUP and self._on_hangup == "detach":
             self._detach()
         elif self._asked:

@@ -259,7 +259,7 @@ class Pipeline:
         row = int(self.rows.find(np.array([answer.token], np.int64))[0])
         if row < 0:
             return
-        upto = self.minutes.upto if self.minutes.upto > 0 else 1 << 40
+        upto = self.session_s // 60 if self.session_s else 1 << 40
         segment = segment_of(int(self.rows.hours[row]))
         today = ist_day(self.session_s) if self.session_s else 1 << 40
         minutes = minute_bars(answer, segment, self.calendar, upto, today)
@@ -279,7 +279,9 @@ class Pipeline:
 
     def _bars_closed(self, minutes: int, bars: ClosedBars, out: Derived) -> None:
         frame = self.frames[minutes]
-        frame.commit(bars)
+        bars = frame.commit(bars)
+        if not len(bars.rows):
+            return
         self.bars_closed += len(bars.rows)
         out.bars.append((frame.name, bars))
         hours = self.rows.hours[bars.rows]

@@ -12,7 +12,7 @@ class BucketsPane(LiveGrid):
 
     columns = (
         Column("TIME", 6, False), Column("VOLUME", 8), Column("BUY", 7), Column("SELL", 7),
-        Column("Δ", 8), Column("VWAP", 10), Column("", 14, False),
+        Column("Δ", 8), Column("VWAP", 10), Column("", 9, False),
     )  # fmt: skip
     empty_text = "no trades since open"
 
@@ -44,7 +44,7 @@ def _row(b: Bucket, most: int, decimals: int) -> Row:
             (compact(b.sell) if sided else "–", "ask" if sided else "dim"),
             (f"{'+' * (delta > 0)}{compact(delta)}" if sided else "–", _side(delta)),
             (price(b.vwap, decimals) if b.vwap else "–", style),
-            (bar(b.volume / most, 14), "bid-bar" if delta >= 0 else "ask-bar"),
+            (bar(b.volume / most, 9), "bid-bar" if delta >= 0 else "ask-bar"),
         ),
     )
 

@@ -17,7 +17,7 @@ from kitetui.widgets.numbers import (
 )
 from kitetui.widgets.safe_text import clean
 
-_PRICE, _QTY, _ORDERS, _CUM = 11, 9, 5, 9
+_PRICE, _QTY, _ORDERS, _CUM = 11, 8, 4, 8
 
 
 class DepthPane(LivePane):
@@ -51,8 +51,8 @@ class DepthPane(LivePane):
         return [(*head, (facts, "dim")) if self.size.width >= 64 else head]
 
     def _ladder(self, d: Depth) -> list[Line]:
-        side = (self.size.width - _PRICE - 4) // 2
-        width = max(side - _QTY - _ORDERS - _CUM - 3, 4)
+        width = max((self.size.width - _PRICE - 4) // 2 - _QTY - _ORDERS - _CUM - 3, 1)
+        side = _CUM + width + _QTY + _ORDERS + 4
         most = max((level.quantity for level in (*d.bids, *d.asks)), default=1) or 1
         lines: list[Line] = [
             ((f"{'cum':>{_CUM}} {'':{width}} {'qty':>{_QTY}} {'ord':>{_ORDERS}}", "head"),

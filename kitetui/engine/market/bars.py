@@ -298,6 +298,7 @@ class History:
 
     Attributes:
         count: i64 (rows,), bars ever appended; the newest lies at (count - 1) % depth.
+        newest: i64 (rows,), first minute of the newest bar; -1 before any.
         start: i64 (rows, depth), first minutes.
         values: i64 (len(FIELDS), rows, depth).
     """
@@ -305,6 +306,7 @@ class History:
     def __init__(self, rows: Rows, depth: int = 128) -> None:
         self.depth = depth
         self.count: I64 = np.zeros(rows.capacity, np.int64)
+        self.newest: I64 = np.full(rows.capacity, -1, np.int64)
         self.start: I64 = np.zeros((rows.capacity, depth), np.int64)
         self.values: I64 = np.zeros((len(FIELDS), rows.capacity, depth), np.int64)
 
@@ -313,11 +315,13 @@ class History:
         at = self.count[bars.rows] % self.depth
         self.start[bars.rows, at] = bars.start
         self.values[:, bars.rows, at] = bars.values
+        self.newest[bars.rows] = bars.start
         self.count[bars.rows] += 1
 
     def replace(self, row: int, starts: I64, values: I64) -> None:
         """Give one row other bars, oldest first: i64 (k,) and (fields, k)."""
         self.count[row] = len(starts)
+        self.newest[row] = starts[-1] if len(starts) else -1
         kept = slice(max(len(starts) - self.depth, 0), None)
         at = np.arange(len(starts))[kept] % self.depth
         self.start[row, at] = starts[kept]

@@ -32,11 +32,18 @@ class Timeframe:
         self.atr = WilderAtr(rows.capacity)
         self.usual_volume = MinuteOfDayVolume(rows.capacity, SESSION_MINUTES // minutes)
 
-    def commit(self, bars: ClosedBars) -> None:
-        """Take bars that closed together; indicators advance here and only here."""
+    def commit(self, bars: ClosedBars) -> ClosedBars:
+        """Take bars that closed together; indicators advance here and only here.
+
+        A bar that REST history has already told, whole, is left out; the rest is given back.
+        """
+        known = self.history.newest[bars.rows] >= bars.start
+        if known.any():
+            bars = ClosedBars(bars.start, bars.rows[~known], bars.values[:, ~known])
         self.history.append(bars)
         high, low, close = bars.values[[HIGH, LOW, CLOSE]] / self._divisor[bars.rows]
         self.atr.advance(bars.rows, high, low, close)
+        return bars
 
     def learn(self, row: int, past: PastBars) -> None:
         """Warm one row up with bars of REST history; its own live bars stay the newest."""

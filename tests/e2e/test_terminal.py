@@ -1,0 +1,187 @@
+"""The screen on a real terminal: leaving, hang-ups, stalls, and what goes over the line."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kitetui.engine.feed.journal_reader import JournalReader
+from tests.programs import processes_below
+from tests.terminal import Terminal
+
+pytestmark = pytest.mark.e2e
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def open_terminal(tmp_path: Path) -> Iterator[Open]:
+    opened: list[Terminal] = []
+
+    def start(*arguments: str, **options: object) -> Terminal:
+        terminal = Terminal(tmp_path, *arguments, **options)  # type: ignore[arg-type]
+        opened.append(terminal)
+        return terminal
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def whole_journal(tmp_path: Path) -> int:
+    """Records of the one journal, which must have been closed in order."""
+    (path,) = (tmp_path / "kitetui" / "journals").glob("*.arrows")
+    reader = JournalReader(path)
+    list(reader)
+    assert reader.unread_bytes == 0
+    return reader.records
+
+
+def gone(tmp_path: Path) -> bool:
+    for _ in range(40):
+        if not processes_below(tmp_path):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_in_order(open_terminal: Open, tmp_path: Path, number: int) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(2)
+    began = time.monotonic()
+    terminal.signal(number)
+    assert terminal.wait(8) == 0
+    assert time.monotonic() - began < 4
+    assert terminal.restored()
+    assert whole_journal(tmp_path) > 10
+    assert gone(tmp_path)
+
+
+def test_ctrl_c_twice_leaves_in_order(open_terminal: Open, tmp_path: Path) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(2)
+    terminal.type("\x03")
+    assert terminal.read(5, b"Leave?")
+    terminal.type("\x03")
+    assert terminal.wait(8) == 0
+    assert terminal.restored()
+    assert whole_journal(tmp_path) > 10
+    assert gone(tmp_path)
+
+
+def test_a_closed_terminal_stops_the_engine_in_order(open_terminal: Open, tmp_path: Path) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(2)
+    terminal.hang_up()
+    assert terminal.wait(10) == 0
+    assert whole_journal(tmp_path) > 10
+    assert gone(tmp_path)
+
+
+def test_a_closed_terminal_can_leave_the_engine_running(
+    open_terminal: Open, tmp_path: Path
+) -> None:
+    terminal = open_terminal("--demo", "--set", "screen.on_hangup=detach")
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(2)
+    terminal.hang_up()
+    assert terminal.wait(3) is None
+    (path,) = (tmp_path / "kitetui" / "journals").glob("*.arrows")
+    size = path.stat().st_size
+    time.sleep(1.5)
+    assert path.stat().st_size > size
+    terminal.signal(signal.SIGTERM)
+    assert terminal.wait(8) == 0
+    assert whole_journal(tmp_path) > 10
+    assert gone(tmp_path)
+
+
+def test_the_engine_does_not_notice_a_terminal_that_stops_reading(
+    open_terminal: Open, tmp_path: Path
+) -> None:
+    terminal = open_terminal("--demo", "--duration", "24", "--json", "--set",
+                             "feed.warmup_sessions=0")  # fmt: skip
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(4)
+    time.sleep(8)
+    assert terminal.wait(30) == 0
+    status = terminal.status()
+    assert status["ticks"]["received"] > 20_000
+    assert status["loop_lag_ms"]["p99"] < 50
+    assert status["loop_lag_ms"]["max"] < 500
+
+
+def test_a_stalled_terminal_does_not_keep_the_program_from_leaving(
+    open_terminal: Open, tmp_path: Path
+) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(2)
+    time.sleep(5)  # nobody reads: the writer's queue is full
+    terminal.signal(signal.SIGTERM)
+    end = time.monotonic() + 12
+    while terminal.process.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    assert terminal.process.poll() == 0
+    assert whole_journal(tmp_path) > 10
+
+
+def test_a_frozen_screen_sends_next_to_nothing(open_terminal: Open) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(4)
+    before = len(terminal.output)
+    terminal.read(3)
+    live = (len(terminal.output) - before) / 3
+    terminal.type("F")
+    terminal.read(2)
+    before = len(terminal.output)
+    terminal.read(3)
+    frozen = (len(terminal.output) - before) / 3
+    assert live > 20_000
+    assert frozen < 5_000  # the clock in the header goes on
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [({"TERM": "dumb"}, b"TERM=dumb"), ({"LANG": "C", "LC_ALL": "POSIX", "PYTHONUTF8": "0",
+      "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}, b"not UTF-8")],
+)  # fmt: skip
+def test_a_terminal_that_cannot_show_it_gets_its_own_answer(
+    open_terminal: Open, extra: dict[str, str], words: bytes
+) -> None:
+    terminal = open_terminal("--demo", **extra)
+    assert terminal.wait(10) == 2
+    assert words in terminal.output
+    assert b"--headless" in terminal.output
+    assert b"Traceback" not in terminal.output
+
+
+def test_a_small_terminal_is_told_what_is_needed(open_terminal: Open) -> None:
+    terminal = open_terminal("--demo", columns=60, lines=20)
+    assert terminal.read(15, b"need 80x24")
+    terminal.signal(signal.SIGTERM)
+    assert terminal.wait(8) == 0
+
+
+def test_an_alert_is_seen_and_acknowledged_by_key(open_terminal: Open) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(30, b"volume_spike")
+    terminal.read(1)
+    terminal.type("6a")
+    assert terminal.read(6, b"acknowledged RELIANCE volume_spike")
+    terminal.type("u")
+    assert terminal.read(6, b"unacknowledged again")
+    terminal.type("q")
+    assert terminal.read(5, b"Leave?")
+    terminal.type("s")
+    assert terminal.wait(8) == 0
+    assert terminal.restored()
