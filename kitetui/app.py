@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -100,6 +101,7 @@ class KiteApp(App[str]):
         self._frame_s = 0.0
         self._skip = 0
         self._actor = _user()
+        self._leave_asked = ""
         self._main_loop: asyncio.AbstractEventLoop | None = None
         self.frames = 0
         self.skipped = 0
@@ -129,12 +131,16 @@ class KiteApp(App[str]):
         self._base.query_one("#watchlist").focus()
         self._show_boot()
         self.set_interval(1 / self._settings.hz, self._pump)
+        if self._leave_asked:
+            self.exit(self._leave_asked)
         self.call_after_refresh(self.link.start)
 
     def leave_soon(self, choice: str) -> None:
         """Leave, asked from any thread."""
+        self._leave_asked = choice
         if self._main_loop is not None:
-            self._main_loop.call_soon_threadsafe(self.exit, choice)
+            with contextlib.suppress(RuntimeError):  # it has left already
+                self._main_loop.call_soon_threadsafe(self.exit, choice)
 
     def _alerted(self) -> None:
         """An alert came up, told on the engine's thread."""
@@ -338,9 +344,9 @@ class KiteApp(App[str]):
 
     async def action_acknowledge(self) -> None:
         """Acknowledge the alert that is under the cursor, as it was painted."""
-        alert = self._base.query_one(AlertsPane).selected
-        if alert is None and self._snapshot is not None and self._snapshot.alerts:
-            alert = self._snapshot.alerts[0]
+        pane = self._base.query_one(AlertsPane)
+        strip = self._base.query_one(AlertStrip)
+        alert = pane.selected if pane.display else strip.first
         if alert is None:
             self._say("nothing to acknowledge", done=False)
             return

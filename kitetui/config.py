@@ -155,7 +155,7 @@ class RedisSettings(_Section, frozen=True):
     conflate_ms: Positive
     ttl_s: AtLeastOne
     poll_s: Positive
-    spool_max_batches: AtLeastOne
+    spool_bytes: AtLeastOne
     stores: dict[str, StoreSettings]
     keys: RedisKeys
     channels: RedisChannels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 import threading
@@ -39,6 +40,9 @@ class DemoExchange:
             DemoError: it ended instead; says why.
         """
         assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], HELLO_TIMEOUT_S)
+        if not ready:
+            raise DemoError(f"the simulated exchange said nothing for {HELLO_TIMEOUT_S:.0f} s")
         line = self._process.stdout.readline()
         if not line:
             assert self._process.stderr is not None

@@ -39,8 +39,10 @@ class LocalLink:
         self.on_alert: Callable[[], None] | None = None
 
     def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
+        """Begin; returns at once. Does nothing once stopped."""
+        with self._stop_lock:
+            if not self._stopped:
+                self._thread.start()
 
     def snapshot(self, wanted: View) -> Future[Snapshot] | None:
         """Ask for a picture; None while there is no engine."""
@@ -62,10 +64,12 @@ class LocalLink:
             if self._stopped:
                 return
             self._stopped = True
+            self.on_alert = None
             if self._engine is not None:
                 self._engine.stop()
             self._starter.stop()
-            self._thread.join(2)
+            if self._thread.ident is not None:
+                self._thread.join(2)
 
     def status(self) -> dict[str, Any]:
         """The status document; empty while there is no engine."""
@@ -80,6 +84,9 @@ class LocalLink:
         try:
             engine = self._starter.start()
             self._engine = engine
+            if self._stopped:
+                engine.stop()
+                return
             engine.on_alert = self._alerted
             engine.wait_ready(60)
             self.boot = "waiting for the first snapshot …"

@@ -36,7 +36,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         fail(EXIT_CONFIG, str(error))
     _lock(where)
     starter = _Starter(settings, where, demo=demo, replay=replay, speed=speed, seed=seed,
-                       overrides=overrides, config_dir=config_dir)  # fmt: skip
+                       overrides=overrides, config_dir=config_dir, linger=not headless)  # fmt: skip
     if headless:
         return _run_headless(starter, duration, as_json)
     from kitetui.app import KiteApp
@@ -84,7 +84,7 @@ class _Starter:
 
     def __init__(self, settings: Settings, where: Places, *, demo: bool, replay: Path | None,
                  speed: str | None, seed: int, overrides: tuple[str, ...],
-                 config_dir: Path | None) -> None:  # fmt: skip
+                 config_dir: Path | None, linger: bool) -> None:  # fmt: skip
         from kitetui.engine.feed import credentials
 
         self._settings = settings
@@ -96,6 +96,7 @@ class _Starter:
         self._consumer: Any = None
         self._overrides = overrides
         self._config_dir = config_dir
+        self._linger = linger
         if demo:
             from kitetui.demo import DEMO_SPEED, DemoExchange
 
@@ -130,7 +131,8 @@ class _Starter:
         elif self._replay is not None:
             speed = _speed(self._speed) or "1"
             factor = None if speed == "max" else float(speed)
-            plan = EnginePlan(places=self._where, replay=self._replay, replay_speed=factor)
+            plan = EnginePlan(places=self._where, replay=self._replay, replay_speed=factor,
+                              linger=self._linger)  # fmt: skip
         else:
             path = self._where.credentials
             plan = EnginePlan(places=self._where, credentials=lambda: credentials.read(path))

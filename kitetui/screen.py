@@ -95,6 +95,8 @@ class _Leaving:
 
     def _on_signal(self, number: int, _: Any) -> None:
         self.hung_up |= number == signal.SIGHUP
+        if number == signal.SIGHUP and self.headless.is_set():
+            return
         if number == signal.SIGHUP and self._on_hangup == "detach":
             self._detach()
         elif self._asked:

@@ -16,7 +16,11 @@ PROGRAM = [sys.executable, "-m", "kitetui"]
 
 def environment(state: Path, **extra: str) -> dict[str, str]:
     """A clean environment that keeps everything below the state folder."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KITE_", "XDG_"))}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("KITE_", "XDG_")) and k not in ("COLUMNS", "LINES")
+    }
     return {**kept, "XDG_STATE_HOME": str(state), "XDG_CONFIG_HOME": str(state / "config"),
             "LANG": "C.UTF-8", **extra}  # fmt: skip
 

@@ -97,8 +97,10 @@ class Terminal:
     def close(self) -> None:
         """End whatever still runs."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(5)
+            self.process.send_signal(signal.SIGTERM)
+            if self.wait(6) is None:
+                self.process.kill()
+                self.process.wait(5)
         if self._main >= 0:
             os.close(self._main)
 

@@ -61,6 +61,11 @@ class Calendar:
             self._cache[key] = self._find(segment, day)
         return self._cache[key]
 
+    def open_minutes(self, day: int) -> tuple[int, ...]:
+        """The open minute of each class of `SEGMENTS` on a day; 0 where it is closed."""
+        sessions = (self.session(segment, day) for segment in SEGMENTS)
+        return tuple(s.open_s // 60 if s else 0 for s in sessions)
+
     def is_trading_day(self, day: int) -> bool:
         """Whether shares trade on a day."""
         return self.session("equity", day) is not None

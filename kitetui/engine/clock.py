@@ -28,6 +28,11 @@ async def sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def pause(seconds: float) -> None:
+    """Wait on a thread that has no loop."""
+    time.sleep(seconds)
+
+
 def ist(seconds: float) -> datetime:
     """The Indian time of an epoch second, for people."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(IST)

@@ -28,6 +28,7 @@ class Result(msgspec.Struct, frozen=True):
 
     done: bool
     text: str
+    alert_id: str = ""
 
 
 def encode(command: Command) -> bytes:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ from kitetui.engine.sinks.redis.publisher import Publisher, RowState
 
 NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05
+DRAIN_S = 2.0
+"""How long stopping waits for Redis to take what is queued."""
 NARROW_ROWS = 1000
 """Rows for universes that are not the whole market."""
 
@@ -42,6 +43,7 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
         credentials: asked at start and again when they expire; None for a replay.
         replay: a journal to play instead of connecting.
         replay_speed: times its own pace; None for as fast as possible.
+        linger: stay up when a replay has ended, for a screen to look at.
         simulated: the feed is a simulated exchange; the header says so.
     """
 
@@ -49,6 +51,7 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Callable[[], Credentials] | None = None
     replay: Path | None = None
     replay_speed: float | None = None
+    linger: bool = False
     simulated: bool = False
 
 
@@ -83,6 +86,7 @@ class Core:
         self._server: EmbeddedServer | None = None
         self._encoder: Encoder | None = None
         self._monitor: StreamMonitor | None = None
+        self._publishing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._newest = (0, monotonic_ns())
 
@@ -103,36 +107,55 @@ class Core:
             self._spawn(self._play(self.vitals.replay))
         else:
             assert self._plan.credentials is not None
-            self.vitals.source = KiteSource(self._settings.feed, self._plan.credentials, self)
+            self.vitals.source = KiteSource(
+                self._settings.feed, self._plan.credentials, self, self._ended
+            )
             self.vitals.opening = Opening(self._settings, self.pipeline, self)
-            self._spawn(self.vitals.opening.run(self.vitals.source, self._plan.credentials()))
+            self._spawn(self.vitals.opening.run(self.vitals.source, self._plan.credentials))
             self._spawn(self._timers())
         self._spawn(self._measure())
 
     async def stop(self) -> None:
-        """Take everything down, in order; nothing that was taken in is lost."""
-        if self.vitals.source is not None:
-            await self.vitals.source.close()
-        self._flush()
+        """Take everything down, in order; nothing that was taken in is lost.
+
+        Each step has its time, and none keeps the next from happening.
+        """
+        vitals = self.vitals
+        if vitals.source is not None:
+            await self._last("feed", vitals.source.close(), 1.0)
+        try:
+            self._flush()
+        except Exception as error:  # noqa: BLE001 - the journal is closed whatever the bug was
+            self.error = self.error or error
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        if self.vitals.journal is not None:
-            self.vitals.journal.close()
-        if self.vitals.publisher is not None:
-            await self.vitals.publisher.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._publishing, 4.0)
-            await self._poll_streams()
-            await self.vitals.publisher.disconnect()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if vitals.journal is not None:
+            vitals.journal.close()
+        if vitals.publisher is not None and self._publishing is not None:
+            vitals.publisher.close()
+            await self._last("redis", asyncio.shield(self._publishing), DRAIN_S)
+            self._publishing.cancel()
+            if vitals.publisher.state == "ok":
+                await self._last("streams", self._poll_streams(), 0.5)
+            await self._last("redis", vitals.publisher.disconnect(), 0.5)
         if self._monitor is not None:
-            await self._monitor.close()
+            await self._last("streams", self._monitor.close(), 0.5)
         if self._server is not None:
-            await asyncio.to_thread(self._server.stop)
+            await self._last("redis", asyncio.to_thread(self._server.stop), 4.0)
         for answer in self._answers:
             answer.cancel()
+
+    async def _last(self, what: str, work: Awaitable[Any], limit_s: float) -> None:
+        """One step of stopping, within its time."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await work
+        except TimeoutError:
+            self._note(what, f"did not stop within {limit_s} s")
+        except Exception as error:  # noqa: BLE001 - the other steps must happen
+            self._note(what, f"failed while stopping: {type(error).__name__}")
+            self.error = self.error or error
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -168,6 +191,7 @@ class Core:
         self.vitals.publisher = Publisher(settings, url, self._encoder, self, self._note)
         self._monitor = StreamMonitor(url)
         self._publishing = asyncio.get_running_loop().create_task(self.vitals.publisher.run())
+        self._publishing.add_done_callback(self._ended)
         self._spawn(self._watch_streams())
 
     def _start_journal(self) -> None:
@@ -217,7 +241,9 @@ class Core:
         if newest > self._newest[0]:
             self._newest = (newest, monotonic_ns())
         if self.vitals.publisher is not None:
-            self.vitals.publisher.take(derived.runs, derived.alerts)
+            self.vitals.publisher.take(
+                derived.runs, derived.alerts, derived.changed, wall_ns() // 1_000_000
+            )
         for result in derived.results:
             if self._answers:
                 answer = self._answers.popleft()
@@ -225,7 +251,7 @@ class Core:
                     answer.set_result(result)
         if derived.runs and self._plan.replay is None:
             self.vitals.latency_ms.add((wall_ns() - batch.recv_ns[0]) / 1e6)
-        if derived.alerts:
+        if derived.alerts or derived.changed:
             self._alerted()
 
     async def obey(self, command: commands.Command) -> commands.Result:
@@ -250,7 +276,7 @@ class Core:
                 "not be read; everything before was played",
             )
         self._note("replay", f"played {replay.reader.records} records")
-        if self._plan.replay_speed is None:
+        if self._plan.replay_speed is None and not self._plan.linger:
             self.stopping.set()
 
     async def _timers(self) -> None:

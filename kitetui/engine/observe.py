@@ -213,8 +213,8 @@ class Observer:
         longer = p.longer
         start = int(longer.start[row])
         values = longer.values[:, row].copy() if start >= 0 else None
-        anchor = int(p.normaliser.anchor_minute[row])
         for minute, bar in p.minutes.open_bars(row):
+            anchor = int(p.anchor(minute, np.array([row]))[0])
             head = minute - (minute - anchor) % longer.minutes
             if values is None or head > start:
                 start, values = head, bar

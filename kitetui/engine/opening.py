@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,7 +13,14 @@ from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.rest import KiteRest, RestError
 from kitetui.engine.feed.sources import Inbox, KiteSource
-from kitetui.engine.market.instruments import Instrument, choose, read_table, unlisted, write_table
+from kitetui.engine.market.instruments import (
+    Instrument,
+    InstrumentError,
+    choose,
+    read_table,
+    unlisted,
+    write_table,
+)
 from kitetui.engine.market.warmup import pack_candles
 from kitetui.engine.pipeline import Pipeline
 
@@ -36,7 +44,7 @@ class Opening:
         self.reason = "instruments"
         self.warm_wanted = 0
 
-    async def run(self, source: KiteSource, credentials: Credentials) -> None:
+    async def run(self, source: KiteSource, credentials: Callable[[], Credentials]) -> None:
         """Table, subscription, history; ends when everything is warm."""
         rest = KiteRest(self._settings.feed, credentials)
         try:
@@ -54,7 +62,7 @@ class Opening:
         while True:
             try:
                 return await asyncio.to_thread(read_table, await rest.instruments())
-            except RestError as error:
+            except (RestError, InstrumentError) as error:
                 self.reason = f"instruments: {error}"
                 self._pipeline.note("rest", str(error))
                 asked = self._settings.feed.instruments

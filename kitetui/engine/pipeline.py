@@ -45,6 +45,9 @@ from kitetui.engine.patterns.score import FIRST_TABLE, confidence, score
 NS = 1_000_000_000
 TIMER = struct.Struct("<q")
 EVENTS_KEPT = 1000
+UNREADABLE = (msgspec.DecodeError, InstrumentError, struct.error, ValueError, OverflowError,
+              RecursionError)  # fmt: skip
+"""What reading a damaged record may raise: it is counted, and the rest goes on."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -76,13 +79,14 @@ class Derived(msgspec.Struct):
     Attributes:
         runs: normalised ticks, in order.
         bars: bars that closed, as (timeframe name, bars).
-        alerts: alerts raised or changed.
+        alerts: alerts raised; changed: alerts that a command changed.
         results: what became of each command.
     """
 
     runs: list[Clean]
     bars: list[tuple[str, ClosedBars]]
     alerts: list[Alert]
+    changed: list[Alert]
     results: list[Result]
 
 
@@ -154,7 +158,7 @@ class Pipeline:
 
     def apply(self, records: RecordBatch) -> Derived:
         """Take a batch of records in; any run of frames is decoded in one stroke."""
-        out = Derived([], [], [], [])
+        out = Derived([], [], [], [], [])
         self.batches += 1
         kinds = records.kind
         at = 0
@@ -170,7 +174,7 @@ class Pipeline:
             if handler is not None:
                 try:
                     handler(records.payload[at], records.recv_ns[at], out)
-                except (msgspec.DecodeError, InstrumentError, struct.error, ValueError) as error:
+                except UNREADABLE as error:
                     self.counts.unreadable_records += 1
                     self.note("journal", f"a record could not be read: {error}")
             at += 1
@@ -232,14 +236,16 @@ class Pipeline:
         self._closings(self.minutes.timer(session_ns // NS), out)
 
     def _command(self, payload: bytes, recv_ns: int, out: Derived) -> None:
-        command = commands.decode(payload)
+        try:
+            command = commands.decode(payload)
+        except (msgspec.DecodeError, RecursionError) as error:
+            out.results.append(Result(False, f"the command cannot be read: {error}"))
+            raise ValueError(str(error)) from None
         result = self.desk.obey(command, recv_ns)
         out.results.append(result)
         self.note("desk", result.text)
-        if isinstance(command, commands.Acknowledge):
-            alert = self.desk.get(command.alert_id)
-            if alert is not None:
-                out.alerts.append(alert)
+        if result.done and (alert := self.desk.get(result.alert_id)) is not None:
+            out.changed.append(alert)
 
     def _instruments(self, payload: bytes, _: int, out: Derived) -> None:
         self._table.update(read_table(payload))
@@ -267,12 +273,17 @@ class Pipeline:
             self.frames[length].learn(row, bars)
         self.warmed.add(row)
 
+    def anchor(self, minute: int, rows: I64) -> I64:
+        """The minute at which the rows' session of a minute's day opened: i64 (n,)."""
+        opens = self.calendar.open_minutes(ist_day(minute * 60))
+        return np.array(opens, np.int64)[self.rows.hours[rows]]
+
     def _closings(self, closings: Iterable[Closing], out: Derived) -> None:
         for closing in closings:
             for bars in closing.minutes:
                 for longer in self.longer.close(bars.start):
                     self._bars_closed(5, longer, out)
-                self.longer.fold(bars, self.normaliser.anchor_minute)
+                self.longer.fold(bars, self.anchor(bars.start, bars.rows))
                 self._bars_closed(1, bars, out)
             for longer in self.longer.close(closing.upto):
                 self._bars_closed(5, longer, out)
@@ -289,7 +300,7 @@ class Pipeline:
             frame,
             bars.start,
             bars.rows,
-            self.normaliser.anchor_minute[bars.rows],
+            self.anchor(bars.start, bars.rows),
             hours == SEGMENTS.index("index"),
             bars.values[FLAGS],
         )
@@ -340,7 +351,7 @@ class Pipeline:
             timeframe=frame.name,
             side=side,
             bar_s=bar_s,
-            at_s=self.minutes.upto * 60,
+            at_s=bar_s + frame.minutes * 60,
             price=self.rows.price(row, close),
             score=strength,
             confidence=rank,

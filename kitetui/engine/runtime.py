@@ -119,13 +119,15 @@ class Engine:
             await core.stopping.wait()
         finally:
             await core.stop()
-            self._final_status = core.status()
+            with contextlib.suppress(OSError):
+                self._final_status = core.status()
         if core.error is not None:
             raise core.error
 
     def _alerted(self) -> None:
         if self.on_alert is not None:
-            self.on_alert()
+            with contextlib.suppress(RuntimeError):  # the screen's loop has ended
+                self.on_alert()
 
 
 def _failed(text: str) -> Future[Any]:

@@ -70,7 +70,7 @@ class Ticker:
         """
         self._server = await serve(
             self._serve, "127.0.0.1", port, process_request=self._upgrade, compression=None,
-            max_size=1 << 20, ping_interval=None, server_header=None,
+            max_size=1 << 20, ping_interval=None, server_header=None, write_limit=4 * BEHIND_BYTES,
         )  # fmt: skip
         return int(next(iter(self._server.sockets)).getsockname()[1])
 

@@ -32,9 +32,11 @@ class AlertsPane(LiveGrid):
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the queue of a snapshot."""
         h = snapshot.header
+        if self.frozen:
+            self.held_updates += 1
+            return
         self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}", "a ack  u undo  n next")
-        if not self.frozen:
-            self._painted = {a.alert_id: a for a in snapshot.alerts}
+        self._painted = {a.alert_id: a for a in snapshot.alerts}
         self.show_rows([_row(a, h.session_s) for a in snapshot.alerts])
 
     def next_unacked(self) -> None:
@@ -50,10 +52,17 @@ class AlertsPane(LiveGrid):
 
 
 class AlertStrip(LivePane, can_focus=False):
-    """Three lines of the newest alerts, always visible on a small screen."""
+    """Three lines of the newest alerts, always visible on a small screen.
+
+    Attributes:
+        first: the alert on the first line, which `a` acknowledges where the queue is not shown.
+    """
+
+    first: Alert | None = None
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the newest alerts of a snapshot."""
+        self.first = next((a for a in snapshot.alerts if a.state is AlertState.UNACKED), None)
         waiting = [a for a in snapshot.alerts if a.state is AlertState.UNACKED]
         lines: list[Line] = [_strip_line(a, snapshot.header.session_s) for a in waiting[:3]]
         if len(waiting) > 3:

@@ -149,6 +149,7 @@ class LiveGrid(LivePane):
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
         self.cursor_key: Hashable = None
+        self._held_rows: tuple[list[Row], bool, tuple[Line, ...]] | None = None
         self._offset = 0
         self._foot: tuple[Line, ...] = ()
 
@@ -164,13 +165,32 @@ class LiveGrid(LivePane):
 
     def show_rows(self, rows: Sequence[Row], *, stale: bool = False,
                   foot: tuple[Line, ...] = ()) -> None:  # fmt: skip
-        """Put rows on the grid, keeping the cursor on its key."""
+        """Put rows on the grid, keeping the cursor on its key. A frozen grid keeps its rows."""
+        if self.frozen:
+            self._held_rows = (list(rows), stale, foot)
+            self.held_updates += 1
+            return
         self._foot = foot
         self._rows = list(rows)
         keys = [row.key for row in self._rows]
         if self.cursor_key not in keys:
             self.cursor_key = keys[0] if keys else None
         self._paint(stale)
+
+    def freeze(self, on: bool) -> None:
+        """Hold rows and cursor's surroundings still, or catch up."""
+        self.frozen = on
+        if not on:
+            held, self._held_rows = self._held_rows, None
+            self.held_updates = 0
+            if held is not None:
+                self.show_rows(held[0], stale=held[1], foot=held[2])
+
+    def show(self, lines: Sequence[Line], *, stale: bool = False) -> None:
+        """Put lines on the pane; a frozen grid still follows its own cursor."""
+        frozen, self.frozen = self.frozen, False
+        super().show(lines, stale=stale)
+        self.frozen = frozen
 
     def move(self, by: int) -> None:
         """Move the cursor, within the rows."""

@@ -85,7 +85,9 @@ class Desk:
         )
         self._last_ack[command.actor] = (alert.alert_id, now_ns)
         return Result(
-            True, f"acknowledged {alert.symbol} {alert.pattern} {alert.timeframe}; u takes it back"
+            True,
+            f"acknowledged {alert.symbol} {alert.pattern} {alert.timeframe}; u takes it back",
+            alert.alert_id,
         )
 
     def _undo(self, command: Undo, now_ns: int) -> Result:
@@ -98,7 +100,9 @@ class Desk:
                 False, f"too late: an acknowledgement can be undone for {self.undo_ns // NS} s"
             )
         self._change(alert, state=AlertState.UNACKED, acked_by="", acked_s=0)
-        return Result(True, f"{alert.symbol} {alert.pattern} is unacknowledged again")
+        return Result(
+            True, f"{alert.symbol} {alert.pattern} is unacknowledged again", alert.alert_id
+        )
 
     def _change(self, alert: Alert, *, state: AlertState, acked_by: str, acked_s: int) -> None:
         self._alerts[alert.alert_id] = msgspec.structs.replace(

@@ -54,15 +54,15 @@ class JournalReader:
             size = source.size()
             try:
                 reader = pa.ipc.open_stream(source)
-            except (pa.ArrowInvalid, pa.ArrowException, OSError):
+            except (pa.ArrowException, OSError, ValueError):
                 raise JournalError(
                     f"{self.path}: is not a kitetui journal (an Arrow IPC stream); "
                     "`kitetui import` turns recorded ticks into one"
                 ) from None
             metadata = reader.schema.metadata or {}
-            if metadata.get(b"format") != FORMAT or reader.schema.names != SCHEMA.names:
+            if metadata.get(b"format") != FORMAT or not reader.schema.equals(SCHEMA):
                 found = metadata.get(b"format", b"none").decode(errors="replace")[:40]
-                raise JournalError(f"{self.path}: expected {FORMAT.decode()}, found {found}")
+                raise JournalError(f"{self.path}: expected {FORMAT.decode()}, found {found!r}")
             good = source.tell()
             while True:
                 try:
@@ -75,6 +75,8 @@ class JournalReader:
                     self.unread_bytes = size - good
                     break
                 good = source.tell()
+                if not len(batch):
+                    continue
                 self.batches += 1
                 self.records += len(batch)
                 yield batch

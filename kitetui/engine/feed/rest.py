@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import httpx
 
@@ -25,7 +26,7 @@ class RestError(Exception):
 class KiteRest:
     """The calls that the engine needs, within Kite's rates."""
 
-    def __init__(self, settings: FeedSettings, credentials: Credentials) -> None:
+    def __init__(self, settings: FeedSettings, credentials: Callable[[], Credentials]) -> None:
         self._settings = settings
         self._credentials = credentials
         self._client = httpx.AsyncClient(
@@ -66,7 +67,8 @@ class KiteRest:
                    within_s: float = 15.0) -> httpx.Response:  # fmt: skip
         headers = {}
         if authorised:
-            pair = f"{self._credentials.api_key}:{self._credentials.access_token.reveal()}"
+            login = self._credentials()
+            pair = f"{login.api_key}:{login.access_token.reveal()}"
             headers["Authorization"] = f"token {pair}"
         reason = ""
         for attempt in range(TRIES):

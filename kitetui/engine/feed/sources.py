@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
     InvalidStatus,
-    InvalidURI,
     WebSocketException,
 )
 
@@ -50,11 +48,12 @@ class KiteSource:
     """
 
     def __init__(self, settings: FeedSettings, credentials: Callable[[], Credentials],
-                 inbox: Inbox) -> None:  # fmt: skip
+                 inbox: Inbox, ended: Callable[[asyncio.Task[None]], None]) -> None:  # fmt: skip
         self._settings = settings
         self._read_credentials = credentials
-        self._credentials = credentials()
+        self._dialled_with = dict.fromkeys(range(settings.max_connections), credentials())
         self._inbox = inbox
+        self._ended = ended
         self._subscriptions = Subscriptions(settings.mode)
         self._tasks: list[asyncio.Task[None]] = []
         self._said: dict[int, tuple[str, str]] = {}
@@ -86,9 +85,9 @@ class KiteSource:
         for number, shard in enumerate(shards):
             connection = Connection(self._settings, shard)
             self.connections.append(connection)
-            self._tasks.append(
-                asyncio.get_running_loop().create_task(self._keep(number, connection, first))
-            )
+            task = asyncio.get_running_loop().create_task(self._keep(number, connection, first))
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
             first += len(shard)
 
     async def close(self) -> None:
@@ -97,9 +96,7 @@ class KiteSource:
             connection.close()
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, number: int, connection: Connection, first_row: int) -> None:
         """One connection, for ever: dial, read, wait, again."""
@@ -113,22 +110,22 @@ class KiteSource:
             if connection.state is LinkState.AUTH_EXPIRED:
                 if monotonic_ns() - last_look_ns > CREDENTIALS_POLL_S * NS:
                     last_look_ns = monotonic_ns()
-                    self._look_for_credentials(connection)
+                    self._look_for_credentials(number, connection)
                 wait_s = 0.5
             await asyncio.sleep(max(wait_s, 0.01))
 
-    def _look_for_credentials(self, connection: Connection) -> None:
+    def _look_for_credentials(self, number: int, connection: Connection) -> None:
+        """Whether others than those that this connection was refused with have come."""
         try:
             found = self._read_credentials()
         except CredentialsError:
             return
+        refused = self._dialled_with[number]
         if (found.api_key, found.access_token.reveal()) != (
-            self._credentials.api_key,
-            self._credentials.access_token.reveal(),
+            refused.api_key,
+            refused.access_token.reveal(),
         ):
-            self._credentials = found
-            for other in self.connections:
-                other.credentials_changed()
+            connection.credentials_changed()
 
     def _say(self, number: int, connection: Connection, first_row: int) -> None:
         """Record a change of state."""
@@ -140,7 +137,10 @@ class KiteSource:
 
     async def _dial(self, number: int, connection: Connection, first_row: int) -> None:
         connection.dialled(monotonic_ns())
-        credentials = self._credentials
+        try:
+            credentials = self._dialled_with[number] = self._read_credentials()
+        except CredentialsError:
+            credentials = self._dialled_with[number]
         url = connect_url(self._settings.url, credentials.api_key, credentials.access_token)
         try:
             socket = await connect(
@@ -156,7 +156,7 @@ class KiteSource:
             )
         except InvalidStatus as error:
             connection.refused(monotonic_ns(), error.response.status_code, _jitter())
-        except (InvalidHandshake, InvalidURI, OSError, TimeoutError, WebSocketException) as error:
+        except (InvalidHandshake, OSError, TimeoutError, ValueError, WebSocketException) as error:
             # The exception's text may hold the URL and with it the token: only its kind is kept.
             reason = getattr(error, "strerror", None) or type(error).__name__
             connection.lost(monotonic_ns(), f"cannot connect: {reason}", _jitter())

@@ -262,13 +262,13 @@ class LongerBars:
         self.values: I64 = np.zeros((len(FIELDS), rows.capacity), np.int64)
 
     def fold(self, bars: ClosedBars, anchor: I64) -> None:
-        """Take closed minutes, after `close(bars.start)`. `anchor`: i64 (rows,), open minutes."""
+        """Take closed minutes, after `close(bars.start)`; `anchor`: their rows' open minutes."""
         rows = bars.rows
         fresh = self.start[rows] < 0
         self.values[:, rows] = np.where(
             fresh, bars.values, merge(self.values[:, rows], bars.values)
         )
-        self.start[rows] = bars.start - (bars.start - anchor[rows]) % self.minutes
+        self.start[rows] = bars.start - (bars.start - anchor) % self.minutes
 
     def close(self, upto: int) -> Iterator[ClosedBars]:
         """Yield bars that end at or before minute `upto`."""

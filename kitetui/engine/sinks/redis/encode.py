@@ -30,13 +30,26 @@ PROCESSED_ENTRY_BYTES = 1_100
 """Size of an entry in the server's memory, for the byte budget of a stream."""
 IST_OFFSET_S = 19_800
 
-_PROCESSED = b"%b$%d\r\n%b\r\n$4\r\ndata\r\n%b%b$3\r\nseq\r\n$%d\r\n%b\r\n"
+_PROCESSED = b"$4\r\ndata\r\n%b%b$3\r\nseq\r\n$%d\r\n%b\r\n"
 _RAW = (
-    b"%b$%d\r\n%b\r\n$11\r\nbinary_data\r\n$%d\r\n%b\r\n"
-    b"$16\r\ninstrument_token\r\n$%d\r\n%b\r\n$9\r\ntimestamp\r\n$%d\r\n%b\r\n"
-    b"$4\r\nmode\r\n$%d\r\n%b\r\n%b%b$3\r\nseq\r\n$%d\r\n%b\r\n"
+    b"$11\r\nbinary_data\r\n$%d\r\n%b\r\n$16\r\ninstrument_token\r\n$%d\r\n%b\r\n"
+    b"$9\r\ntimestamp\r\n$%d\r\n%b\r\n$4\r\nmode\r\n$%d\r\n%b\r\n"
+    b"%b%b$3\r\nseq\r\n$%d\r\n%b\r\n"
 )
-"""Entries of the two tick streams, from the id on: one formatting step a tick."""
+"""Entries of the two tick streams, behind their id: one formatting step a tick."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A stream entry without its id, which it gets when it is first sent.
+
+    Attributes:
+        head, tail: the XADD up to its id, and from there on.
+        ms: the earliest time its id may have.
+    """
+
+    head: bytes
+    ms: int
+    tail: bytes
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -82,6 +95,10 @@ class StreamIds:
             self.seq += 1
         return b"%d-%d" % (self.ms, self.seq)
 
+    def give(self, entries: list[Entry]) -> list[bytes]:
+        """The XADD commands of entries, with their ids."""
+        return [e.head + bulk(self.next(e.ms)) + e.tail for e in entries]
+
 
 class Encoder:
     """Builds the commands of the contract for one configuration.
@@ -96,7 +113,8 @@ class Encoder:
         self._producer = producer.encode()
         self.names = Names(settings)
         self.full = settings.effective_profile == "full"
-        self.ids = StreamIds()
+        self.tick_ids = StreamIds()
+        self.alert_ids = StreamIds()
         self.rate = 0.0
         self._seq = 0
         self._channels: dict[str, bytes] = {}
@@ -108,13 +126,13 @@ class Encoder:
         wanted = max(caps.ticks, int(self.rate * caps.seconds))
         return min(wanted, max(caps.bytes // entry_bytes, 1000))
 
-    def ticks(self, clean: Clean) -> tuple[list[bytes], list[bytes]]:
-        """XADD commands, and PUBLISH commands, of a run of ticks.
+    def ticks(self, clean: Clean) -> tuple[list[Entry], list[bytes]]:
+        """Stream entries, and PUBLISH commands, of a run of ticks.
 
         Every tick that was received is written, duplicates too: `flags` tells them apart.
         """
         ticks = clean.ticks
-        adds: list[bytes] = []
+        entries: list[Entry] = []
         publishes: list[bytes] = []
         raw_cap, processed_cap = self.cap(RAW_ENTRY_BYTES), self.cap(PROCESSED_ENTRY_BYTES)
         head = prefix(12, b"XADD", self.names.processed_stream, b"MAXLEN", b"~",
@@ -129,11 +147,10 @@ class Encoder:
             row, ms = rows[at], times[at]
             if row >= 0:
                 self._newest[row] = data
-            entry = self.ids.next(ms)
             self._seq += 1
             seq = b"%d" % self._seq
             document = b"$%d\r\n%b\r\n" % (len(data), data)
-            adds.append(_PROCESSED % (head, len(entry), entry, document, producer, len(seq), seq))
+            entries.append(Entry(head, ms, _PROCESSED % (document, producer, len(seq), seq)))
             publishes.append(publish + document)
             if self.full:
                 length = int(ticks.length[at])
@@ -141,12 +158,12 @@ class Encoder:
                 token = b"%d" % ticks.token[at]
                 mode = wire.MODES[length].encode()
                 stamp = b"%d" % ms
-                adds.append(_RAW % (
-                    raw_head, len(entry), entry, length, packet, len(token), token,
-                    len(stamp), stamp, len(mode), mode, raw_source, producer, len(seq), seq,
-                ))  # fmt: skip
+                entries.append(Entry(raw_head, ms, _RAW % (
+                    length, packet, len(token), token, len(stamp), stamp, len(mode), mode,
+                    raw_source, producer, len(seq), seq,
+                )))  # fmt: skip
                 publishes.append(self._asset_publish(row) + document)
-        return adds, publishes
+        return entries, publishes
 
     def _asset_publish(self, row: int) -> bytes:
         asset = self._rows.instruments[row].asset_class if row >= 0 else "equity"
@@ -222,30 +239,28 @@ class Encoder:
             out.append(command(b"EXPIRE", key, number(self._settings.ttl_s)))
         return out
 
-    def alert(self, alert: Alert, *, fresh: bool) -> tuple[list[bytes], list[bytes]]:
-        """An alert's hash (and its stream entry when it is fresh), and what is published."""
-        document = msgspec.json.encode(alert)
-        fields = msgspec.to_builtins(alert)
+    def alert(self, alert: Alert) -> bytes:
+        """The hash that holds an alert's whole life, absolute values."""
         flat: list[bytes] = []
-        for name, value in fields.items():
+        for name, value in msgspec.to_builtins(alert).items():
             flat += [name.encode(), _flat(value)]
-        key = self.names.alert(alert.alert_id)
-        writes = [command(b"HSET", key, *flat)]
-        if not fresh:
-            return writes, []
-        writes.append(
-            command(
-                b"XADD", self.names.alert_stream, b"MAXLEN", b"~",
-                number(self._settings.caps.alerts), b"*",
-                b"pattern_type", alert.pattern.encode(), b"symbol", alert.symbol.encode(),
-                b"confidence", number(alert.confidence), b"score", number(alert.score),
-                b"price", number(alert.price), b"direction", alert.direction.encode(),
-                b"timeframe", alert.timeframe.encode(), b"alert_id", alert.alert_id.encode(),
-                b"volume_ratio", number(float(alert.evidence.get("ratio", 0.0))),
-            )
+        return command(b"HSET", self.names.alert(alert.alert_id), *flat)
+
+    def raised(self, alert: Alert, ms: int) -> tuple[Entry, list[bytes]]:
+        """The stream entry of a fresh alert, and what is published of it."""
+        fields = (
+            b"pattern_type", alert.pattern.encode(), b"symbol", alert.symbol.encode(),
+            b"confidence", number(alert.confidence), b"score", number(alert.score),
+            b"price", number(alert.price), b"direction", alert.direction.encode(),
+            b"timeframe", alert.timeframe.encode(), b"alert_id", alert.alert_id.encode(),
+            b"volume_ratio", number(float(alert.evidence.get("ratio", 0.0))),
         )  # fmt: skip
+        head = prefix(6 + len(fields), b"XADD", self.names.alert_stream, b"MAXLEN", b"~",
+                      number(self._settings.caps.alerts))  # fmt: skip
+        document = msgspec.json.encode(alert)
         channels = (self.names.alerts_new, self.names.symbol_channel(alert.symbol))
-        return writes, [command(b"PUBLISH", channel, document) for channel in channels]
+        entry = Entry(head, ms, b"".join(map(bulk, fields)))
+        return entry, [command(b"PUBLISH", channel, document) for channel in channels]
 
 
 def _flat(value: object) -> bytes:

@@ -20,13 +20,17 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.normalise import Clean
-from kitetui.engine.sinks.redis.encode import BucketRow, Encoder, SessionRow, select
+from kitetui.engine.sinks.redis.encode import BucketRow, Encoder, Entry, SessionRow, select
 
-NS = 1_000_000_000
 BREAKER_AFTER = 3
 PROBE_S = 30.0
 IDLE_S = 0.1
 REPLIES_AT_ONCE = 4_000
+
+
+NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
+                TypeError, LookupError)  # fmt: skip
+"""What a server that is away, or is no Redis at all, may lead to."""
 
 
 class RowState(msgspec.Struct, frozen=True):
@@ -44,10 +48,17 @@ class RowStates(Protocol):
 
 
 class _Spooled(msgspec.Struct):
-    adds: list[bytes]
+    """A batch on its way. Commands get their stream ids at the first attempt and keep them."""
+
+    entries: list[Entry]
+    raised: list[Entry]
+    changed: list[bytes]
     publishes: list[bytes]
-    alerts: list[bytes]
     ticks: int
+    size: int
+    adds: list[bytes] = []
+    alert_adds: list[bytes] = []
+    tried: bool = False
 
 
 class Publisher:
@@ -55,7 +66,7 @@ class Publisher:
 
     Attributes:
         state: `connecting`, `ok`, `down`, `auth`, `loading` or `full`; `reason` in words.
-        published: ticks stored; refused: writes that the server already had.
+        published: ticks stored; refused: writes of a repeated batch that the server already had.
         dropped: ticks that found no room in the spool; the journal still has them.
     """
 
@@ -67,6 +78,7 @@ class Publisher:
         self._rows = rows
         self._note = note
         self._spool: deque[_Spooled] = deque()
+        self._spool_bytes = 0
         self._dirty: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._connection: AbstractConnection | None = None
@@ -80,42 +92,54 @@ class Publisher:
         self.dropped = 0
         self.errors: dict[str, int] = {}
         self.round_trip_ms = 0.0
-        self.oldest_dirty_s = 0.0
 
     @property
     def spooled(self) -> int:
         """Ticks waiting to be written."""
         return sum(item.ticks for item in self._spool)
 
-    def take(self, runs: list[Clean], alerts: list[Alert]) -> None:
+    def take(self, runs: list[Clean], raised: list[Alert], changed: list[Alert],
+             wall_ms: int) -> None:  # fmt: skip
         """Queue what a batch led to."""
-        adds: list[bytes] = []
+        entries: list[Entry] = []
         publishes: list[bytes] = []
         ticks = 0
         now_ns = monotonic_ns()
         for clean in runs:
             more, shouts = self._encoder.ticks(clean)
-            adds += more
+            entries += more
             publishes += shouts
             ticks += len(clean.ticks)
             for row in clean.ticks.row.tolist():
                 if row >= 0:
                     self._dirty.setdefault(row, now_ns)
-        notices: list[bytes] = []
-        for alert in alerts:
-            more, shouts = self._encoder.alert(alert, fresh=alert.revision == 1)
-            notices += more
+        fresh: list[Entry] = []
+        for alert in raised:
+            entry, shouts = self._encoder.raised(alert, wall_ms)
+            fresh.append(entry)
             publishes += shouts
-        if not (adds or notices):
+        hashes = [self._encoder.alert(alert) for alert in (*raised, *changed)]
+        if not (entries or hashes):
             return
-        self._spool.append(_Spooled(adds, publishes, notices, ticks))
-        if len(self._spool) > self._settings.spool_max_batches:
-            self.dropped += self._spool.popleft().ticks
+        size = sum(len(e.tail) for e in entries) + sum(map(len, publishes))
+        self._spool.append(_Spooled(entries, fresh, hashes, publishes, ticks, size))
+        self._spool_bytes += size
+        self._shed()
         self._wake.set()
+
+    def _shed(self) -> None:
+        """Keep the spool within its bytes: the oldest ticks leave, alerts stay."""
+        for item in self._spool:
+            if self._spool_bytes <= self._settings.spool_bytes:
+                return
+            self._spool_bytes -= item.size
+            self.dropped += item.ticks
+            item.entries, item.adds, item.publishes = [], [], []
+            item.ticks = item.size = 0
 
     async def run(self) -> None:
         """Write until `close`; never raises for anything the server does."""
-        while not (self._closing and not self._spool):
+        while not self._closing or self._spool or self._dirty:
             try:
                 if self._connection is None:
                     await self._connect()
@@ -127,10 +151,10 @@ class Publisher:
                 await self._failed("auth", error, PROBE_S)
             except BusyLoadingError as error:
                 await self._failed("loading", error, 0.5)
-            except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            except NOT_A_SERVER as error:
                 state = "full" if str(error).startswith("OOM") else "down"
                 await self._failed(state, error, 0.1 if self._failures < BREAKER_AFTER else 1.0)
-            if self._closing and self.state != "ok":
+            if self._closing and self._failures:
                 break
             if not self._spool and not self._closing:
                 self._wake.clear()
@@ -138,17 +162,17 @@ class Publisher:
                     async with asyncio.timeout(IDLE_S):
                         await self._wake.wait()
 
-    async def close(self) -> None:
-        """Write what is queued, then stop; the task of `run` ends."""
+    def close(self) -> None:
+        """Write what is queued, then end `run`; at the first failure it ends at once."""
         self._closing = True
         self._wake.set()
 
     async def disconnect(self) -> None:
-        """Let the connection go."""
+        """Let the connection go, without waiting for the server's goodbye."""
         if self._connection is not None:
+            connection, self._connection = self._connection, None
             with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await self._connection.disconnect()
-            self._connection = None
+                await asyncio.wait_for(connection.disconnect(nowait=True), 0.5)
 
     async def _connect(self) -> None:
         pool = ConnectionPool.from_url(
@@ -162,12 +186,17 @@ class Publisher:
         await asyncio.wait_for(connection.connect(), 3.0)  # type: ignore[no-untyped-call]
         self._connection = connection
         names = self._encoder.names
-        await self._call(select(names.db("continuous_market")))
-        streams = [names.processed_stream] + ([names.raw_stream] if self._encoder.full else [])
-        for stream in streams:
-            newest = (await self._ask("XREVRANGE", stream, "+", "-", "COUNT", 1))[0]
-            if isinstance(newest, list) and newest:
-                self._encoder.ids.resume(newest[0][0].decode())
+        ticks = [names.processed_stream] + ([names.raw_stream] if self._encoder.full else [])
+        for store, ids, streams in (
+            ("continuous_market", self._encoder.tick_ids, ticks),
+            ("alerts", self._encoder.alert_ids, [names.alert_stream]),
+        ):
+            await self._call(select(names.db(store)))
+            for stream in streams:
+                info = (await self._ask("XINFO", "STREAM", stream))[0]
+                if isinstance(info, list):
+                    told = dict(zip(info[::2], info[1::2], strict=False))
+                    ids.resume(bytes(told.get(b"last-generated-id", b"0-0")).decode())
         policy = (await self._ask("CONFIG", "GET", "maxmemory-policy"))[0]
         if isinstance(policy, list) and len(policy) == 2 and policy[1] != b"noeviction":
             self._note(
@@ -208,43 +237,49 @@ class Publisher:
 
     async def _flush(self) -> None:
         """The oldest spooled batches and a slice of the conflated rows, in one round trip."""
-        taken = 0
-        adds: list[bytes] = []
+        batches: list[_Spooled] = []
+        waiting = 0
+        while self._spool and waiting < REPLIES_AT_ONCE:
+            item = self._spool.popleft()
+            self._spool_bytes -= item.size
+            waiting += len(item.entries) + len(item.publishes)
+            batches.append(item)
+        names = self._encoder.names
+        commands = [select(names.db("continuous_market"))]
         publishes: list[bytes] = []
-        notices: list[bytes] = []
-        ticks = 0
-        for item in self._spool:
-            if taken and len(adds) + len(publishes) > REPLIES_AT_ONCE:
-                break
-            taken += 1
-            adds += item.adds
-            publishes += item.publishes
-            notices += item.alerts
-            ticks += item.ticks
-        commands = [select(self._encoder.names.db("continuous_market")), *adds]
+        repeated = False
+        for item in batches:
+            if not item.tried:
+                item.adds = self._encoder.tick_ids.give(item.entries)
+                item.alert_adds = self._encoder.alert_ids.give(item.raised)
+                publishes += item.publishes  # never repeated: stale messages would look live
+            repeated |= item.tried
+            commands += item.adds
         rows = self._conflated(commands)
+        notices = [c for item in batches for c in (*item.changed, *item.alert_adds)]
         if notices:
-            commands += [select(self._encoder.names.db("alerts")), *notices]
-        if not (taken or rows):
+            commands += [select(names.db("alerts")), *notices]
+        if not (batches or rows):
             return
         began_ns = monotonic_ns()
-        # A failed attempt may have been heard: PUBLISH is never repeated, XADD repeats its id.
-        for item in list(self._spool)[:taken]:
-            item.publishes = []
-        replies = await self._call(*commands, *publishes)
-        self._count(replies)
-        for _ in range(taken):
-            self._spool.popleft()
-        for row in rows:
-            self._dirty.pop(row, None)
-        self.published += ticks
+        dirty = {row: self._dirty.pop(row) for row in rows}
+        for item in batches:
+            item.tried = True
+        try:
+            replies = await self._call(*commands, *publishes)
+            self._count(replies, repeated)
+        except BaseException:
+            self._dirty = {**dirty, **self._dirty}
+            self._spool.extendleft(reversed(batches))
+            self._spool_bytes += sum(item.size for item in batches)
+            raise
+        self.published += sum(item.ticks for item in batches)
         self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
 
     def _conflated(self, commands: list[bytes]) -> list[int]:
         """Latest, session and bucket writes of the oldest dirty rows, within the time budget."""
         now_ns = monotonic_ns()
         budget_ns = int(self._settings.flush_budget_ms * 1e6)
-        self.oldest_dirty_s = (now_ns - next(iter(self._dirty.values()), now_ns)) / NS
         latest: list[bytes] = []
         sessions: list[bytes] = []
         buckets: list[bytes] = []
@@ -269,12 +304,12 @@ class Publisher:
             commands += [select(names.db("cumulative_volume")), *buckets]
         return rows
 
-    def _count(self, replies: list[Any]) -> None:
+    def _count(self, replies: list[Any], repeated: bool) -> None:
         for reply in replies:
             if not isinstance(reply, ResponseError):
                 continue
             text = str(reply)
-            if "equal or smaller" in text:
+            if repeated and "equal or smaller" in text:
                 self.refused += 1
             elif text.startswith(("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING")):
                 raise ResponseError(text)
