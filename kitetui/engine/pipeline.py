@@ -40,7 +40,7 @@ from kitetui.engine.market.normalise import Clean, Gap, Normaliser
 from kitetui.engine.market.timeframe import Timeframe
 from kitetui.engine.market.warmup import longer_bars, minute_bars, segment_of
 from kitetui.engine.patterns.registry import Trigger, View, registry
-from kitetui.engine.patterns.score import FIRST_TABLE, confidence, score
+from kitetui.engine.patterns.score import UNKNOWN_TABLE, confidence, score
 
 NS = 1_000_000_000
 TIMER = struct.Struct("<q")
@@ -315,7 +315,7 @@ class Pipeline:
             return
         fires = trigger.fire(hits, view.timeframe.history.count[hits.rows])
         scores = score(hits.evidence, settings)
-        table = self.settings.reference.get(name, {}).get(view.timeframe.name) or FIRST_TABLE
+        table = self.settings.reference.get(name, {}).get(view.timeframe.name) or UNKNOWN_TABLE
         ranks = confidence(scores, table)
         doubtful = dict(zip(view.rows.tolist(), (view.flags != 0).tolist(), strict=True))
         for at in np.flatnonzero(fires).tolist():

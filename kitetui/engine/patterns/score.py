@@ -12,8 +12,8 @@ from kitetui.engine.feed.batch import F64
 FLOOR = 0.1
 """The scaled ramp at a component's threshold, so that one weak component does not zero all."""
 
-FIRST_TABLE = (0.1, 0.133, 0.158, 0.18, 0.2, 0.22, 0.24, 0.26, 0.28, 0.302, 0.326, 0.35, 0.377,
-               0.405, 0.437, 0.473, 0.515, 0.566, 0.632, 0.73, 1.0)  # fmt: skip
+UNKNOWN_TABLE = (FLOOR, 1.0)
+"""For a pattern without a reference: every score is as likely as any other."""
 
 
 def ramp(x: F64, low: float, high: float) -> F64:
