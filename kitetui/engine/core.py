@@ -30,6 +30,8 @@ from kitetui.engine.sinks.redis.publisher import Publisher, RowState
 
 NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05
+LAG_SAMPLES = 200
+"""Ten seconds: the header tells how the loop does now."""
 DRAIN_S = 2.0
 """How long stopping waits for Redis to take what is queued."""
 NARROW_ROWS = 1000
@@ -75,7 +77,7 @@ class Core:
             simulated=plan.simulated,
             redis_url=settings.redis.url,
             latency_ms=Reservoir(),
-            loop_lag_ms=Reservoir(),
+            loop_lag_ms=Reservoir(LAG_SAMPLES),
             rate=Rate(),
             health=ServerHealth([], [], 0.0, "not polled yet"),
         )

@@ -77,6 +77,7 @@ _FRAMED: dict[int, np.dtype[Any]] = {
     length: np.dtype([("length", ">u2"), ("packet", dtype)]) for length, dtype in _DTYPES.items()
 }
 _CHANGE = _POSITION["change"]
+_PRICE_COLUMNS = [_POSITION[name] for name in ("ltp", "atp", "open", "high", "low", "close")]
 _RECV = _POSITION["recv_ns"]
 _U16 = struct.Struct(">H")
 
@@ -168,16 +169,13 @@ def _decode_mixed(bodies: list[bytes], times: list[int], out: Decoded) -> None:
     chunks: list[bytes] = []
     offsets: list[int] = []
     lengths: list[int] = []
-    packet_times: list[int] = []
+    counts: list[int] = []
     base = 0
-    for body, at_ns in zip(bodies, times, strict=True):
-        frame, starts, sizes, whole = _walk(body, out)
-        if not whole:
-            out.bad_frames += 1
+    for body in bodies:
+        before = len(offsets)
+        frame = _walk(body, base, offsets, lengths, out)
+        counts.append(len(offsets) - before)
         chunks.append(frame)
-        offsets.extend([base + s for s in starts])
-        lengths.extend(sizes)
-        packet_times.extend([at_ns] * len(starts))
         base += len(frame)
     raw = np.frombuffer(b"".join(chunks), np.uint8)
     length = np.array(lengths, np.uint8)
@@ -190,20 +188,24 @@ def _decode_mixed(bodies: list[bytes], times: list[int], out: Decoded) -> None:
             packets = np.lib.stride_tricks.sliding_window_view(raw, kind)[offset[index]]
             batch.packets[index, :kind] = packets
             _fill(batch, index, packets.view(_DTYPES[kind])[:, 0], kind)
-    batch.cols[_RECV] = packet_times
+    batch.cols[_RECV] = np.repeat(np.array(times, np.int64), counts)
     out.batch = batch
 
 
-def _walk(frame: bytes, out: Decoded) -> tuple[bytes, list[int], list[int], bool]:
-    """Find the known packets of a frame; inflate it first where it is a zlib stream."""
-    count, starts, sizes, unknown, end = _tile(frame)
-    if not (len(starts) + unknown == count and end == len(frame)):
+def _walk(frame: bytes, base: int, offsets: list[int], lengths: list[int], out: Decoded) -> bytes:
+    """Note the known packets of a frame; inflate it first where it is a zlib stream."""
+    before = len(offsets)
+    count, unknown, end = _tile(frame, base, offsets, lengths)
+    found = len(offsets) - before
+    if found + unknown != count or end != len(frame):
         inflated = _inflate(frame)
         if inflated is not None:
+            del offsets[before:], lengths[before:]
             out.inflated += 1
             frame = inflated
-            count, starts, sizes, unknown, end = _tile(frame)
-    missing = count - len(starts) - unknown
+            count, unknown, end = _tile(frame, base, offsets, lengths)
+            found = len(offsets) - before
+    missing = count - found - unknown
     out.announced += count
     if unknown:
         out.reject("unknown_length", unknown)
@@ -211,15 +213,15 @@ def _walk(frame: bytes, out: Decoded) -> tuple[bytes, list[int], list[int], bool
         out.reject("truncated", missing)
     else:
         out.trailing_bytes += len(frame) - end
-    return frame, starts, sizes, not (unknown or missing or end != len(frame))
+    out.bad_frames += bool(unknown or missing or end != len(frame))
+    return frame
 
 
-def _tile(frame: bytes) -> tuple[int, list[int], list[int], int, int]:
-    """Announced count; offsets and lengths of known packets; unknown ones; where it ended."""
+def _tile(frame: bytes, base: int, offsets: list[int], lengths: list[int]) -> tuple[int, int, int]:
+    """Append where the known packets are; announced count, unknown ones, where it ended."""
     size = len(frame)
     count = (frame[0] << 8) | frame[1] if size >= 2 else 0
-    starts: list[int] = []
-    sizes: list[int] = []
+    known = _DTYPES
     unknown = 0
     at = 2
     for _ in range(count):
@@ -227,15 +229,16 @@ def _tile(frame: bytes) -> tuple[int, list[int], list[int], int, int]:
         if start > size:
             break
         length = (frame[at] << 8) | frame[at + 1]
-        if start + length > size:
+        end = start + length
+        if end > size:
             break
-        if length in _DTYPES:
-            starts.append(start)
-            sizes.append(length)
+        if length in known:
+            offsets.append(base + start)
+            lengths.append(length)
         else:
             unknown += 1
-        at = start + length
-    return count, starts, sizes, unknown, at
+        at = end
+    return count, unknown, at
 
 
 def _inflate(frame: bytes) -> bytes | None:
@@ -315,25 +318,30 @@ MODES = {LTP: "ltp", INDEX_QUOTE: "quote", INDEX_FULL: "full", QUOTE: "quote", F
 def to_dicts(batch: TickBatch, divisors: Mapping[int, int] = DIVISORS) -> list[dict[str, Any]]:
     """Ticks under the official Python client's field names (kiteconnect >= 4); times in epoch s."""
     out = []
-    depth = batch.depth.tolist()
-    columns = batch.cols[:17].T.tolist()
+    segments = batch.token & 0xFF
+    table = np.full(256, DEFAULT_DIVISOR, np.int64)
+    table[list(divisors)] = list(divisors.values())
+    divisor = table[segments]
+    rupees = (batch.cols[_PRICE_COLUMNS] / divisor).T.tolist()
+    numbers = batch.cols[:16].T.tolist()
+    depth_prices = (batch.depth[:, :, 1] / divisor[:, None]).tolist()
+    quantities, orders = batch.depth[:, :, 0].tolist(), batch.depth[:, :, 2].tolist()
     for at, length in enumerate(batch.length.tolist()):
-        (token, ltp, ltq, atp, volume, tbq, tsq, open_, high, low, close,
-         ltt_s, oi, oi_high, oi_low, exch_s, _) = columns[at]  # fmt: skip
-        segment = token & 0xFF
-        d = divisors.get(segment, DEFAULT_DIVISOR)
+        ltp, atp, open_, high, low, close = rupees[at]
+        (token, _, ltq, _, volume, tbq, tsq, _, _, _, _,
+         ltt_s, oi, oi_high, oi_low, exch_s) = numbers[at]  # fmt: skip
         tick: dict[str, Any] = {
-            "tradable": segment != INDEX_SEGMENT,
+            "tradable": token & 0xFF != INDEX_SEGMENT,
             "mode": MODES[length],
             "instrument_token": token,
-            "last_price": ltp / d,
+            "last_price": ltp,
         }
         if length != LTP:
-            tick["ohlc"] = {"high": high / d, "low": low / d, "open": open_ / d, "close": close / d}
-            tick["change"] = (ltp / d - close / d) * 100 / (close / d) if close else 0
+            tick["ohlc"] = {"high": high, "low": low, "open": open_, "close": close}
+            tick["change"] = (ltp - close) * 100 / close if close else 0
         if length >= QUOTE:
             tick["last_traded_quantity"] = ltq
-            tick["average_traded_price"] = atp / d
+            tick["average_traded_price"] = atp
             tick["volume_traded"] = volume
             tick["total_buy_quantity"] = tbq
             tick["total_sell_quantity"] = tsq
@@ -346,8 +354,8 @@ def to_dicts(batch: TickBatch, divisors: Mapping[int, int] = DIVISORS) -> list[d
             tick["oi_day_low"] = oi_low
             tick["exchange_timestamp"] = exch_s
             levels = [
-                {"quantity": q, "price": price / d, "orders": orders}
-                for q, price, orders in depth[at]
+                {"quantity": q, "price": p, "orders": o}
+                for q, p, o in zip(quantities[at], depth_prices[at], orders[at], strict=True)
             ]
             tick["depth"] = {"buy": levels[:5], "sell": levels[5:]}
         out.append(tick)

@@ -151,15 +151,11 @@ class Publisher:
                 if self.state != "ok":
                     self._became("ok", "")
             except AuthenticationError as error:
-                await self._failed("auth", error, PROBE_S)
+                await self._failed("auth", PROBE_S, error)
             except BusyLoadingError as error:
-                await self._failed("loading", error, 0.5)
+                await self._failed("loading", 0.5, error)
             except NOT_A_SERVER as error:
-                if str(error).startswith(AUTH_WORDS):  # redis-py: a bare ConnectionError
-                    await self._failed("auth", error, PROBE_S)
-                    continue
-                state = "full" if str(error).startswith("OOM") else "down"
-                await self._failed(state, error, 0.1 if self._failures < BREAKER_AFTER else 1.0)
+                await self._failed(*self._diagnosis(str(error)), error)
             if self._closing and self._failures:
                 break
             if not self._spool and not self._closing:
@@ -327,7 +323,15 @@ class Publisher:
                     self._note("redis", f"a write was refused: {text[:160]}")
                 self.errors[word] = self.errors.get(word, 0) + 1
 
-    async def _failed(self, state: str, error: Exception, wait_s: float) -> None:
+    def _diagnosis(self, text: str) -> tuple[str, float]:
+        """The state that an error's text tells of, and how long to wait before another try."""
+        if text.startswith(AUTH_WORDS):  # redis-py raises a bare ConnectionError for it
+            return "auth", PROBE_S
+        return "full" if text.startswith("OOM") else "down", (
+            0.1 if self._failures < BREAKER_AFTER else 1.0
+        )
+
+    async def _failed(self, state: str, wait_s: float, error: Exception) -> None:
         self._failures += 1
         await self.disconnect()
         if self._failures >= BREAKER_AFTER or state in ("auth", "loading", "full"):
