@@ -32,6 +32,7 @@ KEYS = (
         for n, name in enumerate(PANES, 1)
     ),
     Key("question_mark", "app.help", "help", "help", "Show or hide this help"),
+    Key("q,ctrl+c", "app.quit", "ask_quit", "quit", "Quit: stop the engine, or leave it running"),
     Key("tab", "pane.next", "next_pane", "next", "Go to the next pane"),
     Key("shift+tab", "pane.previous", "previous_pane", "", "Go to the previous pane"),
     Key("z", "pane.zoom", "zoom", "zoom", "Give the whole screen to this pane, or take it back"),
@@ -47,7 +48,6 @@ KEYS = (
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
     Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),
-    Key("q,ctrl+c", "app.quit", "ask_quit", "quit", "Quit: stop the engine, or leave it running"),
 )
 
 

@@ -35,7 +35,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
     _lock(where)
-    starter = _Starter(settings, where, demo=demo, replay=replay, speed=speed, seed=seed,
+    starter = Starter(settings, where, demo=demo, replay=replay, speed=speed, seed=seed,
                        overrides=overrides, config_dir=config_dir, linger=not headless)  # fmt: skip
     if headless:
         return _run_headless(starter, duration, as_json)
@@ -79,7 +79,7 @@ def _lock(where: Places) -> int:
     return handle
 
 
-class _Starter:
+class Starter:
     """Brings an engine up, with its simulated exchange where one is asked for."""
 
     def __init__(self, settings: Settings, where: Places, *, demo: bool, replay: Path | None,
@@ -168,7 +168,7 @@ def _speed(text: str | None) -> str | None:
     return fail(2, f"--speed {text}: expected a number above 0, or max")
 
 
-def _run_headless(starter: _Starter, duration: float | None, as_json: bool) -> int:
+def _run_headless(starter: Starter, duration: float | None, as_json: bool) -> int:
     stop = threading.Event()
     killed: list[int] = []
 

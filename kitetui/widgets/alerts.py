@@ -14,8 +14,8 @@ class AlertsPane(LiveGrid):
     """Each line is an alert as it was when painted: acknowledging names exactly that one."""
 
     columns = (
-        Column("", 2, False), Column("AGE", 5), Column("SYMBOL", 22, False),
-        Column("PATTERN", 20, False), Column("TF", 3, False), Column("DIR", 4, False),
+        Column("", 2, False), Column("AGE", 4), Column("SYMBOL", 21, False),
+        Column("PATTERN", 15, False), Column("TF", 3, False), Column("DIR", 6, False),
         Column("PRICE", 11), Column("CONF", 5), Column("SCORE", 5), Column("EVIDENCE", 44, False),
     )  # fmt: skip
     empty_text = "0 unacked: all clear"
@@ -92,7 +92,10 @@ def _row(a: Alert, now_s: float) -> Row:
         (a.symbol, "bold" if waiting else "dim"),
         (a.pattern, body),
         (a.timeframe, body),
-        (f"{arrow(a.side)} {a.direction}"[:4], _SIDES.get(a.side, "dim") if waiting else "dim"),
+        (
+            f"{arrow(a.side)} {a.direction if a.side else '–'}",
+            _SIDES.get(a.side, "dim") if waiting else "dim",
+        ),
         (price(a.price), body),
         (f"{a.confidence:.0%}", body),
         (f"{a.score:.2f}", "dim"),

@@ -112,7 +112,7 @@ class DepthPane(LivePane):
         else:
             words = "one side only: at its circuit limit?"
         last = f"last {d.last_quantity:,} @ {clock(d.last_trade_s)}"
-        left = words.center(side - 1, "─")[: side - 1]
+        left = f" {words} ".center(side - 1, "─")[: side - 1]
         ltp = f"{arrow(d.direction)}{price(d.ltp, d.decimals):>{_PRICE - 2}} "
         return ((f"{left} ┼", "dim"), (ltp, "bold"), (f"┼ {last}", "dim"))
 

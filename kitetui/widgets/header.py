@@ -29,7 +29,7 @@ class HeaderBar(LivePane, can_focus=False):
             self.show([((" kitetui ", "badge"), (f" {boot}", "warn"))])
             return
         wide = self.size.width >= 150
-        parts = [*_source(h), *_session(h)]
+        parts = [*_source(h), *_session(h, wide)]
         if wide:
             parts += [*_feed(h, wide), *_redis(h, wide), *_alerts(h)]
         else:
@@ -49,9 +49,11 @@ def _source(h: Header) -> list[Span]:
     return [(f" {name} ", "badge"), (f" {glyph} {h.state} ", style)]
 
 
-def _session(h: Header) -> list[Span]:
+def _session(h: Header, wide: bool) -> list[Span]:
     open_ = h.market.endswith("OPEN") and "PRE" not in h.market
-    return [(f"{h.market} ", "" if open_ else "warn"), (f"{clock(h.session_s)} IST ", "bold")]
+    market = h.market if wide else h.market.split(" ", 1)[-1]
+    time = f"{clock(h.session_s)} IST " if wide else f"{clock(h.session_s)} "
+    return [(f"{market} ", "" if open_ else "warn"), (time, "bold")]
 
 
 def _feed(h: Header, wide: bool) -> list[Span]:
@@ -80,7 +82,7 @@ def _redis(h: Header, wide: bool) -> list[Span]:
     if h.spooled > 5_000 or not good:
         out.append((f"spool {compact(h.spooled)} ", "warn"))
     if h.max_lag:
-        out.append((f"lag {compact(h.max_lag)} ", "warn"))
+        out.append((f"lag {compact(h.max_lag)} ", ""))
     elif wide:
         out.append(("lag – " if h.max_lag is None else "lag 0 ", "dim"))
     return out

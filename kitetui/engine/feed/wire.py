@@ -339,24 +339,28 @@ def to_dicts(batch: TickBatch, divisors: Mapping[int, int] = DIVISORS) -> list[d
         if length != LTP:
             tick["ohlc"] = {"high": high, "low": low, "open": open_, "close": close}
             tick["change"] = (ltp - close) * 100 / close if close else 0
-        if length >= QUOTE:
-            tick["last_traded_quantity"] = ltq
-            tick["average_traded_price"] = atp
-            tick["volume_traded"] = volume
-            tick["total_buy_quantity"] = tbq
-            tick["total_sell_quantity"] = tsq
         if length == INDEX_FULL:
             tick["exchange_timestamp"] = exch_s
+        if length >= QUOTE:
+            tick |= {
+                "last_traded_quantity": ltq,
+                "average_traded_price": atp,
+                "volume_traded": volume,
+                "total_buy_quantity": tbq,
+                "total_sell_quantity": tsq,
+            }
         if length == FULL:
-            tick["last_trade_time"] = ltt_s
-            tick["oi"] = oi
-            tick["oi_day_high"] = oi_high
-            tick["oi_day_low"] = oi_low
-            tick["exchange_timestamp"] = exch_s
             levels = [
                 {"quantity": q, "price": p, "orders": o}
-                for q, p, o in zip(quantities[at], depth_prices[at], orders[at], strict=True)
+                for q, p, o in zip(quantities[at], depth_prices[at], orders[at])  # noqa: B905
             ]
-            tick["depth"] = {"buy": levels[:5], "sell": levels[5:]}
+            tick |= {
+                "last_trade_time": ltt_s,
+                "oi": oi,
+                "oi_day_high": oi_high,
+                "oi_day_low": oi_low,
+                "exchange_timestamp": exch_s,
+                "depth": {"buy": levels[:5], "sell": levels[5:]},
+            }
         out.append(tick)
     return out
