@@ -61,12 +61,16 @@ class TabStrip(LivePane, can_focus=False):
 class FooterBar(LivePane, can_focus=False):
     """The keys that matter, from the one table."""
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def on_resize(self, event: events.Resize) -> None:
         line: list[Span] = [(" 1-7", "accent"), (" pane ", "dim")]
+        left = event.size.width - 10
         for key in KEYS:
-            if key.label:
-                line += [(f" {shown(key).split()[0]}", "accent"), (f" {key.label} ", "dim")]
+            name = shown(key).split()[0]
+            left -= len(name) + len(key.label) + 3
+            if key.label and left >= 0:
+                line += [(f" {name}", "accent"), (f" {key.label} ", "dim")]
+            elif not key.label:
+                left += len(name) + 3
         self.show([tuple(line)])
 
 

@@ -83,6 +83,7 @@ class FeedSettings(_Section, frozen=True):
     warmup_sessions: Count
     warmup_instruments: Count
     history_per_s: Positive
+    divisors: dict[Annotated[int, msgspec.Meta(ge=0, le=255)], AtLeastOne]
     spare_rows: Count
 
     @property
@@ -348,8 +349,10 @@ def _convert(tree: dict[str, Any], origins: dict[str, str]) -> Settings:
 
 
 def _explained(message: str, flat: dict[str, Any], origins: dict[str, str]) -> ConfigError:
-    what, _, at = message.partition(" - at `$")
-    path = re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", at.rstrip("`")).strip(".")
+    what, _, at = message.partition(" - at ")
+    in_key = at.startswith("`key` in ")
+    at = at.removeprefix("`key` in ").strip("`").removeprefix("$")
+    path = re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", at).strip(".")
     unknown = re.search(r"unknown field `([^`]*)`", what)
     if unknown:
         path = f"{path}.{unknown.group(1)}".strip(".")
@@ -362,9 +365,19 @@ def _explained(message: str, flat: dict[str, Any], origins: dict[str, str]) -> C
     full = ".".join([name, *keys[1:]]) if name else path
     origin = next((origins[p] for p in _prefixes(full) if p in origins), "the settings")
     found = _lookup(flat, keys)
-    got = "" if unknown or found is None else f"; got {found!r}"
+    got = "" if unknown or found is None else f"; got {_brief(path, found)}"
     said = "unknown key" if unknown else what[0].lower() + what[1:]
+    if in_key:
+        said = f"in one of its keys: {said}"
     return ConfigError(f"{origin}: {path or 'top level'}: {said}{got}")
+
+
+def _brief(path: str, value: Any) -> str:
+    """A value for an error: short, and without what must not be shown."""
+    if path == "redis.url":
+        return repr(redacted_url(str(value)))
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _prefixes(path: str) -> list[str]:
@@ -406,17 +419,14 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
             feed.instruments,
         )
     if settings.redis.url != "embedded" and not re.match(r"(rediss?|unix)://", settings.redis.url):
-        fail("redis.url", "embedded, redis://, rediss:// or unix://", _no_password(settings))
+        url = redacted_url(settings.redis.url)
+        fail("redis.url", "embedded, redis://, rediss:// or unix://", url)
     for store in ("system", "continuous_market", "cumulative_volume", "alerts"):
         if store not in settings.redis.stores:
             fail(f"redis.stores.{store}", "a db and a prefix", None)
     for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):
         if not settings.calendar.hours.get(segment):
             fail(f"calendar.hours.{segment}", "a list of hours", None)
-
-
-def _no_password(settings: Settings) -> str:
-    return re.sub(r"//[^@/]*@", "//***@", settings.redis.url)
 
 
 def redacted_url(url: str) -> str:

@@ -109,7 +109,8 @@ class Opening:
                 return
             try:
                 answer = await rest.minutes(token, days[0] * DAY_S - IST_OFFSET_S, now_s)
-                packed = await asyncio.to_thread(pack_candles, token, answer)
+                divisors = self._pipeline.rows.divisors
+                packed = await asyncio.to_thread(pack_candles, token, answer, divisors)
             except (RestError, ValueError) as error:
                 failures += 1
                 if failures == 1:

@@ -117,7 +117,7 @@ class Pipeline:
     def __init__(self, settings: Settings, capacity: int) -> None:
         self.settings = settings
         self.calendar = Calendar(settings.calendar)
-        self.rows = Rows(capacity)
+        self.rows = Rows(capacity, {**wire.DIVISORS, **settings.feed.divisors})
         self.normaliser = Normaliser(self.rows, self.calendar, settings.feed.gap_after_s)
         self.minutes = MinuteBars(self.rows)
         self.longer = LongerBars(5, self.rows)

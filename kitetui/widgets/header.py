@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kitetui.engine.snapshot import Header
-from kitetui.widgets.live_grid import LivePane, Span
+from kitetui.widgets.live_grid import LivePane, Span, whole
 from kitetui.widgets.numbers import age, clock, compact
 
 _GLYPHS = {
@@ -36,11 +36,11 @@ class HeaderBar(LivePane, can_focus=False):
             parts += [*_alerts(h), *_feed(h, wide), *_redis(h, wide)]
         if wide:
             parts += _health(h, queue, hz)
-        if frozen:
-            parts.append((" ❚❚ FROZEN ", "badge"))
         if h.reason and h.state not in ("LIVE", "CLOSED"):
-            parts.append((f" {h.reason}", "bad"))
-        self.show([tuple(parts)])
+            parts.insert(2, (f"{h.reason} ", "bad"))
+        if frozen:
+            parts.insert(2, (" ❚❚ FROZEN ", "badge"))
+        self.show([whole(parts, self.size.width)])
 
 
 def _source(h: Header) -> list[Span]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.cache import LRUCache
@@ -124,6 +125,17 @@ class LivePane(Widget, can_focus=True):
         return container.width
 
 
+def whole(spans: Sequence[Span], width: int) -> Line:
+    """The first spans that fit whole."""
+    out: list[Span] = []
+    for text, style in spans:
+        width -= cell_len(text)
+        if width < 0:
+            break
+        out.append((text, style))
+    return tuple(out)
+
+
 class Column(NamedTuple):
     """A column of a grid: title, width in cells, and whether its values stand right."""
 
@@ -226,14 +238,26 @@ class LiveGrid(LivePane):
     def on_blur(self) -> None:
         self._paint(self.stale)
 
+    @property
+    def _fitting(self) -> list[Column]:
+        """The columns that fit whole; the first ones matter most."""
+        out: list[Column] = []
+        left = self.size.width + 1
+        for column in self.columns:
+            left -= column.width + 1
+            if left < 0:
+                break
+            out.append(column)
+        return out
+
     def _head(self) -> Line:
-        text = " ".join(fit(c.title, c.width, c.right) for c in self.columns)
+        text = " ".join(fit(c.title, c.width, c.right) for c in self._fitting)
         return ((text, "head"),)
 
     def _line(self, row: Row, cursor: bool) -> Line:
         """Cells joined where their style is the same: fewer segments, fewer bytes."""
         out: list[Span] = []
-        for column, (text, style) in zip(self.columns, row.cells, strict=False):
+        for column, (text, style) in zip(self._fitting, row.cells, strict=False):
             name = f"cursor {style}" if cursor else style
             cell = fit(text, column.width, column.right) + " "
             if out and out[-1][1] == name:

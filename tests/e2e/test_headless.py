@@ -92,6 +92,8 @@ def test_credentials_that_others_can_read_are_refused(tmp_path: Path) -> None:
          ["thresholds.yaml", "cooldown_bars", ">= 1"]),
         ({}, ["--set", "feed.nothing=1"], ["--set", "feed.nothing", "known here"]),
         ({}, ["--set", "feed.instruments=nowhere"], ["feed.instruments", "watch", "nowhere"]),
+        ({}, ["--set", "feed.divisors={300: 1}"], ["feed.divisors", "<= 255", "300"]),
+        ({}, ["--set", "redis.url=[redis://u:canary@h]"], ["redis.url", "str"]),
         ({}, ["--config", "/nonexistent"], ["/nonexistent", "no such folder"]),
     ],
 )  # fmt: skip
@@ -107,6 +109,8 @@ def test_bad_settings_name_file_key_expected_and_found(
     for word in words:
         assert word in done.stderr
     assert "Traceback" not in done.stderr
+    assert "canary" not in done.stderr
+    assert len(done.stderr) < 600
 
 
 def test_a_second_engine_on_one_state_folder_is_refused(tmp_path: Path) -> None:

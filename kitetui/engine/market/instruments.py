@@ -225,6 +225,7 @@ class Rows:
     Attributes:
         count: rows in use, at most `capacity`.
         token, divisor, hours: i64/i64/i32 (capacity,).
+        divisors: price divisor of each segment.
         instruments: what the table says of each row.
     """
 
@@ -235,7 +236,7 @@ class Rows:
         self.divisor: I64 = np.full(capacity, DEFAULT_DIVISOR, np.int64)
         self.hours: I32 = np.zeros(capacity, np.int32)
         self.instruments: list[Instrument] = []
-        self._divisors = divisors
+        self.divisors = divisors
         self._sorted: I64 = np.zeros(0, np.int64)
         self._row_of: I32 = np.zeros(0, np.int32)
         self.unknown_segments: set[int] = set()
@@ -252,10 +253,10 @@ class Rows:
                 continue
             known.add(instrument.token)
             segment = instrument.token & 0xFF
-            if segment not in self._divisors:
+            if segment not in self.divisors:
                 self.unknown_segments.add(segment)
             self.token[self.count] = instrument.token
-            self.divisor[self.count] = self._divisors.get(segment, DEFAULT_DIVISOR)
+            self.divisor[self.count] = self.divisors.get(segment, DEFAULT_DIVISOR)
             self.hours[self.count] = SEGMENTS.index(instrument.hours)
             self.instruments.append(instrument)
             self.count += 1

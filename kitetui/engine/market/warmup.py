@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import numpy as np
 
@@ -53,7 +55,9 @@ class _Answer(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
-def pack_candles(token: int, answer: bytes) -> HistoryAnswer:
+def pack_candles(
+    token: int, answer: bytes, divisors: Mapping[int, int] = DIVISORS
+) -> HistoryAnswer:
     """A REST answer's candles ([time, o, h, l, c, v, oi], times with +0530) as raw integers.
 
     Raises:
@@ -72,7 +76,7 @@ def pack_candles(token: int, answer: bytes) -> HistoryAnswer:
         raise ValueError(f"history of {token}: a price or volume is beyond what Kite can send")
     columns = np.empty((7, len(candles)), np.int64)
     columns[0] = (local - IST_OFFSET_S) // 60
-    columns[1:5] = np.rint(prices * DIVISORS.get(token & 0xFF, DEFAULT_DIVISOR))
+    columns[1:5] = np.rint(prices * divisors.get(token & 0xFF, DEFAULT_DIVISOR))
     columns[5:] = np.array(columns_of[4:], np.int64)
     order = np.argsort(columns[0], kind="stable")
     return HistoryAnswer(token, columns[:, order].tobytes())

@@ -181,7 +181,7 @@ class Encoder:
         )  # fmt: skip
         out = []
         for tick, (row, received, increment, flags) in zip(
-            wire.to_dicts(ticks), extra, strict=True
+            wire.to_dicts(ticks, self._rows.divisors), extra, strict=True
         ):
             if row >= 0:
                 tick["tradingsymbol"] = instruments[row].tradingsymbol
