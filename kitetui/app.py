@@ -98,7 +98,6 @@ class KiteApp(App[str]):
         self._terminal: Size | None = None
         self._active = "watchlist"
         self._zoomed = False
-        self._layout_name = ""
         self._frozen_all = False
         self._snapshot: Snapshot | None = None
         self._pumping = False
@@ -108,7 +107,6 @@ class KiteApp(App[str]):
         self._leave_asked = ""
         self._main_loop: asyncio.AbstractEventLoop | None = None
         self.frames = 0
-        self.skipped = 0
         for theme in themes():
             self.register_theme(theme)
         self.theme = settings.theme
@@ -216,7 +214,6 @@ class KiteApp(App[str]):
             return
         if self._pumping or queue > QUEUE_MAX or self._skip > 0:
             self._skip = max(self._skip - 1, 0)
-            self.skipped += 1
             return
         self._pumping = True
         try:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
+from kitetui.secret import redacted_url
+
 FILES = {
     "kitetui.yaml": "",
     "redis.yaml": "redis",
@@ -22,7 +24,6 @@ FILES = {
 """Each file of a config folder and the section it fills; '' is the top of the tree."""
 
 MAX_FILE_BYTES = 1 << 20
-_UNIX_SOCKET_PATH_MAX = 107
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -32,33 +33,6 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 class ConfigError(Exception):
     """A setting that cannot be used: names the file, the key, what was expected and found."""
-
-
-class Secret:
-    """A string that never prints itself; `reveal` is called where the wire needs it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The text itself, for the one line that sends it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a secret cannot be serialised")
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -427,51 +401,3 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):
         if not settings.calendar.hours.get(segment):
             fail(f"calendar.hours.{segment}", "a list of hours", None)
-
-
-def redacted_url(url: str) -> str:
-    """A URL without its user information and query, fit for logs and the screen."""
-    return re.sub(r"//[^@/]*@", "//***@", url).split("?")[0]
-
-
-class Places(msgspec.Struct, frozen=True):
-    """Where an engine keeps what it writes."""
-
-    state: Path
-    profile: str
-
-    @property
-    def journals(self) -> Path:
-        return self.state / "journals"
-
-    @property
-    def redis(self) -> Path:
-        return self.state / "redis"
-
-    @property
-    def credentials(self) -> Path:
-        return self.state / "credentials.json"
-
-
-def places(state: Path | None, profile: str) -> Places:
-    """The state folder of a profile, made with mode 0700.
-
-    Raises:
-        ConfigError: the folder cannot be made, or its sockets' paths would be too long.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", profile):
-        raise ConfigError(f"--profile {profile!r}: expected 1 to 32 letters, digits, - or _")
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    root = state or Path(base) / "kitetui"
-    found = Places((root if profile == "default" else root / profile).absolute(), profile)
-    if len(os.fsencode(found.redis / "valkey.sock")) > _UNIX_SOCKET_PATH_MAX:
-        raise ConfigError(
-            f"--state {root}: its socket's path would be over "
-            f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
-        )
-    for folder in (found.state, found.journals, found.redis):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"--state {folder}: cannot be made: {error.strerror}") from None
-    return found

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from kitetui.config import Secret
 from kitetui.engine.feed.credentials import Credentials
+from kitetui.secret import Secret
 
 DEMO_SPEED = 10
 DEMO_SYMBOL = "RELIANCE"

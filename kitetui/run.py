@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from kitetui.cli import EXIT_AUTH, EXIT_CONFIG, EXIT_RUNNING, EXIT_UNAVAILABLE, fail
-from kitetui.config import ConfigError, Places, Settings, load, places
+from kitetui.config import ConfigError, Settings, load
+from kitetui.places import Places, places
 
 MIN_COLUMNS, MIN_LINES = 80, 24
 

@@ -16,8 +16,9 @@ from typing import Any
 import resvg_py
 
 from kitetui.app import KiteApp
-from kitetui.config import load, places
+from kitetui.config import load
 from kitetui.link import LocalLink
+from kitetui.places import places
 from kitetui.run import Starter
 
 FOLDER = Path(__file__).parents[1] / "screenshots"

@@ -51,8 +51,6 @@ class Calendar:
         self._holidays = {date_day(date.fromisoformat(d)) for d in settings.holidays}
         self._special = {date_day(date.fromisoformat(d)): h for d, h in settings.special.items()}
         self._cache: dict[tuple[str, int], Session | None] = {}
-        self.first_day = date_day(date.fromisoformat(settings.covers[0]))
-        self.last_day = date_day(date.fromisoformat(settings.covers[1]))
 
     def session(self, segment: str, day: int) -> Session | None:
         """The session of a segment on a day (see `ist_day`), or None when it is closed."""
@@ -65,10 +63,6 @@ class Calendar:
         """The open minute of each class of `SEGMENTS` on a day; 0 where it is closed."""
         sessions = (self.session(segment, day) for segment in SEGMENTS)
         return tuple(s.open_s // 60 if s else 0 for s in sessions)
-
-    def is_trading_day(self, day: int) -> bool:
-        """Whether shares trade on a day."""
-        return self.session("equity", day) is not None
 
     def last_sessions(self, before_s: int, count: int, segment: str = "equity") -> list[int]:
         """The newest `count` day numbers whose session had opened by a second, oldest first."""

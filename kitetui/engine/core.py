@@ -6,12 +6,13 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from kitetui.config import Places, Settings
+from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.clock import ist, monotonic_ns, sleep, wall_ns
@@ -20,13 +21,15 @@ from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor
-from kitetui.engine.observe import Observer, Vitals
+from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening
 from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
 from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+from kitetui.engine.status import Vitals, status_document
+from kitetui.places import Places
 
 NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05
@@ -103,6 +106,8 @@ class Core:
         asyncio.get_running_loop().set_exception_handler(self._uncaught)
         await self._start_redis()
         self._start_journal()
+        if self._plan.replay is None:
+            self.put(Kind.CALIBRATION, self._calibration())
         if self._plan.replay is not None:
             speed = self._plan.replay_speed
             self.vitals.replay = ReplaySource(self._plan.replay, speed, self)
@@ -195,6 +200,12 @@ class Core:
         self._publishing = asyncio.get_running_loop().create_task(self.vitals.publisher.run())
         self._publishing.add_done_callback(self._ended)
         self._spawn(self._watch_streams())
+
+    def _calibration(self) -> bytes:
+        """A digest of the tables that stay frozen for this run: thresholds and references."""
+        frozen = (self._settings.patterns, self._settings.reference)
+        text = msgspec.json.encode(frozen, order="deterministic")
+        return blake2b(text, digest_size=16).hexdigest().encode()
 
     def _start_journal(self) -> None:
         if not self._settings.journal.enabled or self._plan.replay is not None:
@@ -346,4 +357,4 @@ class Core:
 
     def status(self) -> dict[str, Any]:
         """The status document."""
-        return self.observer.status(self.vitals)
+        return status_document(self.pipeline, self.vitals)

@@ -65,7 +65,6 @@ class FeedCounts(msgspec.Struct):
     heartbeats: int = 0
     bad_frames: int = 0
     inflated: int = 0
-    text_frames: int = 0
     unreadable_records: int = 0
     rejected_packets: int = 0
     trailing_bytes: int = 0
@@ -218,7 +217,6 @@ class Pipeline:
 
     def _text(self, payload: bytes, _: int, out: Derived) -> None:
         frame = session.read_text(payload)
-        self.counts.text_frames += 1
         self.counts.text_types[frame.type] = self.counts.text_types.get(frame.type, 0) + 1
         if frame.type in ("error", "message"):
             self.note("kite", f"{frame.type}: {frame.text}")

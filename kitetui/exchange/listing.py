@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-NSE, NFO, INDICES = 1, 2, 9
+NSE, NFO = 1, 2
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kitetui.config import Secret, Settings
+from kitetui.config import Settings
 from kitetui.engine.feed.session import (
     Connection,
     Do,
@@ -16,6 +16,7 @@ from kitetui.engine.feed.session import (
     read_text,
     subscribe_messages,
 )
+from kitetui.secret import Secret
 
 S = 1_000_000_000
 

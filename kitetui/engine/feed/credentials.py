@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from kitetui.config import Secret
+from kitetui.secret import Secret
 
 FILE_MAX_BYTES = 16_384
 

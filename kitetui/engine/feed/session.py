@@ -12,7 +12,8 @@ from urllib.parse import quote
 import msgspec
 import orjson
 
-from kitetui.config import FeedSettings, Secret
+from kitetui.config import FeedSettings
+from kitetui.secret import Secret
 
 NS = 1_000_000_000
 SUBSCRIBE_CHUNK = 1000
@@ -134,7 +135,6 @@ class Connection:
         self.attempts = 0
         self.reconnects = 0
         self.last_frame_ns = 0
-        self._since_ns = 0
         self._retry_ns = 0
         self._open = False
         self._dialling = False
@@ -159,7 +159,6 @@ class Connection:
         """A handshake begins."""
         self.attempts += 1
         self._dialling = True
-        self._since_ns = now_ns
 
     def opened(self, now_ns: int) -> list[str]:
         """The handshake succeeded: the messages to send. It is LIVE at its first frame."""

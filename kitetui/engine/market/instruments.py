@@ -285,10 +285,6 @@ class Rows:
         """A raw value of a row in rupees."""
         return float(raw) / float(self.divisor[row])
 
-    def tick_raw(self, row: int) -> int:
-        """The row's tick size in raw units; 0 where the table has none."""
-        return round(self.instruments[row].tick_size * float(self.divisor[row]))
-
 
 def unlisted(token: int) -> Instrument:
     """A stand-in for a token that no table names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from kitetui.engine.calendar import SEGMENTS, Calendar, day_date, ist_day
+from kitetui.engine.calendar import SEGMENTS, Calendar, ist_day
 from kitetui.engine.feed.batch import FULL, I64, QUOTE, U16, Bool, Flag, TickBatch
 from kitetui.engine.market.instruments import Rows
 
@@ -52,10 +52,9 @@ class Clean(msgspec.Struct):
 
 
 class TickCounts(msgspec.Struct):
-    """received = used + duplicates + late + rejected, always."""
+    """Ticks by what became of them; the others were used."""
 
     received: int = 0
-    used: int = 0
     duplicates: int = 0
     late: int = 0
     rejected: int = 0
@@ -379,8 +378,3 @@ class Normaliser:
             session = self._calendar.session(segment, day) if 0 <= day < 1 << 17 else None
             self._open_s[at] = session.open_s if session else 0
             self._close_s[at] = session.close_s if session else 0
-
-
-def date_text(day: int) -> str:
-    """The date of a day number as YYYY-MM-DD, as keys carry it."""
-    return day_date(day).isoformat()

@@ -1,0 +1,172 @@
+"""How the engine's parts do, and the status document: one shape everywhere."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kitetui.engine import snapshot as view
+from kitetui.engine.clock import ist, monotonic_ns
+from kitetui.engine.feed.session import LinkState
+from kitetui.engine.feed.sources import KiteSource, ReplaySource
+from kitetui.engine.health.counters import Rate, Reservoir
+from kitetui.engine.health.streams import ServerHealth
+from kitetui.engine.opening import Opening
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.engine.sinks.redis.publisher import Publisher
+from kitetui.secret import redacted_url
+
+NS = 1_000_000_000
+
+
+class Vitals(msgspec.Struct, kw_only=True):
+    """How the engine's parts do, for viewers; the core keeps it up to date."""
+
+    started_ns: int
+    simulated: bool
+    redis_url: str
+    latency_ms: Reservoir
+    loop_lag_ms: Reservoir
+    rate: Rate
+    health: ServerHealth
+    health_ns: int = 0
+    source: KiteSource | None = None
+    replay: ReplaySource | None = None
+    opening: Opening | None = None
+    publisher: Publisher | None = None
+    journal: JournalWriter | None = None
+
+    @property
+    def warm_wanted(self) -> int:
+        """Instruments that are asked for their history."""
+        return self.opening.warm_wanted if self.opening else 0
+
+    def journal_status(self, now_ns: int) -> dict[str, Any]:
+        """What is written, or what is played."""
+        if self.replay is not None:
+            reader = self.replay.reader
+            return {"path": str(reader.path), "bytes": reader.path.stat().st_size,
+                    "synced_age_s": None, "unread_bytes": reader.unread_bytes}  # fmt: skip
+        if self.journal is None:
+            return {"path": None, "bytes": 0, "synced_age_s": None}
+        age_s = round((now_ns - self.journal.synced_ns) / NS, 3)
+        return {"path": str(self.journal.path), "bytes": self.journal.bytes,
+                "synced_age_s": age_s, "failed": self.journal.failed}  # fmt: skip
+
+    def links(self) -> tuple[view.Link, ...]:
+        """The connections to the ticker."""
+        if self.source is None:
+            return ()
+        return tuple(view.Link(n, c.state, c.reason) for n, c in enumerate(self.source.connections))
+
+    def state(self) -> tuple[str, str]:
+        """The feed's state in one word, the worst connection's, and why."""
+        if self.replay is not None:
+            return ("REPLAYED" if self.replay.done.is_set() else "REPLAY"), ""
+        links = self.links()
+        if not links:
+            return str(LinkState.CONNECTING), self.opening.reason if self.opening else "starting"
+        worst = min(links, key=lambda link: _WORST_FIRST.index(LinkState(link.state)))
+        return worst.state, worst.reason
+
+
+_WORST_FIRST = [
+    LinkState.AUTH_EXPIRED, LinkState.REFUSED, LinkState.STALE, LinkState.RECONNECTING,
+    LinkState.CONNECTING, LinkState.CLOSED, LinkState.LIVE,
+]  # fmt: skip
+
+
+def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
+    """The status document, one shape everywhere."""
+    state, reason = vitals.state()
+    source, publisher = vitals.source, vitals.publisher
+    frame_ns = source.last_frame_ns if source is not None else 0
+    now_ns = monotonic_ns()
+    return {
+        "source": "replay" if vitals.replay else "kite",
+        "simulated": vitals.simulated,
+        "state": state,
+        "reason": reason,
+        "uptime_s": round((now_ns - vitals.started_ns) / NS, 3),
+        "session_time": ist(p.session_s).isoformat() if p.session_s else None,
+        "feed": {
+            "connections": [
+                {"state": link.state, "reason": link.reason} for link in vitals.links()
+            ],
+            "reconnects": source.reconnects if source else 0,
+            "frames": p.counts.frames,
+            "bad_frames": p.counts.bad_frames,
+            "trailing_bytes": p.counts.trailing_bytes,
+            "text_frames": dict(p.counts.text_types),
+            "unreadable_records": p.counts.unreadable_records,
+            "last_frame_age_s": round((now_ns - frame_ns) / NS, 3) if frame_ns else None,
+            "gaps": [{"from": ist(g.from_s).isoformat(), "seconds": g.seconds} for g in p.gaps],
+        },
+        "ticks": {**_ticks(p), "per_s": round(vitals.rate.per_s, 1)},
+        "bars": {"closed": p.bars_closed},
+        "latency_ms": {
+            "p50": round(vitals.latency_ms.quantile(0.5), 3),
+            "p99": round(vitals.latency_ms.quantile(0.99), 3),
+            "max": round(vitals.latency_ms.max, 3),
+        },
+        "loop_lag_ms": {
+            "p99": round(vitals.loop_lag_ms.quantile(0.99), 3),
+            "max": round(vitals.loop_lag_ms.max, 3),
+        },
+        "redis": {
+            "url": redacted_url(vitals.redis_url),
+            "server": publisher.server if publisher else "",
+            "version": publisher.server.partition(" ")[2] if publisher else "",
+            "state": publisher.state if publisher else "off",
+            "published": publisher.published if publisher else 0,
+            "spooled": publisher.spooled if publisher else 0,
+            "dropped": publisher.dropped if publisher else 0,
+        },
+        "streams": [msgspec.to_builtins(s) for s in vitals.health.streams],
+        "groups": [msgspec.to_builtins(g) for g in vitals.health.groups],
+        "alerts": {
+            "candidates": p.gate.counts.candidates,
+            "admitted": p.gate.counts.admitted,
+            "unacked": p.desk.unacked,
+            "by_reason": dict(p.gate.counts.by_reason),
+        },
+        "alert_hash": p.desk.alert_hash,
+        "journal": vitals.journal_status(now_ns),
+        "warm_up": {
+            "done": len(p.warmed),
+            "wanted": vitals.opening.warm_wanted if vitals.opening else 0,
+        },
+        "memory_mb": round(memory_mb(), 1),
+    }
+
+
+def _ticks(p: Pipeline) -> dict[str, Any]:
+    """The `ticks` part of the status document."""
+    counts = p.normaliser.counts
+    late = counts.late + p.minutes.late_ticks
+    received = counts.received + p.counts.rejected_packets
+    rejected = counts.rejected + p.counts.rejected_packets
+    reasons = {**counts.reasons, **p.counts.rejected}
+    return {
+        "received": received,
+        "used": received - rejected - counts.duplicates - late,
+        "duplicates": counts.duplicates,
+        "late": late,
+        "rejected": rejected,
+        "rejected_by_reason": reasons,
+    }
+
+
+def memory_mb() -> float:
+    """Resident memory now on Linux, its peak elsewhere."""
+    try:
+        with Path("/proc/self/statm").open() as file:
+            return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
