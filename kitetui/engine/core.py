@@ -35,6 +35,7 @@ NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
+CANCELS = 5
 DRAIN_S = 2.0
 """How long stopping waits for Redis to take what is queued."""
 NARROW_ROWS = 1000
@@ -134,9 +135,7 @@ class Core:
             self._flush()
         except Exception as error:  # noqa: BLE001 - the journal is closed whatever the bug was
             self.error = self.error or error
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cancel_tasks()
         if vitals.journal is not None:
             vitals.journal.close()
         if vitals.publisher is not None and self._publishing is not None:
@@ -152,6 +151,17 @@ class Core:
             await self._last("redis", asyncio.to_thread(self._server.stop), 4.0)
         for answer in self._answers:
             answer.cancel()
+
+    async def _cancel_tasks(self) -> None:
+        """End all tasks; a library may swallow a cancellation, so it is repeated."""
+        waiting = set(self._tasks)
+        for _ in range(CANCELS):
+            for task in waiting:
+                task.cancel()
+            if waiting:
+                _, waiting = await asyncio.wait(waiting, timeout=0.2)
+        for task in waiting:
+            self._note("core", f"{task.get_name()} does not end")
 
     async def _last(self, what: str, work: Awaitable[Any], limit_s: float) -> None:
         """One step of stopping, within its time."""
