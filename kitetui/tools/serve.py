@@ -37,7 +37,7 @@ def serve_exchange(settings: Settings, *, port: int, rest_port: int, instruments
         fail(EXIT_CONFIG, f"--faults: {error}")
     calendar = Calendar(settings.calendar)
     try:
-        start_s, sessions = _clock(calendar, clock)
+        start_s, sessions = session_clock(calendar, clock, wall_ns() // 1_000_000_000)
     except ValueError:
         fail(EXIT_CONFIG, f"--clock {clock}: expected HH:MM or an ISO time inside a session")
     plan = ExchangePlan(
@@ -61,9 +61,12 @@ def serve_exchange(settings: Settings, *, port: int, rest_port: int, instruments
     return 0
 
 
-def _clock(calendar: Calendar, clock: str | None) -> tuple[int, list[Session]]:
-    """The second to start at, and the sessions up to it."""
-    now_s = wall_ns() // 1_000_000_000
+def session_clock(calendar: Calendar, clock: str | None, now_s: int) -> tuple[int, list[Session]]:
+    """The second to start at, and the sessions up to it.
+
+    Raises:
+        ValueError: `clock` is no time inside a session.
+    """
     if clock is not None and not re.fullmatch(r"\d{1,2}:\d{2}", clock):
         at = datetime.fromisoformat(clock)
         start_s = int((at if at.tzinfo else at.replace(tzinfo=IST)).timestamp())
@@ -73,6 +76,10 @@ def _clock(calendar: Calendar, clock: str | None) -> tuple[int, list[Session]]:
         days = calendar.last_sessions(now_s, PAST_SESSIONS + 1)
         start_s = days[-1] * 86_400 - 19_800 + int(hour) * 3600 + int(minute) * 60
     sessions = [s for day in days if (s := calendar.session("equity", day)) is not None]
+    if clock is None and sessions and not sessions[-1].open_s <= start_s < sessions[-1].close_s:
+        # A special session, such as the hour of Muhurat trading, has no quarter past ten.
+        length_s = sessions[-1].close_s - sessions[-1].open_s
+        start_s = sessions[-1].open_s + length_s // 6 // 60 * 60
     if not sessions or not sessions[-1].open_s <= start_s < sessions[-1].close_s:
         raise ValueError
     return start_s, sessions

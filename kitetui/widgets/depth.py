@@ -30,7 +30,7 @@ class DepthPane(LivePane):
             self.title("2 Depth")
             self.show([(("… waiting for the first packet", "dim"),)])
             return
-        note = f"⚠ {age(d.age_s)}" if d.stale else f"{d.mode} {age(d.age_s)}"
+        note = f"⚠ {age(d.age_s)}" if d.stale else d.mode  # a border repaints the whole pane
         self.title(f"2 Depth {clean(d.symbol)}", note)
         if d.is_index:
             body: list[Line] = [(), (("an index has no book", "dim"),)]

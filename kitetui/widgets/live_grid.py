@@ -84,7 +84,12 @@ class LivePane(Widget, can_focus=True):
                 self.show(held[0], stale=held[1])
 
     def title(self, text: str, note: str = "") -> None:
-        """The border's title and its note at the bottom; each set only when it differs."""
+        """The border's title and its note at the bottom; each set only when it differs.
+
+        A border repaints its whole pane: nothing that changes every frame belongs here.
+        """
+        if self.frozen:
+            return
         text, note = clean(text), clean(note)
         escaped = text.replace("[", r"\[")
         if self.border_title != escaped:

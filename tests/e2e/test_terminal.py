@@ -142,7 +142,8 @@ def test_a_frozen_screen_sends_next_to_nothing(open_terminal: Open) -> None:
     terminal.read(3)
     live = (len(terminal.output) - before) / 3
     terminal.type("F")
-    terminal.read(2)
+    assert terminal.read(8, b"FROZEN")
+    terminal.read(1)
     before = len(terminal.output)
     terminal.read(3)
     frozen = (len(terminal.output) - before) / 3
