@@ -130,6 +130,8 @@ class KiteApp(App[str]):
         self._main_loop = asyncio.get_running_loop()
         self.link.on_alert = self._alerted
         self._arrange()
+        for number, name in enumerate(PANES, 1):
+            self._pane(name).title(f"{number} {name.capitalize()}")
         self._base.query_one("#watchlist").focus()
         self._show_boot()
         self.set_interval(1 / self._settings.hz, self._pump)
