@@ -210,7 +210,7 @@ async def test_something_that_is_no_redis_is_down_and_ends_cleanly(tmp_path: Pat
 
 async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: Path) -> None:
     small = msgspec.structs.replace(
-        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=20_000)
+        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=30_000)
     )
     bench = Bench(f"unix://{tmp_path}/none.sock", small)
     bench.send(50)

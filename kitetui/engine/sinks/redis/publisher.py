@@ -25,7 +25,9 @@ from kitetui.engine.sinks.redis.encode import BucketRow, Encoder, Entry, Session
 BREAKER_AFTER = 3
 PROBE_S = 30.0
 IDLE_S = 0.1
-REPLIES_AT_ONCE = 4_000
+TICK_BYTES = 1_500
+"""What a waiting tick takes, as columns or encoded."""
+REPLIES_AT_ONCE = 1_000
 
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
@@ -51,9 +53,9 @@ class RowStates(Protocol):
 
 
 class _Spooled(msgspec.Struct):
-    """A batch on its way. Commands get their stream ids at the first attempt and keep them."""
+    """A batch on its way. It is encoded, and its entries get their ids, at the first attempt."""
 
-    entries: list[Entry]
+    runs: list[Clean]
     raised: list[Entry]
     changed: list[bytes]
     publishes: list[bytes]
@@ -104,28 +106,24 @@ class Publisher:
     def take(self, runs: list[Clean], raised: list[Alert], changed: list[Alert],
              wall_ms: int) -> None:  # fmt: skip
         """Queue what a batch led to."""
-        entries: list[Entry] = []
-        publishes: list[bytes] = []
-        ticks = 0
         now_ns = monotonic_ns()
+        ticks = 0
         for clean in runs:
-            more, shouts = self._encoder.ticks(clean)
-            entries += more
-            publishes += shouts
             ticks += len(clean.ticks)
             for row in clean.ticks.row.tolist():
                 if row >= 0:
                     self._dirty.setdefault(row, now_ns)
+        publishes: list[bytes] = []
         fresh: list[Entry] = []
         for alert in raised:
             entry, shouts = self._encoder.raised(alert, wall_ms)
             fresh.append(entry)
             publishes += shouts
         hashes = [self._encoder.alert(alert) for alert in (*raised, *changed)]
-        if not (entries or hashes):
+        if not (ticks or hashes):
             return
-        size = sum(len(e.tail) for e in entries) + sum(map(len, publishes))
-        self._spool.append(_Spooled(entries, fresh, hashes, publishes, ticks, size))
+        size = ticks * TICK_BYTES
+        self._spool.append(_Spooled(list(runs), fresh, hashes, publishes, ticks, size))
         self._spool_bytes += size
         self._shed()
         self._wake.set()
@@ -137,7 +135,7 @@ class Publisher:
                 return
             self._spool_bytes -= item.size
             self.dropped += item.ticks
-            item.entries, item.adds, item.publishes = [], [], []
+            item.runs, item.adds, item.publishes = [], [], []
             item.ticks = item.size = 0
 
     async def run(self) -> None:
@@ -244,18 +242,35 @@ class Publisher:
         while self._spool and waiting < REPLIES_AT_ONCE:
             item = self._spool.popleft()
             self._spool_bytes -= item.size
-            waiting += len(item.entries) + len(item.publishes)
+            waiting += 2 * item.ticks
             batches.append(item)
+        dirty: dict[int, int] = {}
+        try:
+            await self._write(batches, dirty)
+        except BaseException:
+            self._dirty = {**dirty, **self._dirty}
+            self._spool.extendleft(reversed(batches))
+            self._spool_bytes += sum(item.size for item in batches)
+            raise
+        self.published += sum(item.ticks for item in batches)
+
+    async def _write(self, batches: list[_Spooled], dirty: dict[int, int]) -> None:
+        """Write batches and due rows; the rows that were due are moved to `dirty`."""
         names = self._encoder.names
         commands = [select(names.db("continuous_market"))]
         publishes: list[bytes] = []
         repeated = False
         for item in batches:
             if not item.tried:
-                item.adds = self._encoder.tick_ids.give(item.entries)
+                for clean in item.runs:
+                    entries, shouts = self._encoder.ticks(clean)
+                    item.adds += self._encoder.tick_ids.give(entries)
+                    publishes += shouts
+                item.runs = []
                 item.alert_adds = self._encoder.alert_ids.give(item.raised)
                 publishes += item.publishes  # never repeated: stale messages would look live
             repeated |= item.tried
+            item.tried = True
             commands += item.adds
         rows = self._conflated(commands)
         notices = [c for item in batches for c in (*item.changed, *item.alert_adds)]
@@ -263,19 +278,9 @@ class Publisher:
             commands += [select(names.db("alerts")), *notices]
         if not (batches or rows):
             return
+        dirty.update((row, self._dirty.pop(row)) for row in rows)
         began_ns = monotonic_ns()
-        dirty = {row: self._dirty.pop(row) for row in rows}
-        for item in batches:
-            item.tried = True
-        try:
-            replies = await self._call(*commands, *publishes)
-            self._count(replies, repeated)
-        except BaseException:
-            self._dirty = {**dirty, **self._dirty}
-            self._spool.extendleft(reversed(batches))
-            self._spool_bytes += sum(item.size for item in batches)
-            raise
-        self.published += sum(item.ticks for item in batches)
+        self._count(await self._call(*commands, *publishes), repeated)
         self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
 
     def _conflated(self, commands: list[bytes]) -> list[int]:
