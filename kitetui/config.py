@@ -66,6 +66,13 @@ class FeedSettings(_Section, frozen=True):
         return None if self.speed == "max" else float(self.speed)
 
 
+class NormaliseSettings(_Section, frozen=True):
+    ahead_s: Positive
+    confirmations: AtLeastOne
+    jump: dict[str, Annotated[float, msgspec.Meta(gt=1)]]
+    jump_slack: Annotated[float, msgspec.Meta(ge=0)]
+
+
 class BatchSettings(_Section, frozen=True):
     max_ticks: AtLeastOne
     max_wait_ms: Positive
@@ -182,6 +189,7 @@ class Settings(_Section, frozen=True):
     """The whole tree. `patterns` and `reference` come from thresholds.yaml."""
 
     feed: FeedSettings
+    normalise: NormaliseSettings
     batch: BatchSettings
     journal: JournalSettings
     alerts: AlertSettings

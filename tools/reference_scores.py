@@ -66,7 +66,8 @@ def past_bars(starts: np.ndarray, columns: np.ndarray) -> PastBars:
     values[:5] = columns
     days = (starts * 60 + 19_800) // 86_400
     opens = days * 1440 - 330 + 9 * 60 + 15
-    return PastBars(starts, values, starts - opens, 0)
+    return PastBars(minutes=1, starts=starts, values=values, opens=opens, closes=opens + 375,
+                    past=0, today_open=0, upto=int(starts[-1]) + 1)  # fmt: skip
 
 
 def firings(bars: PastBars, minutes: int, found: dict[tuple[str, str], list[float]]) -> None:
@@ -77,8 +78,9 @@ def firings(bars: PastBars, minutes: int, found: dict[tuple[str, str], list[floa
     triggers = {n: Trigger(n, SETTINGS.patterns[n], 1) for n in names}
     zero = np.array([0])
     for k, start in enumerate(bars.starts.tolist()):
-        frame.commit(ClosedBars(start, zero, bars.values[:, k : k + 1]))
-        view = View(frame, start, zero, np.array([start - bars.slots[k]]), np.array([False]), zero)
+        opened = bars.opens[k : k + 1]
+        frame.commit(ClosedBars(start, zero, bars.values[:, k : k + 1]), opened)
+        view = View(frame, start, zero, opened, np.array([False]), zero)
         for name in names:
             hits = registry()[name](view, SETTINGS.patterns[name])
             fires = triggers[name].fire(hits, frame.history.count[hits.rows])

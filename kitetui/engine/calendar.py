@@ -59,10 +59,16 @@ class Calendar:
             self._cache[key] = self._find(segment, day)
         return self._cache[key]
 
-    def open_minutes(self, day: int) -> tuple[int, ...]:
-        """The open minute of each class of `SEGMENTS` on a day; 0 where it is closed."""
-        sessions = (self.session(segment, day) for segment in SEGMENTS)
-        return tuple(s.open_s // 60 if s else 0 for s in sessions)
+    def session_minutes(self, day: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """First minutes of each class of `SEGMENTS` on a day, and the ones after their last.
+
+        0 where it is closed.
+        """
+        sessions = [self.session(segment, day) for segment in SEGMENTS]
+        return (
+            tuple(s.open_s // 60 if s else 0 for s in sessions),
+            tuple(s.close_s // 60 if s else 0 for s in sessions),
+        )
 
     def last_sessions(self, before_s: int, count: int, segment: str = "equity") -> list[int]:
         """The newest `count` day numbers whose session had opened by a second, oldest first."""

@@ -33,6 +33,7 @@ _AT = {name: position for position, name in enumerate(COLUMNS)}
 NS = 1_000_000_000
 STALE_AFTER_S = 5.0
 TREND_BARS = 8
+BUCKET_MINUTES = 5
 
 
 class Observer:
@@ -69,9 +70,9 @@ class Observer:
 
     def _watch(self, row: int, session_s: float) -> view.Watch:
         p = self._p
-        cols = p.book.cols[:, row]
+        cols = p.packets.cols[row]
         instrument = p.rows.instruments[row]
-        seen = int(p.book.length[row]) > 0
+        seen = int(p.packets.length[row]) > 0
         _, bars = p.frames[1].history.last(row, TREND_BARS)
         age_s = max(session_s - float(p.normaliser.last_seen_s[row]), 0.0) if seen else -1.0
         return view.Watch(
@@ -89,14 +90,14 @@ class Observer:
     def depth(self, row: int, session_s: float) -> view.Depth | None:
         """The book of a row, or None before its first packet."""
         p = self._p
-        length = int(p.book.length[row])
+        length = int(p.packets.length[row])
         if not length:
             return None
         price = p.rows.price
-        cols = p.book.cols[:, row]
+        cols = p.packets.cols[row]
         levels = tuple(
             view.Level(price(row, value), int(quantity), int(orders))
-            for quantity, value, orders in p.book.depth[row].tolist()
+            for quantity, value, orders in p.flow.depth[row].tolist()
         )
         instrument = p.rows.instruments[row]
         age_s = max(session_s - float(p.normaliser.last_seen_s[row]), 0.0)
@@ -133,7 +134,7 @@ class Observer:
     def buckets(self, row: int, count: int) -> tuple[view.Bucket, ...]:
         """Five-minute volume buckets of a row, newest first; the first may still grow."""
         p = self._p
-        starts, values = p.frames[5].history.last(row, count)
+        starts, values = p.frames[BUCKET_MINUTES].history.last(row, count)
         out = [self._bucket(row, int(s), v, False) for s, v in zip(starts, values.T, strict=True)]
         current = self.open_bucket(row)
         if current is not None:
@@ -143,12 +144,12 @@ class Observer:
     def open_bucket(self, row: int) -> tuple[int, Any] | None:
         """The bucket that still grows: its closed minutes and the open ones; start and values."""
         p = self._p
-        longer = p.longer
+        longer = p.longer[BUCKET_MINUTES]
         start = int(longer.start[row])
         values = longer.values[:, row].copy() if start >= 0 else None
         for minute, bar in p.minutes.open_bars(row):
-            anchor = int(p.anchor(minute, np.array([row]))[0])
-            head = minute - (minute - anchor) % longer.minutes
+            opened, _ = p.session_minutes(minute, np.array([row]))
+            head = minute - (minute - int(opened[0])) % longer.minutes
             if values is None or head > start:
                 start, values = head, bar
             elif head == start:
@@ -200,7 +201,7 @@ class Observer:
         day = int(p.normaliser.epoch_day[row])
         if day < 0:
             return None
-        cols = p.book.cols[:, row]
+        cols = p.packets.cols[row]
         current = self.open_bucket(row)
         price = p.rows.price
         return SessionRow(
@@ -219,7 +220,7 @@ class Observer:
         p = self._p
         current = self.open_bucket(row)
         if current is None:
-            starts, values = p.frames[5].history.last(row, 1)
+            starts, values = p.frames[BUCKET_MINUTES].history.last(row, 1)
             if not len(starts):
                 return None
             current = int(starts[0]), values[:, 0]

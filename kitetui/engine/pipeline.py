@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from kitetui.engine.alerts.gate import Gate
 from kitetui.engine.calendar import SEGMENTS, Calendar, ist_day
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
-from kitetui.engine.feed.batch import I64, Flag
+from kitetui.engine.feed.batch import COLUMNS, I64
 from kitetui.engine.feed.records import (
     HistoryAnswer,
     Kind,
@@ -28,7 +28,16 @@ from kitetui.engine.feed.records import (
     RecordBatch,
     Subscribed,
 )
-from kitetui.engine.market.bars import CLOSE, FLAGS, ClosedBars, Closing, LongerBars, MinuteBars
+from kitetui.engine.market.bars import (
+    CLOSE,
+    FLAGS,
+    VOLUME,
+    ClosedBars,
+    Closing,
+    LongerBars,
+    MinuteBars,
+)
+from kitetui.engine.market.book import BookFlow
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -36,15 +45,19 @@ from kitetui.engine.market.instruments import (
     read_table,
     unlisted,
 )
-from kitetui.engine.market.normalise import Clean, Gap, Normaliser
-from kitetui.engine.market.timeframe import Timeframe
-from kitetui.engine.market.warmup import longer_bars, minute_bars, segment_of
+from kitetui.engine.market.normalise import Clean, Gap, Normaliser, Run
+from kitetui.engine.market.profile import SessionProfiles
+from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
+from kitetui.engine.market.vpin import VolumeBuckets
+from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, segment_of
 from kitetui.engine.patterns.registry import Trigger, View, registry
 from kitetui.engine.patterns.score import UNKNOWN_TABLE, confidence, score
 
 NS = 1_000_000_000
 TIMER = struct.Struct("<q")
 EVENTS_KEPT = 1000
+BUILT_FROM: Mapping[int, tuple[int, ...]] = {1: (3, 5), 3: (), 5: (15,), 15: (DAY,), DAY: ()}
+"""Bars of one length, in minutes, and the longer ones that are made of them."""
 UNREADABLE = (msgspec.DecodeError, InstrumentError, struct.error, ValueError, OverflowError,
               RecursionError)  # fmt: skip
 """What reading a damaged record may raise: it is counted, and the rest goes on."""
@@ -82,32 +95,30 @@ class Derived(msgspec.Struct):
         results: what became of each command.
     """
 
-    runs: list[Clean]
+    runs: list[Run]
     bars: list[tuple[str, ClosedBars]]
     alerts: list[Alert]
     changed: list[Alert]
     results: list[Result]
 
 
-class Book:
-    """The last packet of every row, for views: depth and the values that only packets carry."""
+class LastPacket:
+    """The last packet of every row, for views: the values that only packets carry.
+
+    Attributes:
+        cols: i64 (rows, 18); length: u8 (rows,).
+    """
 
     def __init__(self, capacity: int) -> None:
-        self.depth: I64 = np.zeros((capacity, 10, 3), np.int64)
-        self.cols: I64 = np.zeros((18, capacity), np.int64)
+        self.cols: I64 = np.zeros((capacity, len(COLUMNS)), np.int64)
         self.length = np.zeros(capacity, np.uint8)
-        self.changed: I64 = np.zeros(capacity, np.int64)
 
-    def keep(self, clean: Clean, batch_number: int) -> None:
-        """Remember the last usable packet of each row."""
-        ticks = clean.ticks
-        usable = np.flatnonzero((ticks.flags & (Flag.REJECTED | Flag.STALE)) == 0)
-        rows = ticks.row[usable]
+    def keep(self, clean: Clean) -> None:
+        """Remember the last packet of each row."""
+        ticks, rows = clean.ticks, clean.by.row
         # Repeated indices take the last value, which is the newest packet of the row.
-        self.depth[rows] = ticks.depth[usable]
-        self.cols[:, rows] = ticks.cols[:, usable]
-        self.length[rows] = ticks.length[usable]
-        self.changed[rows] = batch_number
+        self.cols[rows] = ticks.cols.T
+        self.length[rows] = ticks.length
 
 
 class Pipeline:
@@ -117,13 +128,18 @@ class Pipeline:
         self.settings = settings
         self.calendar = Calendar(settings.calendar)
         self.rows = Rows(capacity, {**wire.DIVISORS, **settings.feed.divisors})
-        self.normaliser = Normaliser(self.rows, self.calendar, settings.feed.gap_after_s)
+        self.normaliser = Normaliser(
+            self.rows, self.calendar, settings.feed.gap_after_s, settings.normalise
+        )
         self.minutes = MinuteBars(self.rows)
-        self.longer = LongerBars(5, self.rows)
-        self.frames = {1: Timeframe(1, self.rows), 5: Timeframe(5, self.rows)}
+        self.longer = {minutes: LongerBars(minutes, self.rows) for minutes in DEPTHS if minutes > 1}
+        self.frames = {minutes: Timeframe(minutes, self.rows) for minutes in DEPTHS}
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
-        self.book = Book(capacity)
+        self.packets = LastPacket(capacity)
+        self.flow = BookFlow(capacity)
+        self.profiles = SessionProfiles(self.rows)
+        self.buckets = VolumeBuckets(capacity)
         self.counts = FeedCounts()
         self.gaps: deque[Gap] = deque(maxlen=EVENTS_KEPT)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
@@ -200,12 +216,36 @@ class Pipeline:
         clean = self.normaliser.apply(decoded.batch)
         if len(self.rows.unknown_segments) > unknown:
             self._warn_segments()
-        self.book.keep(clean, self.batches)
-        self._closings(self.minutes.apply(clean), out)
+        self._stages(clean, out)
         for gap in clean.gaps:
             self.gaps.append(gap)
             self.note("feed", f"gap of {gap.seconds} s")
-        out.runs.append(clean)
+        out.runs.append(clean.whole())
+
+    def _stages(self, clean: Clean, out: Derived) -> None:
+        """Bars, profiles, buckets and books, part by part: a closing sees what came before it."""
+        if not len(clean.ticks):
+            return
+        trades = self.minutes.read(clean)
+        flow = self.flow.read(clean, trades)
+        unique = clean.by.unique
+        for step in self.minutes.apply(clean, trades):
+            if isinstance(step, Closing):
+                self._closing(step, out)
+                continue
+            row, second = clean.by.row[step], clean.exch_s[step]
+            self.flow.add(row, second, flow[step], unique=unique)
+            folds = clean.folds[step] & (clean.increment[step] > 0)
+            if not folds.any():
+                continue
+            row, at_s, ltp, shares, side = (
+                values[step][folds]
+                for values in (clean.by.row, clean.at_s, clean.ticks.ltp, clean.increment,
+                               trades.side)
+            )  # fmt: skip
+            self.profiles.apply(row, at_s, ltp, shares)
+            self.buckets.apply(row, at_s, ltp, shares, side, unique=unique)
+        self.packets.keep(clean)
 
     def _warn_segments(self) -> None:
         for segment in sorted(self.rows.unknown_segments):
@@ -231,7 +271,8 @@ class Pipeline:
     def _timer(self, payload: bytes, _: int, out: Derived) -> None:
         (session_ns,) = TIMER.unpack(payload)
         self.normaliser.session_ns = max(self.normaliser.session_ns, session_ns)
-        self._closings(self.minutes.timer(session_ns // NS), out)
+        for closing in self.minutes.timer(session_ns // NS):
+            self._closing(closing, out)
 
     def _command(self, payload: bytes, recv_ns: int, out: Derived) -> None:
         try:
@@ -267,41 +308,57 @@ class Pipeline:
         segment = segment_of(int(self.rows.hours[row]))
         today = ist_day(self.session_s) if self.session_s else 1 << 40
         minutes = minute_bars(answer, segment, self.calendar, upto, today)
-        for length, bars in ((1, minutes), (5, longer_bars(minutes, 5))):
-            self.frames[length].learn(row, bars)
+        past = {length: longer_bars(minutes, length) for length in self.longer}
+        warm_up(self.frames, {row: {1: minutes, **past}}, self.rows.divisor)
+        self._learn_volumes(row, today, minutes, past[DAY])
         self.warmed.add(row)
 
-    def anchor(self, minute: int, rows: I64) -> I64:
-        """The minute at which the rows' session of a minute's day opened: i64 (n,)."""
-        opens = self.calendar.open_minutes(ist_day(minute * 60))
-        return np.array(opens, np.int64)[self.rows.hours[rows]]
+    def _learn_volumes(self, row: int, today: int, minutes: PastBars, days: PastBars) -> None:
+        """What history tells of a row's profile and of its usual day."""
+        now = slice(minutes.past, None)
+        self.profiles.seed(row, today, minutes.starts[now], minutes.values[:, now])
+        usual = days.values[VOLUME, : days.past]
+        if len(usual):
+            self.buckets.set_size(row, int(usual.mean()))
 
-    def _closings(self, closings: Iterable[Closing], out: Derived) -> None:
-        for closing in closings:
-            for bars in closing.minutes:
-                for longer in self.longer.close(bars.start):
-                    self._bars_closed(5, longer, out)
-                self.longer.fold(bars, self.anchor(bars.start, bars.rows))
-                self._bars_closed(1, bars, out)
-            for longer in self.longer.close(closing.upto):
-                self._bars_closed(5, longer, out)
+    def session_minutes(self, minute: int, rows: I64) -> tuple[I64, I64]:
+        """First minute of the rows' session on a minute's day, and the one after its last.
 
-    def _bars_closed(self, minutes: int, bars: ClosedBars, out: Derived) -> None:
+        i64 (n,) each; zeros where it is closed.
+        """
+        hours = self.rows.hours[rows]
+        opens, closes = self.calendar.session_minutes(ist_day(minute * 60))
+        return np.array(opens, np.int64)[hours], np.array(closes, np.int64)[hours]
+
+    def _closing(self, closing: Closing, out: Derived) -> None:
+        for bars in closing.minutes:
+            self._closed(1, bars, out)
+        for minutes in self.longer:
+            self._close(minutes, closing.upto, out)
+
+    def _close(self, minutes: int, upto: int, out: Derived) -> None:
+        for bars in self.longer[minutes].close(upto):
+            self._closed(minutes, bars, out)
+
+    def _closed(self, minutes: int, bars: ClosedBars, out: Derived) -> None:
+        """Bars of one length closed: they go into the longer ones, indicators and detectors."""
+        opened, closes = self.session_minutes(bars.start, bars.rows)
+        for longer in BUILT_FROM[minutes]:
+            self._close(longer, bars.start, out)
+            self.longer[longer].fold(bars, opened, closes)
         frame = self.frames[minutes]
-        bars = frame.commit(bars)
-        if not len(bars.rows):
+        fresh = frame.commit(bars, opened)
+        if not len(fresh.rows):
             return
-        self.bars_closed += len(bars.rows)
-        out.bars.append((frame.name, bars))
-        hours = self.rows.hours[bars.rows]
-        view = View(
-            frame,
-            bars.start,
-            bars.rows,
-            self.anchor(bars.start, bars.rows),
-            hours == SEGMENTS.index("index"),
-            bars.values[FLAGS],
-        )
+        if fresh is not bars:
+            opened, _ = self.session_minutes(fresh.start, fresh.rows)
+        self.bars_closed += len(fresh.rows)
+        out.bars.append((frame.name, fresh))
+        if minutes == 1:
+            self.profiles.first_close(fresh.rows, fresh.values[CLOSE])
+        hours = self.rows.hours[fresh.rows]
+        index = hours == SEGMENTS.index("index")
+        view = View(frame, fresh.start, fresh.rows, opened, index, fresh.values[FLAGS])
         for (name, timeframe), trigger in self._triggers.items():
             if timeframe == frame.name:
                 self._detect(name, view, trigger, out)

@@ -46,7 +46,7 @@ def fired(bars: list[tuple[int, list[int]]], minutes: int, settings: Settings) -
     for number, (start, values) in enumerate(bars):
         column = np.zeros((12, 1), np.int64)
         column[[OPEN, HIGH, LOW, CLOSE, VOLUME], 0] = values
-        frame.commit(ClosedBars(start, zero, column))
+        frame.commit(ClosedBars(start, zero, column), zero)
         view = View(frame, start, zero, zero, np.array([False]), zero)
         for name in names:
             hits = registry()[name](view, settings.patterns[name])

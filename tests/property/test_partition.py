@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
@@ -46,7 +47,13 @@ def outcome(batches: list[RecordBatch], settings: Settings = EASY) -> dict[str, 
         "gate": pipeline.gate.counts,
         "gaps": list(pipeline.gaps),
         "late": minutes.late_ticks,
-        "atr": pipeline.frames[1].atr.value[:90].tolist(),
+        "indicators": [
+            f.indicators.values(slice(0, 90)).tolist() for f in pipeline.frames.values()
+        ],
+        "profiles": [pipeline.profiles.profile(row) for row in range(90)],
+        "vpin": pipeline.buckets.vpin(np.arange(90)).tolist(),
+        "buckets": [pipeline.buckets.last(row, 50) for row in range(90)],
+        "flow": pipeline.flow.flow[:90].tolist(),
         "open": minutes.minute.tolist(),
         "session": minutes.session_volume.tolist(),
     }

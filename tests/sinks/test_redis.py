@@ -18,7 +18,7 @@ from kitetui.config import Settings, load
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.feed import wire
 from kitetui.engine.market.instruments import Rows, unlisted
-from kitetui.engine.market.normalise import Clean, Normaliser
+from kitetui.engine.market.normalise import Normaliser
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.encode import Encoder, StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
@@ -35,7 +35,8 @@ class Bench:
     def __init__(self, url: str, settings: Settings = FULL) -> None:
         self.rows = Rows(8)
         self.rows.add([unlisted(738561)])
-        self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30)
+        self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30,
+                                     settings.normalise)
         self.notes: list[str] = []
         self.encoder = Encoder(settings.redis, self.rows, "test:1")
         self.publisher = Publisher(settings.redis, url, self.encoder, self,
@@ -51,8 +52,8 @@ class Bench:
             self.sent += 1
             tick = full_tick(volume=self.sent, ltt_s=MONDAY_OPEN_S + self.sent)
             decoded = wire.decode([frame(tick)], [(MONDAY_OPEN_S + self.sent) * NS])
-            clean: Clean = self.normaliser.apply(decoded.batch)
-            self.publisher.take([clean], [], [], 0)
+            run = self.normaliser.apply(decoded.batch).whole()
+            self.publisher.take([run], [], [], 0)
 
     async def settled(self, seconds: float = 10) -> None:
         for _ in range(int(seconds * 50)):

@@ -43,6 +43,8 @@ class Flag:
     """Values that cannot be: kept out of every derivation."""
     STALE = np.uint16(128)
     """Older than the row's day: an earlier date's packet."""
+    PRE_OPEN = np.uint16(256)
+    """A packet of the pre-open session: also out of the continuous session."""
 
 
 class TickBatch:

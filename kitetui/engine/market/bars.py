@@ -8,6 +8,7 @@ from enum import IntFlag
 import msgspec
 import numpy as np
 
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed.batch import FULL, I32, I64, Flag
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Clean
@@ -51,42 +52,79 @@ class Closing(msgspec.Struct):
     minutes: list[ClosedBars]
 
 
+class Trades(msgspec.Struct):
+    """What each tick of a run reports: i64 (n,).
+
+    Attributes:
+        side: +1 buy, -1 sell, 0 unknown.
+        high, low: raw, the range of its trades.
+    """
+
+    side: I64
+    high: I64
+    low: I64
+
+
 class MinuteBars:
     """The open minutes of every row: at most two, told apart by the minute's parity.
 
     Attributes:
         upto: minutes before this one are closed.
+        minute: i64 (2, rows), the open minutes, -1 for none.
+        values: i64 (2, rows, len(FIELDS)), their bars.
         late_volume: i64 (rows,), volume of trades whose minute was closed; `late_ticks` counts.
-        session_*: totals of the row's day.
+        session: i64 (rows, 3), volume, turnover and ticks of the row's day.
     """
 
     def __init__(self, rows: Rows) -> None:
         capacity = rows.capacity
         self.upto = _NEVER
         self.minute: I64 = np.full((2, capacity), -1, np.int64)
-        self.values: I64 = np.zeros((2, len(FIELDS), capacity), np.int64)
+        self.values: I64 = np.zeros((2, capacity, len(FIELDS)), np.int64)
         self.late_volume: I64 = np.zeros(capacity, np.int64)
         self.late_ticks = 0
         self.bar_volume: I64 = np.zeros(capacity, np.int64)
         self.session_day: I64 = np.full(capacity, -1, np.int64)
-        self.session_volume: I64 = np.zeros(capacity, np.int64)
-        self.session_turnover: I64 = np.zeros(capacity, np.int64)
-        self.session_ticks: I64 = np.zeros(capacity, np.int64)
-        self.ltp: I64 = np.zeros(capacity, np.int64)
-        self._day_high: I64 = np.zeros(capacity, np.int64)
-        self._day_low: I64 = np.zeros(capacity, np.int64)
-        self._bid: I64 = np.zeros(capacity, np.int64)
-        self._ask: I64 = np.zeros(capacity, np.int64)
+        self.session: I64 = np.zeros((capacity, 3), np.int64)
+        self._last: I64 = np.zeros((capacity, 5), np.int64)
         self._sign: I64 = np.zeros(capacity, np.int64)
         self._uncertain: I64 = np.full((2, capacity), -1, np.int64)
         self._gapped: I64 = np.full((2, capacity), -1, np.int64)
 
-    def apply(self, clean: Clean) -> Iterator[Closing]:
-        """Fold ticks in order; yields each closing at the very point where it happens."""
+    @property
+    def session_volume(self) -> I64:
+        """i64 (rows,), shares traded in the row's day."""
+        return self.session[:, 0]
+
+    @property
+    def session_turnover(self) -> I64:
+        """i64 (rows,), sum of raw price times shares in the row's day."""
+        return self.session[:, 1]
+
+    @property
+    def session_ticks(self) -> I64:
+        """i64 (rows,), trades seen in the row's day."""
+        return self.session[:, 2]
+
+    def apply(self, clean: Clean, trades: Trades) -> Iterator[Closing | slice]:
+        """Fold ticks in order; yields each part folded, and each closing at its very point.
+
+        Whoever else takes the ticks takes them part by part, so that a closing sees what came
+        before it and nothing more.
+        """
+        if not len(clean.ticks):
+            return
         minute = clean.at_s // 60
-        trades = self._trades(clean)
         # A tick is folded before its own time moves the watermark; a trade two minutes ahead
         # closes what lies before, so that two open minutes a row are enough.
+        folded = minute[clean.folds]
+        reached = (int(clean.exch_s.max()) - ALLOWANCE_S) // 60
+        if reached <= self.upto and (
+            not len(folded) or (self.upto <= folded.min() and folded.max() <= self.upto + 1)
+        ):
+            self._take(clean, slice(0, len(minute)), minute, trades)
+            yield slice(0, len(minute))
+            return
         passed = np.full(len(minute), _NEVER, np.int64)
         moves = np.where(clean.exch_s > 0, (clean.exch_s - ALLOWANCE_S) // 60, _NEVER)
         passed[1:] = moves[:-1]
@@ -95,20 +133,14 @@ class MinuteBars:
         late = clean.folds & (minute < passed)
         clean.ticks.flags[late] |= Flag.LATE
         self.late_ticks += int(late.sum())
-        folds = clean.folds & ~late
+        np.add.at(self.late_volume, clean.by.row[late], clean.increment[late])
         cuts = (np.flatnonzero(np.diff(passed)) + 1).tolist()
         for start, stop in zip([0, *cuts], [*cuts, len(minute)], strict=True):
-            if start == stop:
-                continue
             if passed[start] > self.upto:
                 yield self._close(int(passed[start]))
-            run = np.arange(start, stop)
-            self._mark(clean, run, minute)
-            self._count_session(clean, run[clean.folds[start:stop]])
-            self._fold(clean, run[folds[start:stop]], minute, trades)
-            missed = run[late[start:stop]]
-            np.add.at(self.late_volume, clean.ticks.row[missed], clean.increment[missed])
-        if len(moves) and int(moves.max()) > self.upto:
+            self._take(clean, slice(start, stop), minute, trades)
+            yield slice(start, stop)
+        if int(moves.max()) > self.upto:
             yield self._close(int(moves.max()))
 
     def timer(self, session_s: int) -> Iterator[Closing]:
@@ -120,121 +152,113 @@ class MinuteBars:
     def open_bars(self, row: int) -> list[tuple[int, I64]]:
         """The row's open minutes, oldest first, as (minute, values)."""
         found = [
-            (int(self.minute[slot, row]), self.values[slot, :, row].copy())
+            (int(self.minute[slot, row]), self.values[slot, row].copy())
             for slot in (0, 1)
             if self.minute[slot, row] >= 0
         ]
         return sorted(found, key=lambda item: item[0])
 
-    def _mark(self, clean: Clean, run: I64, minute: I64) -> None:
-        """Remember the minutes whose volume cannot be trusted, traded or not."""
-        flags = clean.ticks.flags[run]
-        for bit, marks in (
-            (Flag.VOLUME_UNCERTAIN, self._uncertain),
-            (Flag.GAP_BEFORE, self._gapped),
-        ):
-            at = run[(flags & bit) != 0]
-            np.maximum.at(marks, (minute[at] & 1, clean.ticks.row[at]), minute[at])
-
-    def _trades(self, clean: Clean) -> tuple[I64, I64, I64]:
-        """Side, highest and lowest price of what each tick reports.
+    def read(self, clean: Clean) -> Trades:
+        """Side, highest and lowest price of what each tick reports; once for each run, in order.
 
         The side is +1 buy, -1 sell, 0 unknown: at or above the ask before the trade is a buy, at
         or below the bid a sell, between them the tick rule (Lee and Ready, 1991). A snapshot
         lumps trades: a new high or low of the day in the packet is one of them.
         """
-        ticks = clean.ticks
-        side = np.zeros(len(ticks), np.int64)
-        high = ticks.ltp.copy()
-        low = ticks.ltp.copy()
-        usable = np.flatnonzero((ticks.flags & (Flag.REJECTED | Flag.STALE)) == 0)
-        if not len(usable):
-            return side, high, low
-        order = usable[np.argsort(ticks.row[usable], kind="stable")]
-        row = ticks.row[order].astype(np.int64)
-        first = np.append(True, row[1:] != row[:-1])
-        last = np.append(first[1:], True)
-
-        def previous(values: I64, stored: I64) -> I64:
-            out = np.empty_like(values)
-            out[1:] = values[:-1]
-            out[first] = stored[row[first]]
-            stored[row[last]] = values[last]
-            return out
-
-        ltp = ticks.ltp[order]
-        ltp_before = previous(ltp, self.ltp)
-        change = np.where(ltp_before > 0, np.sign(ltp - ltp_before), 0)
-        bid = previous(ticks.depth[order, 0, 1], self._bid)
-        ask = previous(ticks.depth[order, 5, 1], self._ask)
-        place = np.arange(len(row))
-        anchor = np.maximum.accumulate(np.where((change != 0) | first, place, 0))
-        carried = np.where(change[anchor] != 0, change[anchor], self._sign[row])
-        self._sign[row[last]] = carried[last]
-        side[order] = np.where(
+        ticks, by = clean.ticks, clean.by
+        ltp, day_high, day_low = ticks.ltp, ticks.high, ticks.low
+        now = np.empty((len(ltp), 5), np.int64)
+        now[:, 0], now[:, 1], now[:, 2] = ltp, day_high, day_low
+        now[:, 3], now[:, 4] = ticks.depth[:, 0, 1], ticks.depth[:, 5, 1]
+        before = by.previous(now, self._last)
+        ltp_before, high_before, low_before, bid, ask = before.T
+        change = np.sign(ltp - ltp_before)
+        change[ltp_before == 0] = 0
+        carried = by.carried(change, self._sign)
+        side = np.where(
             (ask > 0) & (ltp >= ask), 1, np.where((bid > 0) & (ltp <= bid), -1, carried)
         )
+        higher = (high_before > 0) & (day_high > high_before)
+        lower = (day_low > 0) & (day_low < low_before)
+        if not (higher.any() or lower.any()):
+            return Trades(side, ltp, ltp)
+        sure = (ticks.flags & (Flag.GAP_BEFORE | Flag.VOLUME_UNCERTAIN)) == 0
+        sure &= ticks.length == FULL
+        high = np.where(sure & higher, np.maximum(day_high, ltp), ltp)
+        low = np.where(sure & lower, np.minimum(day_low, ltp), ltp)
+        return Trades(side, high, low)
 
-        sure = (ticks.flags[order] & (Flag.GAP_BEFORE | Flag.VOLUME_UNCERTAIN)) == 0
-        sure &= ticks.length[order] == FULL
-        day_high, day_low = ticks.high[order], ticks.low[order]
-        high_before = previous(day_high, self._day_high)
-        low_before = previous(day_low, self._day_low)
-        higher = sure & (high_before > 0) & (day_high > high_before)
-        lower = sure & (day_low > 0) & (day_low < low_before)
-        high[order] = np.where(higher, np.maximum(day_high, ltp), ltp)
-        low[order] = np.where(lower, np.minimum(day_low, ltp), ltp)
-        return side, high, low
-
-    def _fold(self, clean: Clean, run: I64, minute: I64, trades: tuple[I64, I64, I64]) -> None:
-        """Put trades into their bars; no closing lies between them."""
-        if not len(run):
+    def _take(self, clean: Clean, part: slice, minute: I64, trades: Trades) -> None:
+        """Ticks between two closings: marks, session totals, bars."""
+        flags, folds = clean.ticks.flags[part], clean.folds[part]
+        row, minute = clean.by.row[part], minute[part]
+        ltp, shares = clean.ticks.ltp[part], clean.increment[part]
+        if flags.any():
+            for bit, marks in (
+                (Flag.VOLUME_UNCERTAIN, self._uncertain),
+                (Flag.GAP_BEFORE, self._gapped),
+            ):
+                at = np.flatnonzero(flags & bit)
+                np.maximum.at(marks, (minute[at] & 1, row[at]), minute[at])
+        if not folds.any():
             return
-        ticks = clean.ticks
-        capacity = self.minute.shape[1]
-        key = (minute[run] & 1) * capacity + ticks.row[run]
-        order = np.argsort(key, kind="stable")
-        run, key = run[order], key[order]
-        starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
-        stops = np.append(starts[1:], len(run)) - 1
-        slot, row = np.divmod(key[starts], capacity)
-        side, high, low = (values[run] for values in trades)
-        ltp = ticks.ltp[run]
-        shares = clean.increment[run]
-        head = minute[run[starts]]
-        begun = self.minute[slot, row] != head
-        values = self.values[slot, :, row].T
-        values[:, begun] = 0
-        values[LOW, begun] = 1 << 62
-        values[OPEN, begun] = ltp[starts[begun]]
-        values[HIGH] = np.maximum(values[HIGH], np.maximum.reduceat(high, starts))
-        values[LOW] = np.minimum(values[LOW], np.minimum.reduceat(low, starts))
-        values[CLOSE] = ltp[stops]
-        values[VOLUME] += np.add.reduceat(shares, starts)
-        values[BUY] += np.add.reduceat(np.where(side > 0, shares, 0), starts)
-        values[SELL] += np.add.reduceat(np.where(side < 0, shares, 0), starts)
-        values[TURNOVER] += np.add.reduceat(ltp * shares, starts)
-        values[OI] = ticks.oi[run[stops]]
-        values[TICKS] += stops - starts + 1
-        values[LARGEST] = np.maximum(values[LARGEST], np.maximum.reduceat(shares, starts))
-        self.minute[slot, row] = head
-        self.values[slot, :, row] = values.T
-        np.add.at(self.bar_volume, ticks.row[run], shares)
+        keep = slice(None) if folds.all() else np.flatnonzero(folds)
+        row, ltp, shares = row[keep], ltp[keep], shares[keep]
+        self._count_session(row, clean.at_s[part][keep], ltp, shares, clean.by.unique)
+        late = (flags[keep] & Flag.LATE) != 0
+        if late.any():
+            keep = np.flatnonzero(folds)[~late]
+            row, ltp, shares = clean.by.row[part][keep], ltp[~late], shares[~late]
+        if len(row):
+            chosen = Trades(trades.side[part][keep], trades.high[part][keep],
+                            trades.low[part][keep])  # fmt: skip
+            self._fold(row, minute[keep], ltp, shares, chosen, clean.ticks.oi[part][keep],
+                       clean.by.unique)  # fmt: skip
 
-    def _count_session(self, clean: Clean, run: I64) -> None:
-        rows = clean.ticks.row[run]
-        days = (clean.at_s[run] + 19_800) // 86_400
-        turned = days > self.session_day[rows]
-        if turned.any():
-            np.maximum.at(self.session_day, rows, days)
-            for total in (self.session_volume, self.session_turnover, self.session_ticks):
-                total[rows[turned]] = 0
-        current = days == self.session_day[rows]
-        rows, run = rows[current], run[current]
-        shares = clean.increment[run]
-        np.add.at(self.session_volume, rows, shares)
-        np.add.at(self.session_turnover, rows, shares * clean.ticks.ltp[run])
-        np.add.at(self.session_ticks, rows, 1)
+    def _fold(self, row: I64, minute: I64, ltp: I64, shares: I64, trades: Trades, oi: I64,
+              unique: bool) -> None:  # fmt: skip
+        """Put trades into their bars; no closing lies between them."""
+        capacity = self.minute.shape[1]
+        key = (minute & 1) * capacity + row
+        bar = np.empty((len(row), len(FIELDS)), np.int64)
+        bar[:, OPEN] = bar[:, CLOSE] = ltp
+        bar[:, HIGH], bar[:, LOW] = trades.high, trades.low
+        bar[:, VOLUME] = bar[:, LARGEST] = shares
+        bar[:, BUY] = shares * (trades.side > 0)
+        bar[:, SELL] = shares * (trades.side < 0)
+        bar[:, TURNOVER] = ltp * shares
+        bar[:, OI], bar[:, TICKS], bar[:, FLAGS] = oi, 1, 0
+        if not unique:
+            order = np.argsort(key, kind="stable")
+            heads = np.flatnonzero(np.append(True, np.diff(key[order]) != 0))
+            bar = merge_runs(bar[order].T, heads).T
+            key, minute = key[order[heads]], minute[order[heads]]
+        np.add.at(self.bar_volume, row, shares)
+        minutes = self.minute.reshape(-1)
+        values = self.values.reshape(-1, len(FIELDS))
+        begun = minutes[key] == minute
+        if begun.all():
+            values[key] = merge(values[key].T, bar.T).T
+            return
+        bar[begun] = merge(values[key[begun]].T, bar[begun].T).T
+        values[key] = bar
+        minutes[key] = minute
+
+    def _count_session(self, row: I64, at_s: I64, ltp: I64, shares: I64, unique: bool) -> None:
+        days = (at_s + IST_OFFSET_S) // DAY_S
+        held = self.session_day[row]
+        if (days != held).any():
+            turned = days > held
+            np.maximum.at(self.session_day, row, days)
+            self.session[row[turned]] = 0
+            current = days == self.session_day[row]
+            row, ltp, shares = row[current], ltp[current], shares[current]
+        more = np.empty((len(row), 3), np.int64)
+        more[:, 0], more[:, 1], more[:, 2] = shares, shares * ltp, 1
+        if unique:
+            self.session[row] += more
+        else:
+            np.add.at(self.session, row, more)
 
     def _close(self, upto: int) -> Closing:
         done: list[ClosedBars] = []
@@ -243,7 +267,7 @@ class MinuteBars:
             rows = np.flatnonzero((held >= 0) & (held < upto))
             for start in np.unique(held[rows]).tolist():
                 of_minute = rows[held[rows] == start]
-                values = self.values[slot][:, of_minute].copy()
+                values = np.ascontiguousarray(self.values[slot][of_minute].T)
                 values[FLAGS] = np.where(
                     self._uncertain[slot, of_minute] == start, BarFlag.VOLUME_UNCERTAIN, 0
                 ) | np.where(self._gapped[slot, of_minute] == start, BarFlag.AFTER_GAP, 0)
@@ -254,34 +278,55 @@ class MinuteBars:
 
 
 class LongerBars:
-    """Bars of several minutes, built from closed minutes and anchored at the session's open."""
+    """Bars of several minutes, built from shorter closed ones, anchored at the session's open.
+
+    Attributes:
+        minutes: their length; a whole session is `calendar.DAY_MINUTES`.
+        start, end: i64 (rows,), the open bar's first minute (-1 for none) and the one after its
+            last; a bar never outlives its session.
+        values: i64 (len(FIELDS), rows).
+    """
 
     def __init__(self, minutes: int, rows: Rows) -> None:
         self.minutes = minutes
         self.start: I64 = np.full(rows.capacity, -1, np.int64)
+        self.end: I64 = np.full(rows.capacity, -1, np.int64)
         self.values: I64 = np.zeros((len(FIELDS), rows.capacity), np.int64)
 
-    def fold(self, bars: ClosedBars, anchor: I64) -> None:
-        """Take closed minutes, after `close(bars.start)`; `anchor`: their rows' open minutes."""
+    def fold(self, bars: ClosedBars, opened: I64, closes: I64) -> None:
+        """Take closed bars, after `close(bars.start)`.
+
+        Args:
+            opened, closes: i64 (n,), first minute of each row's session, and the one after its
+                last; 0 where it has none.
+        """
         rows = bars.rows
         fresh = self.start[rows] < 0
-        self.values[:, rows] = np.where(
-            fresh, bars.values, merge(self.values[:, rows], bars.values)
-        )
-        self.start[rows] = bars.start - (bars.start - anchor) % self.minutes
+        if fresh.all():
+            self.values[:, rows] = bars.values
+        elif not fresh.any():
+            self.values[:, rows] = merge(self.values[:, rows], bars.values)
+        else:
+            self.values[:, rows] = np.where(
+                fresh, bars.values, merge(self.values[:, rows], bars.values)
+            )
+        start = bars.start - (bars.start - opened) % self.minutes
+        end = start + self.minutes
+        self.start[rows] = start
+        self.end[rows] = np.where(closes > start, np.minimum(end, closes), end)
 
     def close(self, upto: int) -> Iterator[ClosedBars]:
         """Yield bars that end at or before minute `upto`."""
-        done = np.flatnonzero((self.start >= 0) & (self.start + self.minutes <= upto))
+        done = np.flatnonzero((self.start >= 0) & (self.end <= upto))
         starts = self.start[done]
         for start in np.unique(starts).tolist():
             rows = done[starts == start]
-            yield ClosedBars(start, rows, self.values[:, rows].copy())
+            yield ClosedBars(start, rows, self.values[:, rows])
         self.start[done] = -1
 
 
 def merge(earlier: I64, later: I64) -> I64:
-    """Two adjacent bars (or columns of bars) as one."""
+    """Two adjacent bars (or columns of bars) as one: i64 (fields, ...)."""
     out = earlier + later
     out[OPEN] = earlier[OPEN]
     out[HIGH] = np.maximum(earlier[HIGH], later[HIGH])
@@ -293,30 +338,49 @@ def merge(earlier: I64, later: I64) -> I64:
     return out
 
 
+def merge_runs(values: I64, heads: I64) -> I64:
+    """Adjacent bars i64 (fields, n), merged from each of `heads` up to the next."""
+    tails = np.append(heads[1:], values.shape[1]) - 1
+    out = np.add.reduceat(values, heads, axis=1)
+    out[OPEN], out[CLOSE], out[OI] = values[OPEN, heads], values[CLOSE, tails], values[OI, tails]
+    out[HIGH] = np.maximum.reduceat(values[HIGH], heads)
+    out[LOW] = np.minimum.reduceat(values[LOW], heads)
+    out[FLAGS] = np.bitwise_or.reduceat(values[FLAGS], heads)
+    out[LARGEST] = np.maximum.reduceat(values[LARGEST], heads)
+    return out
+
+
 class History:
-    """The newest bars of every row in a ring of fixed size.
+    """The newest bars of every row in a ring of fixed size, values as the wire's 32 bits.
 
     Attributes:
         count: i64 (rows,), bars ever appended; the newest lies at (count - 1) % depth.
         newest: i64 (rows,), first minute of the newest bar; -1 before any.
-        start: i64 (rows, depth), first minutes.
-        values: i64 (len(FIELDS), rows, depth).
     """
 
-    def __init__(self, rows: Rows, depth: int = 128) -> None:
+    def __init__(self, rows: Rows, depth: int) -> None:
         self.depth = depth
         self.count: I64 = np.zeros(rows.capacity, np.int64)
         self.newest: I64 = np.full(rows.capacity, -1, np.int64)
-        self.start: I64 = np.zeros((rows.capacity, depth), np.int64)
-        self.values: I64 = np.zeros((len(FIELDS), rows.capacity, depth), np.int64)
+        self._start: I32 = np.zeros((depth, rows.capacity), np.int32)
+        self._values = np.zeros((depth, len(FIELDS), rows.capacity), np.uint32)
+        self._turnover: I64 = np.zeros((depth, rows.capacity), np.int64)
 
     def append(self, bars: ClosedBars) -> None:
         """Add one bar to each of the rows."""
-        at = self.count[bars.rows] % self.depth
-        self.start[bars.rows, at] = bars.start
-        self.values[:, bars.rows, at] = bars.values
-        self.newest[bars.rows] = bars.start
-        self.count[bars.rows] += 1
+        rows = bars.rows
+        at = self.count[rows] % self.depth
+        if len(rows) and (at == at[0]).all():
+            slot = int(at[0])
+            self._values[slot][:, rows] = bars.values
+            self._turnover[slot, rows] = bars.values[TURNOVER]
+            self._start[slot, rows] = bars.start
+        else:
+            self._values[at, :, rows] = bars.values.T
+            self._turnover[at, rows] = bars.values[TURNOVER]
+            self._start[at, rows] = bars.start
+        self.newest[rows] = bars.start
+        self.count[rows] += 1
 
     def replace(self, row: int, starts: I64, values: I64) -> None:
         """Give one row other bars, oldest first: i64 (k,) and (fields, k)."""
@@ -324,17 +388,29 @@ class History:
         self.newest[row] = starts[-1] if len(starts) else -1
         kept = slice(max(len(starts) - self.depth, 0), None)
         at = np.arange(len(starts))[kept] % self.depth
-        self.start[row, at] = starts[kept]
-        self.values[:, row, at] = values[:, kept]
+        self._start[at, row] = starts[kept]
+        self._values[at, :, row] = values[:, kept].T
+        self._turnover[at, row] = values[TURNOVER, kept]
 
     def window(self, field: int, rows: I64 | I32, n: int) -> I64:
         """The newest n values, oldest first: i64 (len(rows), n); needs count >= n."""
-        at = (self.count[rows][:, None] - n + np.arange(n)) % self.depth
-        found: I64 = self.values[field][np.asarray(rows)[:, None], at]
+        at = (self.count[rows] - n + np.arange(n)[:, None]) % self.depth
+        if field == TURNOVER:
+            turnover: I64 = self._turnover[at, rows].T
+            return turnover
+        found: I64 = self._values[at, field, rows].astype(np.int64).T
+        return found
+
+    def starts(self, rows: I64, n: int) -> I64:
+        """First minutes of the newest n bars, oldest first: i64 (len(rows), n)."""
+        at = (self.count[rows] - n + np.arange(n)[:, None]) % self.depth
+        found: I64 = self._start[at, rows].astype(np.int64).T
         return found
 
     def last(self, row: int, n: int) -> tuple[I64, I64]:
         """Up to n newest bars of one row, oldest first: starts (k,), values (fields, k)."""
         k = min(n, int(self.count[row]), self.depth)
         at = (int(self.count[row]) - k + np.arange(k)) % self.depth
-        return self.start[row, at], self.values[:, row, at]
+        values = self._values[at, :, row].astype(np.int64).T
+        values[TURNOVER] = self._turnover[at, row]
+        return self._start[at, row].astype(np.int64), values

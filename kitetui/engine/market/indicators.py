@@ -1,121 +1,236 @@
-"""Indicators over rows, advanced on bar close only. Undefined is NaN inside, never 0 or 50."""
+"""Indicators over rows, advanced on bar close only. Undefined is NaN, never 0 or 50.
+
+Recursive ones match TA-Lib 0.8 to the last digits: seeded with the mean of their first values
+(Wilder, New Concepts in Technical Trading Systems, 1978; EMA seeded by its simple mean).
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
-from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.feed.batch import F64, I64, Bool
 
-MAD_SCALE = 1.4826
-"""Makes the median absolute deviation of a normal sample estimate its standard deviation."""
+EMA_SPANS = (5, 9, 20, 50)
+WILDER = 14
+WARM_BARS = 250
+"""Bars after which Wilder's smoothing no longer remembers where it began (2e-7 RSI points)."""
+NOTHING = 1e-14
+"""Below this, TA-Lib takes a smoothed sum as zero."""
+
+NAMES = ("ema5", "ema9", "ema20", "ema50", "rsi14", "atr14", "atr14_before", "adx14", "plus_di14",
+         "minus_di14", "vwap", "vwap_sd")  # fmt: skip
+"""Prices in rupees, ADX, DI and RSI from 0 to 100. `atr14_before` is the ATR as it stood before
+the newest bar, so that a rule about that bar does not measure it with itself."""
+EMA5, EMA9, EMA20, EMA50, RSI, ATR, ATR_BEFORE, ADX, PLUS_DI, MINUS_DI, VWAP, VWAP_SD = range(12)
+
+_STATE = 19
+(_EMA, _CLOSES, _CLOSE, _HIGH, _LOW, _GAIN, _LOSS, _ATR, _PLUS, _MINUS, _RANGE, _ADX, _SPENT,
+ _SHARES, _SQUARES) = (0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)  # fmt: skip
+_ATR_BEFORE = 18
 
 
-class WilderAtr:
-    """Average true range (Wilder, 1978), seeded as TA-Lib does: mean of the first n ranges.
+class Closed(msgspec.Struct):
+    """One bar of each of n rows: f64 (n,), rupees and shares; `day`: i64 (n,) or one for all.
 
-    Attributes:
-        value: f64 (rows,), rupees; NaN before n + 1 bars.
-        before: the value as it stood before the newest bar.
+    `day` is any number that tells sessions apart: VWAP begins anew when it changes.
     """
 
-    def __init__(self, capacity: int, n: int = 14) -> None:
-        self.n = n
-        self.value: F64 = np.full(capacity, np.nan)
-        self.before: F64 = np.full(capacity, np.nan)
-        self._close: F64 = np.full(capacity, np.nan)
-        self._sum: F64 = np.zeros(capacity)
-        self._seen: I64 = np.zeros(capacity, np.int64)
+    high: F64
+    low: F64
+    close: F64
+    volume: F64
+    day: I64
 
-    def relearn(self, row: int, high: F64, low: F64, close: F64) -> None:
-        """Start one row anew from its bars, oldest first; the same steps as `advance`."""
-        value = before = last = math.nan
-        total, seen = 0.0, 0
-        for h, low_, c in zip(high.tolist(), low.tolist(), close.tolist(), strict=True):
-            before = value
-            if not math.isnan(last):
-                true_range = max(h, last) - min(low_, last)
-                seen += 1
-                if seen <= self.n:
-                    total += true_range
-                    value = total / self.n if seen == self.n else math.nan
-                else:
-                    value = ((self.n - 1) * value + true_range) / self.n
-            last = c
-        self.value[row], self.before[row], self._close[row] = value, before, last
-        self._sum[row], self._seen[row] = total, seen
 
-    def advance(self, rows: I64, high: F64, low: F64, close: F64) -> None:
+class Indicators:
+    """EMA 5/9/20/50, RSI, ATR and ADX 14, session VWAP with its deviation; for all rows.
+
+    Attributes:
+        bars: i64 (rows,), bars ever taken.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.bars: I64 = np.zeros(capacity, np.int64)
+        self._day: I64 = np.full(capacity, -1, np.int64)
+        self._state: F64 = np.zeros((_STATE, capacity))
+
+    def advance(self, rows: I64 | slice, closed: Closed) -> None:
         """Commit one closed bar of each row."""
-        last = self._close[rows]
-        known = ~np.isnan(last)
-        true_range = np.where(known, np.fmax(high, last) - np.fmin(low, last), np.nan)
-        self.before[rows] = self.value[rows]
-        self._close[rows] = close
-        seen = self._seen[rows] + known
-        self._seen[rows] = seen
-        seeding = known & (seen <= self.n)
-        self._sum[rows] += np.where(seeding, true_range, 0.0)
-        seeded = seen == self.n
-        smoothed = ((self.n - 1) * self.value[rows] + true_range) / self.n
-        value = np.where(seen > self.n, smoothed, np.nan)
-        self.value[rows] = np.where(seeded, self._sum[rows] / self.n, value)
+        bars = self.bars[rows] + 1
+        self._state[:, rows] = _step(self._state[:, rows], bars, self._day[rows], closed)
+        self.bars[rows] = bars
+        self._day[rows] = closed.day
+
+    def peek(self, rows: I64, forming: Closed) -> F64:
+        """The values as if the forming bars closed now; commits nothing: f64 (len(NAMES), n)."""
+        bars = self.bars[rows] + 1
+        return _values(_step(self._state[:, rows], bars, self._day[rows], forming), bars)
+
+    def values(self, rows: I64 | slice) -> F64:
+        """The committed values: f64 (len(NAMES), n), NaN where undefined."""
+        return _values(self._state[:, rows], self.bars[rows])
+
+    def value(self, name: int, rows: I64) -> F64:
+        """One committed value: f64 (n,)."""
+        return _value(name, self._state[:, rows], self.bars[rows])
+
+    def warm(self, rows: I64) -> Bool:
+        """Whether Wilder's smoothing has settled: bool (n,)."""
+        return self.bars[rows] >= WARM_BARS
+
+    def put(self, row: int, learned: Learned) -> None:
+        """Give one row the state that `learn` made."""
+        self._state[:, row] = learned.state
+        self.bars[row] = learned.bars
+        self._day[row] = learned.day
 
 
-def trailing_mean_ratio(volume: I64) -> F64:
-    """Newest volume over the mean of the ones before it: (n, k+1) -> f64 (n,).
+class Learned(msgspec.Struct):
+    """The state that a sequence of bars leads to."""
 
-    NaN where the mean is 0.
-    """
-    mean = volume[:, :-1].mean(axis=1)
+    state: F64
+    bars: int
+    day: int
+
+
+def learn(sequences: Sequence[Closed]) -> list[Learned]:
+    """What bars lead to, oldest first, each `Closed` being one row's sequence: the same steps as
+    `advance`, for all sequences at once."""
+    n = len(sequences)
+    lengths = np.array([len(s.close) for s in sequences], np.int64)
+    longest = int(lengths.max(initial=0))
+    order = np.argsort(-lengths, kind="stable")
+    padded = np.zeros((5, longest, n))
+    for place, at in enumerate(order.tolist()):
+        s = sequences[at]
+        padded[:, longest - lengths[at] :, place] = s.high, s.low, s.close, s.volume, s.day
+    state: F64 = np.zeros((_STATE, n))
+    bars: I64 = np.zeros(n, np.int64)
+    day: I64 = np.full(n, -1, np.int64)
+    begun = np.searchsorted(-lengths[order], -np.arange(longest, 0, -1), side="right")
+    for step in range(longest):
+        k = int(begun[step])
+        high, low, close, volume, days = padded[:, step, :k]
+        closed = Closed(high, low, close, volume, days.astype(np.int64))
+        bars[:k] += 1
+        state[:, :k] = _step(state[:, :k], bars[:k], day[:k], closed)
+        day[:k] = closed.day
+    out: list[Learned | None] = [None] * n
+    for place, at in enumerate(order.tolist()):
+        out[at] = Learned(state[:, place].copy(), int(bars[place]), int(day[place]))
+    return [learned for learned in out if learned is not None]
+
+
+def _step(s: F64, bars: I64, day: I64, closed: Closed) -> F64:
+    """State after one more bar; `bars` counts it: f64 (_STATE, n)."""
+    high, low, close, volume = closed.high, closed.low, closed.close, closed.volume
+    out = np.empty_like(s)
+    first = bars == 1
+    out[_CLOSE], out[_HIGH], out[_LOW] = close, high, low
+    np.add(s[_CLOSES], close, out=out[_CLOSES])
+    for at, span in enumerate(EMA_SPANS):
+        held = s[_EMA + at]
+        moved = held + 2.0 / (span + 1) * (close - held)
+        seeded = out[_CLOSES] / span
+        out[_EMA + at] = np.where(bars > span, moved, seeded)
+
+    change = close - s[_CLOSE]
+    change[first] = 0.0
+    _smooth(s, out, _GAIN, np.maximum(change, 0.0), bars)
+    _smooth(s, out, _LOSS, np.maximum(-change, 0.0), bars)
+    true_range = np.maximum(high, s[_CLOSE]) - np.minimum(low, s[_CLOSE])
+    true_range[first] = 0.0
+    out[_ATR_BEFORE] = s[_ATR]
+    _smooth(s, out, _ATR, true_range, bars)
+
+    up, down = high - s[_HIGH], s[_LOW] - low
+    later = ~first
+    plus = np.where(later & (up > 0) & (up > down), up, 0.0)
+    minus = np.where(later & (down > 0) & (down > up), down, 0.0)
+    _decay(s, out, _PLUS, plus, bars)
+    _decay(s, out, _MINUS, minus, bars)
+    _decay(s, out, _RANGE, true_range, bars)
+    dx = _dx(out)
+    told = np.isfinite(dx) & (bars > WILDER)
+    dx[~told] = 0.0
+    held = s[_ADX]
+    seeding = held + dx
+    seeding[bars == 2 * WILDER] /= WILDER
+    moved = np.where(told, ((WILDER - 1) * held + dx) / WILDER, held)
+    out[_ADX] = np.where(bars <= 2 * WILDER, seeding, moved)
+
+    same = closed.day == day
+    typical = (high + low + close) / 3.0
+    spent = typical * volume
+    out[_SPENT] = s[_SPENT] * same + spent
+    out[_SHARES] = s[_SHARES] * same + volume
+    out[_SQUARES] = s[_SQUARES] * same + spent * typical
+    return out
+
+
+def _smooth(s: F64, out: F64, at: int, x: F64, bars: I64) -> None:
+    """Wilder's average of x from the second bar on: a sum up to the 14th value, then smoothed."""
+    held = s[at]
+    seeding = held + x
+    seeding[bars == WILDER + 1] /= WILDER
+    out[at] = np.where(bars > WILDER + 1, ((WILDER - 1) * held + x) / WILDER, seeding)
+
+
+def _decay(s: F64, out: F64, at: int, x: F64, bars: I64) -> None:
+    """Wilder's running sum of x: plain for the first 13 values, then losing a 14th of itself."""
+    held = s[at]
+    out[at] = np.where(bars > WILDER, held - held / WILDER, held) + x
+
+
+def _dx(s: F64) -> F64:
+    """Directional index, NaN without movement."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(mean > 0, volume[:, -1] / mean, np.nan)
+        moving = s[_RANGE] > NOTHING
+        plus = np.where(moving, 100.0 * (s[_PLUS] / s[_RANGE]), np.nan)
+        minus = np.where(moving, 100.0 * (s[_MINUS] / s[_RANGE]), np.nan)
+        total = plus + minus
+        return np.where(total > NOTHING, 100.0 * (np.abs(minus - plus) / total), np.nan)
 
 
-def robust_z(volume: I64) -> F64:
-    """Robust z of the newest log volume against the ones before it: (n, k+1) -> f64 (n,).
+def _values(s: F64, bars: I64) -> F64:
+    return np.stack([_value(name, s, bars) for name in range(len(NAMES))])
 
-    (log1p V - median) / (1.4826 MAD); NaN where the deviation is 0.
-    """
-    logs = np.log1p(volume.astype(np.float64))
-    past = logs[:, :-1]
-    middle = np.median(past, axis=1)
-    mad = np.median(np.abs(past - middle[:, None]), axis=1)
+
+def _value(name: int, s: F64, bars: I64) -> F64:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(mad > 0, (logs[:, -1] - middle) / (MAD_SCALE * mad), np.nan)
+        if name <= EMA50:
+            return np.where(bars >= EMA_SPANS[name], s[_EMA + name], np.nan)
+        if name == RSI:
+            total = s[_GAIN] + s[_LOSS]
+            defined = (bars > WILDER) & (total > NOTHING)
+            return np.where(defined, 100.0 * (s[_GAIN] / total), np.nan)
+        if name == ATR:
+            return np.where(bars > WILDER, s[_ATR], np.nan)
+        if name == ATR_BEFORE:
+            return np.where(bars > WILDER + 1, s[_ATR_BEFORE], np.nan)
+        if name == ADX:
+            return np.where((bars >= 2 * WILDER) & (s[_RANGE] > NOTHING), s[_ADX], np.nan)
+        if name in (PLUS_DI, MINUS_DI):
+            part = s[_PLUS if name == PLUS_DI else _MINUS]
+            defined = (bars > WILDER) & (s[_RANGE] > NOTHING)
+            return np.where(defined, 100.0 * (part / s[_RANGE]), np.nan)
+        shares = s[_SHARES]
+        vwap = np.where(shares > 0, s[_SPENT] / shares, np.nan)
+        if name == VWAP:
+            return vwap
+        deviation: F64 = np.sqrt(np.maximum(s[_SQUARES] / shares - vwap * vwap, 0.0))
+        return deviation
 
 
-def close_location(high: F64, low: F64, close: F64) -> F64:
-    """Where the close lies in its bar, -1 at the low, 1 at the high, 0 for a flat bar."""
-    height = high - low
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(height > 0, (2 * close - high - low) / height, 0.0)
+def realised_volatility(close: F64, bars_a_year: float) -> F64:
+    """Annualised standard deviation of log returns about zero: (n, k+1) closes -> f64 (n,).
 
-
-class MinuteOfDayVolume:
-    """Mean volume of the same bar of the day over past sessions.
-
-    Attributes:
-        slots: bars a day that are kept, counted from the row's open.
+    sqrt(mean(r^2) x bars a year); NaN where a price is 0.
     """
-
-    def __init__(self, capacity: int, slots: int) -> None:
-        self.slots = slots
-        self._sum: I64 = np.zeros((capacity, slots), np.int64)
-        self._sessions = np.zeros((capacity, slots), np.uint8)
-
-    def learn(self, row: int, slots: I64, volumes: I64) -> None:
-        """Add past bars of one row; each (session, slot) once."""
-        inside = (slots >= 0) & (slots < self.slots)
-        np.add.at(self._sum[row], slots[inside], volumes[inside])
-        np.add.at(self._sessions[row], slots[inside], 1)
-
-    def usual(self, rows: I64, slots: I64, min_sessions: int = 5) -> F64:
-        """Mean volume at a slot, NaN where fewer than `min_sessions` are known: f64 (n,)."""
-        inside = (slots >= 0) & (slots < self.slots)
-        at = np.where(inside, slots, 0)
-        sessions = self._sessions[rows, at].astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = self._sum[rows, at] / sessions
-        return np.where(inside & (sessions >= min_sessions), mean, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = np.diff(np.log(close), axis=1)
+        found = np.sqrt(np.mean(returns * returns, axis=1) * bars_a_year)
+    return np.where(np.isfinite(found), found, np.nan)

@@ -225,6 +225,7 @@ class Rows:
     Attributes:
         count: rows in use, at most `capacity`.
         token, divisor, hours: i64/i64/i32 (capacity,).
+        tick: i64 (capacity,), raw price step; 0 where the table has none.
         divisors: price divisor of each segment.
         instruments: what the table says of each row.
     """
@@ -235,6 +236,7 @@ class Rows:
         self.token: I64 = np.zeros(capacity, np.int64)
         self.divisor: I64 = np.full(capacity, DEFAULT_DIVISOR, np.int64)
         self.hours: I32 = np.zeros(capacity, np.int32)
+        self.tick: I64 = np.zeros(capacity, np.int64)
         self.instruments: list[Instrument] = []
         self.divisors = divisors
         self._sorted: I64 = np.zeros(0, np.int64)
@@ -257,6 +259,7 @@ class Rows:
                 self.unknown_segments.add(segment)
             self.token[self.count] = instrument.token
             self.divisor[self.count] = self.divisors.get(segment, DEFAULT_DIVISOR)
+            self.tick[self.count] = round(instrument.tick_size * self.divisor[self.count])
             self.hours[self.count] = SEGMENTS.index(instrument.hours)
             self.instruments.append(instrument)
             self.count += 1

@@ -5,18 +5,15 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from kitetui.engine.calendar import SEGMENTS, Calendar, ist_day
-from kitetui.engine.feed.batch import FULL, I64, QUOTE, U16, Bool, Flag, TickBatch
+from kitetui.config import NormaliseSettings
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, SEGMENTS, Calendar, ist_day
+from kitetui.engine.feed.batch import FULL, I32, I64, QUOTE, Bool, Flag, TickBatch
+from kitetui.engine.market.by_row import ByRow
 from kitetui.engine.market.instruments import Rows
+from kitetui.engine.market.quarantine import NEVER, Quarantine, TickCounts
 
-IST_OFFSET_S = 19_800
-DAY_S = 86_400
 NS = 1_000_000_000
-_NEVER = -(1 << 62)
-_AHEAD_S = 900
-"""A packet this far ahead of session time is believed only when others confirm it."""
-_CONFIRMATIONS = 3
-_CONFIRM_WITHIN_S = 60
+_HOURS_KEPT = 16
 _TRADE_AHEAD_S = 60
 """A trade cannot be later than its packet; the exchange's two clocks differ by seconds."""
 
@@ -33,38 +30,44 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Clean(msgspec.Struct):
-    """A batch with what normalisation found out, in arrival order.
+    """Ticks that can be used, with what normalisation found out, in arrival order.
 
     Attributes:
+        by: the ticks against the state of their rows.
         at_s: i64 (n,), the second each tick belongs to.
-        exch_s: i64 (n,), the exchange second that moves the watermark; `_NEVER` moves nothing.
+        exch_s: i64 (n,), the exchange second that moves the watermark; `NEVER` moves nothing.
         increment: i64 (n,), volume since the row's last tick.
         folds: bool (n,), whether the tick is a trade (or an index value) to put into a bar.
-        gaps: silences that ended in this batch.
+        gaps: silences that ended in this run.
+        run: all ticks that arrived, refused ones included; kept: the places of the usable ones
+            among them, None where all are usable.
     """
 
     ticks: TickBatch
+    by: ByRow
     at_s: I64
     exch_s: I64
     increment: I64
     folds: Bool
     gaps: list[Gap]
+    run: TickBatch
+    kept: I64 | None = None
+
+    def whole(self) -> Run:
+        """The run as it arrived, refused ticks at their places."""
+        if self.kept is None:
+            return Run(self.ticks, self.increment)
+        self.run.flags[self.kept] = self.ticks.flags
+        increment = np.zeros(len(self.run), np.int64)
+        increment[self.kept] = self.increment
+        return Run(self.run, increment)
 
 
-class TickCounts(msgspec.Struct):
-    """Ticks by what became of them; the others were used."""
+class Run(msgspec.Struct):
+    """A run of ticks as sinks take it: with rows, flags and volume increments."""
 
-    received: int = 0
-    duplicates: int = 0
-    late: int = 0
-    rejected: int = 0
-    reasons: dict[str, int] = msgspec.field(default_factory=dict)
-
-    def reject(self, reason: str, count: int) -> None:
-        """Count ticks kept out of every derivation."""
-        if count:
-            self.rejected += count
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
+    ticks: TickBatch
+    increment: I64
 
 
 class Normaliser:
@@ -78,16 +81,15 @@ class Normaliser:
         out_of_session_volume: i64 (rows,).
     """
 
-    def __init__(self, rows: Rows, calendar: Calendar, gap_after_s: float) -> None:
+    def __init__(self, rows: Rows, calendar: Calendar, gap_after_s: float,
+                 settings: NormaliseSettings) -> None:  # fmt: skip
         capacity = rows.capacity
         self._rows = rows
         self._calendar = calendar
         self._gap_after_s = int(gap_after_s)
         self.counts = TickCounts()
+        self.quarantine = Quarantine(rows, settings, self.counts)
         self.newest_s = 0
-        self._timed_s = 0
-        self._doubted: list[int] = []
-        self._unbased: Bool = np.zeros(capacity, np.bool_)
         self.session_ns = 0
         self.gap_count = 0
         self.epoch_day: I64 = np.full(capacity, -1, np.int64)
@@ -96,94 +98,90 @@ class Normaliser:
         self.out_of_session_volume: I64 = np.zeros(capacity, np.int64)
         self.last_exch_s: I64 = np.zeros(capacity, np.int64)
         self.last_seen_s: I64 = np.zeros(capacity, np.int64)
+        self._unbased: Bool = np.zeros(capacity, np.bool_)
         self._packets = np.zeros((capacity, 23), np.uint64)
         self._gap_seen: I64 = np.zeros(capacity, np.int64)
         self._first_of_day: dict[int, int] = {}
-        self._hours_day = -1
-        self._open_s: I64 = np.zeros(len(SEGMENTS), np.int64)
-        self._close_s: I64 = np.zeros(len(SEGMENTS), np.int64)
+        self._hours_of: dict[int, I64] = {}
+        self._stamp: I32 = np.zeros(capacity, np.int32)
 
     def connection_live(self, first_row: int, rows: int) -> None:
         """A connection came up: each of its rows gets the server's cached tick first."""
         self._gap_seen[first_row : first_row + rows] = -1
 
-    def apply(self, ticks: TickBatch) -> Clean:
+    def apply(self, run: TickBatch) -> Clean:
         """Normalise one run of ticks; sets their rows and flags."""
-        n = len(ticks)
-        self.counts.received += n
-        ticks.row = self._rows.admit(ticks.token)
-        timed_before = self._timed_s
-        bad = self._quarantine(ticks)
-        stamp, exch_s = self._times(ticks, bad, timed_before)
+        self.counts.received += len(run)
+        run.row = self._rows.admit(run.token)
+        timed_before = self.quarantine.timed_s
+        bad = self.quarantine.look(run, self.session_ns // NS)
+        kept = np.flatnonzero(~bad) if bad is not None else None
+        ticks = run if kept is None else run.take(kept)
+        stamp, exch_s = self._times(ticks, timed_before)
+        stale = self._stale(ticks, stamp)
+        if stale is not None:
+            run.flags[stale if kept is None else kept[stale]] |= Flag.STALE
+            fresh = np.flatnonzero(~stale)
+            kept = fresh if kept is None else kept[fresh]
+            ticks, stamp, exch_s = ticks.take(fresh), stamp[fresh], exch_s[fresh]
         gaps, gap_index = self._gaps(exch_s)
-        increment = np.zeros(n, np.int64)
-        valid = np.flatnonzero(~bad)
-        order = valid[np.argsort(ticks.row[valid], kind="stable")]
-        if len(order):
-            self._walk_rows(ticks, order, gap_index, stamp, increment)
-        folds, at_s = self._destination(ticks, stamp, exch_s, increment, bad)
-        if len(exch_s):
+        by = ByRow(ticks.row, self._stamp)
+        self._compare(ticks, by, gap_index)
+        increment = self._volumes(ticks, by, stamp)
+        clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), gaps, run, kept)
+        if len(ticks):
+            self._destination(clean, stamp)
             self.newest_s = max(self.newest_s, int(exch_s.max()))
-        return Clean(ticks, at_s, exch_s, increment, folds, gaps)
+        return clean
 
-    def _quarantine(self, ticks: TickBatch) -> Bool:
-        unknown: Bool = ticks.row < 0
-        zero = (ticks.ltp == 0) & ~unknown
-        ahead = self._ahead(ticks.exch_s, unknown | zero)
-        self.counts.reject("no_row_left", int(unknown.sum()))
-        self.counts.reject("zero_price", int(zero.sum()))
-        self.counts.reject("time_ahead", int(ahead.sum()))
-        bad: Bool = unknown | zero | ahead
-        ticks.flags[bad] |= Flag.REJECTED
-        return bad
-
-    def _ahead(self, exch_s: I64, bad: Bool) -> Bool:
-        """Packets whose time nobody confirms: one wrong clock must not close every bar.
-
-        After a long silence the first packets are ahead too: the third that agrees is believed.
-        """
-        out = np.zeros(len(exch_s), np.bool_)
-        known = max(self._timed_s, self.session_ns // NS if self._timed_s else 0)
-        timed = (exch_s > 0) & ~bad
-        if not timed.any():
-            return out
-        if known and int(exch_s[timed].max()) <= known + _AHEAD_S:
-            self._timed_s = max(self._timed_s, int(exch_s[timed].max()))
-            self._doubted.clear()
-            return out
-        for at in np.flatnonzero(timed).tolist():
-            second = int(exch_s[at])
-            if known and second > known + _AHEAD_S:
-                self._doubted = [
-                    d for d in self._doubted if abs(d - second) <= _CONFIRM_WITHIN_S
-                ] + [second]
-                if len(self._doubted) < _CONFIRMATIONS:
-                    out[at] = True
-                    continue
-            self._doubted.clear()
-            known = max(known, second)
-            self._timed_s = max(self._timed_s, second)
-        return out
-
-    def _times(self, ticks: TickBatch, bad: Bool, timed_before: int) -> tuple[I64, I64]:
+    def _times(self, ticks: TickBatch, timed_before: int) -> tuple[I64, I64]:
         """Each tick's own second, and the second that moves the watermark (or never)."""
-        timed = (ticks.exch_s > 0) & ~bad
-        exch_s = np.where(timed, ticks.exch_s, _NEVER)
+        timed = ticks.exch_s > 0
         if timed.all():
-            return ticks.exch_s, exch_s
-        known = max(timed_before, self.session_ns // NS if timed_before else 0) or _NEVER
+            return ticks.exch_s, ticks.exch_s
+        exch_s = np.where(timed, ticks.exch_s, NEVER)
+        known = max(timed_before, self.session_ns // NS if timed_before else 0) or NEVER
         running = np.maximum(np.maximum.accumulate(exch_s), known)
         ours = ticks.recv_ns // NS
         untimed = ~timed & (running < 0)
         stamp = np.where(timed, ticks.exch_s, np.where(untimed, ours, running))
-        return stamp, np.where(untimed & ~bad, ours, exch_s)
+        return stamp, np.where(untimed, ours, exch_s)
 
-    def _gaps(self, exch_s: I64) -> tuple[list[Gap], I64]:
-        """Silences that end here, and for each tick how many silences lie before it."""
+    def _stale(self, ticks: TickBatch, stamp: I64) -> Bool | None:
+        """Ticks of a date before their row's own, or None where there is none."""
+        if not len(stamp):
+            return None
+        row = ticks.row
+        days = (stamp + IST_OFFSET_S) // DAY_S
+        if int(days.min()) >= int(self.epoch_day[row].max()) and days[0] == days.max():
+            return None  # no row is ahead of any tick, and no date follows a later one
+        newest: dict[int, int] = {}
+        held = self.epoch_day[row].tolist()
+        out = np.zeros(len(days), np.bool_)
+        for at, (r, day) in enumerate(zip(row.tolist(), days.tolist(), strict=True)):
+            newest[r] = max(newest.get(r, held[at]), day)
+            out[at] = day < newest[r]
+        if not out.any():
+            return None
+        # A repetition of the last packet is a duplicate first, whatever its date.
+        same = (ticks.packets.view(np.uint64) == self._packets[row]).all(axis=1) & out
+        self.counts.duplicates += int(same.sum())
+        self.counts.late += int((out & ~same).sum())
+        ticks.flags[same] |= Flag.DUPLICATE
+        return out
+
+    def _gaps(self, exch_s: I64) -> tuple[list[Gap], I64 | None]:
+        """Silences that end here, and for each tick how many silences lie before it.
+
+        None stands for the same number at every tick: `gap_count`.
+        """
+        newest_s = self.newest_s or NEVER
+        if not len(exch_s) or (self.newest_s and int(exch_s.max()) - newest_s <= self._gap_after_s):
+            return [], None
         before = np.empty_like(exch_s)
-        before[0:1] = self.newest_s or _NEVER
+        before[0] = newest_s
         np.maximum.accumulate(exch_s[:-1], out=before[1:])
-        np.maximum(before, self.newest_s or _NEVER, out=before)
+        np.maximum(before, newest_s, out=before)
         found: list[Gap] = []
         index = np.full(len(exch_s), self.gap_count, np.int64)
         for at in np.flatnonzero((exch_s - before > self._gap_after_s) & (before > 0)):
@@ -201,180 +199,183 @@ class Normaliser:
         start, end = max(from_s, session.open_s), min(to_s, session.close_s)
         return Gap(start, end) if end > start else None
 
-    def _walk_rows(
-        self, ticks: TickBatch, order: I64, gap_index: I64, stamp: I64, increment: I64
-    ) -> None:
-        """Everything that compares a tick with its row's previous one; `order` sorts by row."""
-        row = ticks.row[order].astype(np.int64)
-        first = np.empty(len(row), np.bool_)
-        first[0] = True
-        np.not_equal(row[1:], row[:-1], out=first[1:])
-        last = np.append(first[1:], True)
-        flags = ticks.flags[order]
+    def _compare(self, ticks: TickBatch, by: ByRow, gap_index: I64 | None) -> None:
+        """Duplicates, and silences since the row's last packet."""
+        packets = np.ascontiguousarray(ticks.packets).view(np.uint64)
+        same = (packets == by.previous(packets, self._packets)).all(axis=1)
+        duplicates = int(same.sum())
+        if duplicates:
+            ticks.flags[same] |= Flag.DUPLICATE
+            self.counts.duplicates += duplicates
+        gaps = np.full(len(by.row), self.gap_count) if gap_index is None else gap_index
+        seen = by.previous(gaps, self._gap_seen)
+        missed = seen < gaps
+        if missed.any():
+            ticks.flags[missed] |= Flag.GAP_BEFORE
+            ticks.flags[seen < 0] |= Flag.CACHED_FIRST
 
-        packets = ticks.packets[order].view(np.uint64)
-        same = np.empty(len(row), np.bool_)
-        same[1:] = (packets[1:] == packets[:-1]).all(axis=1)
-        same[first] = (packets[first] == self._packets[row[first]]).all(axis=1)
-        self._packets[row[last]] = packets[last]
-        flags[same] |= Flag.DUPLICATE
-
-        seen = np.empty(len(row), np.int64)
-        ordered_gaps = gap_index[order]
-        seen[1:] = ordered_gaps[:-1]
-        seen[first] = self._gap_seen[row[first]]
-        self._gap_seen[row[last]] = ordered_gaps[last]
-        flags[seen < ordered_gaps] |= Flag.GAP_BEFORE
-        flags[seen < 0] |= Flag.CACHED_FIRST
-
-        ticks.flags[order] = flags  # the rule of the first tick reads flags in arrival order
-        self._volumes(ticks, order, row, flags, stamp, increment)
-        ticks.flags[order] = flags
-        self.last_seen_s[row[last]] = stamp[order][last]
-
-    def _volumes(
-        self, ticks: TickBatch, order: I64, row: I64, flags: U16, stamp: I64, increment: I64
-    ) -> None:
+    def _volumes(self, ticks: TickBatch, by: ByRow, stamp: I64) -> I64:
         """Cumulative volume to increments against the running maximum of (row, date)."""
-        days = (stamp[order] + IST_OFFSET_S) // DAY_S
-        odd_row = np.zeros(self._rows.capacity, np.bool_)
-        bearing = ticks.length[order] >= QUOTE
-        odd_row[row[days != self.epoch_day[row]]] = True
-        odd_row[row[bearing & self._unbased[row]]] = True
-        odd_row[row[self._stepped_back(ticks, order, row)]] = True
-        odd = odd_row[row]
-        for at in np.flatnonzero(odd).tolist():
-            self._first_of_epoch(
-                ticks, order, at, int(row[at]), int(days[at]), flags, increment, bool(bearing[at])
-            )
-        plain = np.flatnonzero(bearing & ~odd)
-        if not len(plain):
-            return
-        plain_row = row[plain].astype(np.int64)
-        volume = ticks.volume[order[plain]]
-        first = np.empty(len(plain), np.bool_)
-        first[0] = True
-        np.not_equal(plain_row[1:], plain_row[:-1], out=first[1:])
-        group = np.cumsum(first) - 1
-        lift = group << 33
-        before = self.last_volume[plain_row[first]]
-        running = volume + lift
-        running[first] = np.maximum(running[first], before + lift[first])
-        running = np.maximum.accumulate(running) - lift
-        previous = np.empty_like(running)
-        previous[1:] = running[:-1]
-        previous[first] = before
-        increment[order[plain]] = running - previous
-        last = np.append(first[1:], True)
-        self.last_volume[plain_row[last]] = running[last]
-        uncertain = ((flags[plain] & Flag.GAP_BEFORE) != 0) & (running > previous)
-        flags[plain[uncertain]] |= Flag.VOLUME_UNCERTAIN
+        row = by.row
+        if not len(row):
+            return np.zeros(0, np.int64)
+        days = (stamp + IST_OFFSET_S) // DAY_S
+        bearing: Bool = ticks.length >= QUOTE
+        odd: Bool = (days != self.epoch_day[row]) | (self._unbased[row] & bearing)
+        odd |= self._stepped_back(ticks, by)
+        if not odd.any() and bearing.all():
+            before, after = by.running_maximum(ticks.volume, self.last_volume)
+            increment: I64 = after - before
+        else:
+            increment = np.zeros(len(row), np.int64)
+            of_odd_row = np.zeros(self._rows.capacity, np.bool_)
+            of_odd_row[row[odd]] = True
+            odd = of_odd_row[row]
+            self._odd_volumes(ticks, by, np.flatnonzero(odd), days, stamp, increment)
+            plain = np.flatnonzero(bearing & ~odd)
+            part = ByRow(ticks.row[plain], self._stamp)
+            before, after = part.running_maximum(ticks.volume[plain], self.last_volume)
+            increment[plain] = after - before
+        gapped: Bool = (ticks.flags & Flag.GAP_BEFORE) != 0
+        if gapped.any():
+            ticks.flags[gapped & (increment > 0)] |= Flag.VOLUME_UNCERTAIN
+        return increment
 
-    def _stepped_back(self, ticks: TickBatch, order: I64, row: I64) -> Bool:
+    def _stepped_back(self, ticks: TickBatch, by: ByRow) -> Bool:
         """Quote packets, which carry no time, whose volume is below what their row had."""
-        quote: Bool = ticks.length[order] == QUOTE
+        quote: Bool = ticks.length == QUOTE
         if not quote.any():
             return quote
-        volume = ticks.volume[order]
-        before = np.append(0, volume[:-1])
-        same = np.append(False, row[1:] == row[:-1])
-        return quote & ((volume < self.last_volume[row]) | (same & (volume < before)))
+        lower = ticks.volume < self.last_volume[by.row]
+        if not by.unique:
+            volume = ticks.volume[by.order]
+            fallen = ~by.first & np.append(False, volume[1:] < volume[:-1])
+            lower[by.order] |= fallen
+        return quote & lower
 
-    def _first_of_epoch(
-        self, ticks: TickBatch, order: I64, at: int, row: int, day: int, flags: U16,
-        increment: I64, bearing: bool,
-    ) -> None:  # fmt: skip
-        """A tick of a row whose date or baseline changes in this run, one at a time."""
-        if day < self.epoch_day[row]:
-            flags[at] |= Flag.STALE
+    def _odd_volumes(self, ticks: TickBatch, by: ByRow, places: I64, days: I64, stamp: I64,
+                     increment: I64) -> None:  # fmt: skip
+        """Ticks of rows whose date or baseline changes in this run."""
+        if not len(places):
             return
-        position = int(order[at])
-        if day > self.epoch_day[row]:
-            self.epoch_day[row] = day
-            self._unbased[row] = True
-            self.first_volume[row] = self.last_volume[row] = 0
-        if not bearing:
+        connected = self._connected_since_open(ticks, by.row, days, stamp)
+        if by.unique:
+            self._first_of_epoch(ticks, by.row, places, days, connected, increment)
             return
-        volume = int(ticks.volume[position])
-        if self._unbased[row]:
-            self._unbased[row] = False
-            if not self._connected_since_open(ticks, position, day, row):
-                self.first_volume[row] = self.last_volume[row] = volume
-                flags[at] |= Flag.VOLUME_UNCERTAIN
-        elif ticks.length[position] == QUOTE and volume * 2 < self.last_volume[row]:
-            # Without a time, a fall to less than half is a new day's count, not a late packet.
-            self.first_volume[row] += volume - self.last_volume[row]
-            self.last_volume[row] = volume
-            flags[at] |= Flag.VOLUME_UNCERTAIN
-        if volume > self.last_volume[row]:
-            increment[position] = volume - self.last_volume[row]
-            self.last_volume[row] = volume
-            if flags[at] & Flag.GAP_BEFORE:
-                flags[at] |= Flag.VOLUME_UNCERTAIN
+        for at in places:
+            self._first_of_epoch(ticks, by.row, np.array([at]), days, connected, increment)
 
-    def _connected_since_open(self, ticks: TickBatch, position: int, day: int, row: int) -> bool:
-        """Whether any earlier packet of that date came before the row's session opened."""
-        session = self._calendar.session(SEGMENTS[self._rows.hours[row]], day)
-        if session is None:
-            return False
-        earliest = self._first_of_day.get(day, 1 << 62)
-        before = ticks.exch_s[:position]
-        usable = (before > 0) & (
-            (ticks.flags[:position] & (Flag.CACHED_FIRST | Flag.REJECTED)) == 0
+    def _first_of_epoch(self, ticks: TickBatch, rows: I64, places: I64, days: I64,
+                        connected: Bool, increment: I64) -> None:  # fmt: skip
+        """Ticks at `places`, each of another row."""
+        row, day = rows[places], days[places]
+        turned = day > self.epoch_day[row]
+        self.epoch_day[row] = day
+        self._unbased[row] |= turned
+        self.first_volume[row[turned]] = self.last_volume[row[turned]] = 0
+        bearing = ticks.length[places] >= QUOTE
+        places, row = places[bearing], row[bearing]
+        volume = ticks.volume[places]
+        unbased = self._unbased[row]
+        self._unbased[row] = False
+        joined_late = unbased & ~connected[places]
+        # Without a time, a fall to less than half is a new day's count, not a late packet.
+        recounted = ~unbased & (ticks.length[places] == QUOTE)
+        recounted &= volume * 2 < self.last_volume[row]
+        self.first_volume[row] += np.where(
+            joined_late | recounted, volume - self.last_volume[row], 0
         )
-        usable &= (before + IST_OFFSET_S) // DAY_S == day
-        if usable.any():
-            earliest = min(earliest, int(before[usable].min()))
-        return earliest <= session.open_s
+        self.last_volume[row] = np.where(joined_late | recounted, volume, self.last_volume[row])
+        ticks.flags[places[joined_late | recounted]] |= Flag.VOLUME_UNCERTAIN
+        increment[places] = np.maximum(volume - self.last_volume[row], 0)
+        self.last_volume[row] += increment[places]
 
-    def _destination(
-        self, ticks: TickBatch, stamp: I64, exch_s: I64, increment: I64, bad: Bool
-    ) -> tuple[Bool, I64]:
+    def _connected_since_open(self, ticks: TickBatch, row: I64, days: I64, stamp: I64) -> Bool:
+        """Whether a packet before each tick came, on its date, before the row's session opened."""
+        usable = (ticks.exch_s > 0) & ((ticks.flags & Flag.CACHED_FIRST) == 0)
+        out = np.zeros(len(row), np.bool_)
+        for day in np.unique(days).tolist():
+            held = self._first_of_day.get(day, 1 << 62)
+            told = np.where(usable & (days == day), ticks.exch_s, 1 << 62)
+            earliest = np.empty_like(told)
+            earliest[0] = held
+            np.minimum.accumulate(told[:-1], out=earliest[1:])
+            np.minimum(earliest, held, out=earliest)
+            opens_s, _, _ = self._hours(day)
+            out |= (days == day) & (earliest <= opens_s[self._rows.hours[row]])
+        return out
+
+    def _destination(self, clean: Clean, stamp: I64) -> None:
         """Which ticks go into a bar, and of which second; session and counters on the way."""
-        flags = ticks.flags
-        row = np.maximum(ticks.row, 0)
-        trade_time = (ticks.length == FULL) & (ticks.ltt_s > 0)
-        trade_time &= ticks.ltt_s <= stamp + _TRADE_AHEAD_S
-        at_s = np.where(trade_time, ticks.ltt_s, stamp)
-        out = ((flags & (Flag.DUPLICATE | Flag.STALE)) != 0) | bad
-        bearing = ticks.length >= QUOTE
-        cached = (flags & Flag.CACHED_FIRST) != 0
-        fresh = ~cached | (exch_s > np.maximum(self.last_exch_s[row], 1))
-        fresh &= ~(cached & (self.last_exch_s[row] == 0))
-        folds = np.where(bearing, increment > 0, fresh) & ~out
-        self._flag_session(ticks, at_s, row)
-        outside = folds & ((flags & Flag.OUT_OF_SESSION) != 0)
-        np.add.at(self.out_of_session_volume, row[outside], increment[outside])
-        folds &= ~outside
+        ticks, row, flags = clean.ticks, clean.by.row, clean.ticks.flags
+        full: Bool = ticks.length == FULL
+        trade_time = full & (ticks.ltt_s > 0) & (ticks.ltt_s <= stamp + _TRADE_AHEAD_S)
+        clean.at_s = np.where(trade_time, ticks.ltt_s, stamp)
+        doubtful = bool(flags.any())
+        cached: Bool = (flags & Flag.CACHED_FIRST) != 0
+        if full.all():
+            clean.folds = clean.increment > 0
+        else:
+            fresh = ~cached | (clean.exch_s > np.maximum(self.last_exch_s[row], 1))
+            fresh &= ~(cached & (self.last_exch_s[row] == 0))
+            clean.folds = np.where(ticks.length >= QUOTE, clean.increment > 0, fresh)
+        if doubtful:
+            clean.folds &= (flags & Flag.DUPLICATE) == 0
+        self._mark_session(clean)
+        timed = clean.exch_s > 0
+        if doubtful:
+            timed &= (flags & Flag.DUPLICATE) == 0
+        if clean.by.unique and timed.all():
+            self.last_exch_s[row] = np.maximum(self.last_exch_s[row], clean.exch_s)
+        else:
+            np.maximum.at(self.last_exch_s, row[timed], clean.exch_s[timed])
+        self.last_seen_s[row] = stamp  # the last of a row's ticks stays
+        self._note_first_of_day(clean.exch_s, cached if doubtful else None)
 
-        counts = self.counts
-        counts.duplicates += int(((flags & Flag.DUPLICATE) != 0).sum())
-        counts.late += int(((flags & (Flag.STALE | Flag.DUPLICATE)) == Flag.STALE).sum())
-        timed = (exch_s > 0) & ~out
-        np.maximum.at(self.last_exch_s, row[timed], exch_s[timed])
-        counted = (exch_s > 0) & ~bad & ~cached
-        if counted.any():
-            seconds = exch_s[counted]
-            for day in np.unique((seconds + IST_OFFSET_S) // DAY_S).tolist():
-                earliest = int(seconds[(seconds + IST_OFFSET_S) // DAY_S == day].min())
-                self._first_of_day[day] = min(self._first_of_day.get(day, earliest), earliest)
-        return folds, at_s
-
-    def _flag_session(self, ticks: TickBatch, at_s: I64, row: I64) -> None:
-        days = (at_s + IST_OFFSET_S) // DAY_S
-        hours = self._rows.hours[row]
-        unique = [int(days[0])] if len(days) and (days == days[0]).all() else np.unique(days)
+    def _mark_session(self, clean: Clean) -> None:
+        """Flag ticks outside the continuous session; they go into no bar."""
+        hours = self._rows.hours[clean.by.row]
+        at_s = clean.at_s
+        first_s, last_s = int(at_s.min()), int(at_s.max())
+        days = range(ist_day(first_s), ist_day(last_s) + 1)
+        if len(days) == 1:
+            open_s, close_s, _ = self._hours(days[0])
+            if open_s.max() <= first_s and last_s < close_s.min():
+                return
+        unique = np.unique((at_s + IST_OFFSET_S) // DAY_S).tolist()
         for day in unique:
-            self._set_hours(int(day))
-            of_day = days == day
-            inside = (at_s >= self._open_s[hours]) & (at_s < self._close_s[hours])
-            ticks.flags[of_day & ~inside] |= Flag.OUT_OF_SESSION
+            open_s, close_s, pre_open_s = self._hours(day)
+            of_day = (at_s + IST_OFFSET_S) // DAY_S == day
+            inside = (at_s >= open_s[hours]) & (at_s < close_s[hours])
+            clean.ticks.flags[of_day & ~inside] |= Flag.OUT_OF_SESSION
+            early = of_day & (at_s >= pre_open_s[hours]) & (at_s < open_s[hours])
+            clean.ticks.flags[early] |= Flag.PRE_OPEN
+        outside = clean.folds & ((clean.ticks.flags & Flag.OUT_OF_SESSION) != 0)
+        np.add.at(self.out_of_session_volume, clean.by.row[outside], clean.increment[outside])
+        clean.folds &= ~outside
 
-    def _set_hours(self, day: int) -> None:
-        if day == self._hours_day:
+    def _hours(self, day: int) -> tuple[I64, I64, I64]:
+        """Open, close and pre-open seconds of each segment on a day; zeros where it is closed."""
+        if day not in self._hours_of:
+            sessions = [
+                self._calendar.session(s, day) if 0 <= day < 1 << 17 else None for s in SEGMENTS
+            ]
+            hours = [(s.open_s, s.close_s, s.pre_open_s) if s else (0, 0, 0) for s in sessions]
+            if len(self._hours_of) > _HOURS_KEPT:
+                self._hours_of.clear()
+            self._hours_of[day] = np.array(hours, np.int64).T.copy()
+        open_s, close_s, pre_open_s = self._hours_of[day]
+        return open_s, close_s, pre_open_s
+
+    def _note_first_of_day(self, exch_s: I64, cached: Bool | None) -> None:
+        """The earliest packet of each date: it tells whether we were there at the open."""
+        seconds = exch_s[exch_s > 0] if cached is None else exch_s[(exch_s > 0) & ~cached]
+        if not len(seconds):
             return
-        self._hours_day = day
-        for at, segment in enumerate(SEGMENTS):
-            session = self._calendar.session(segment, day) if 0 <= day < 1 << 17 else None
-            self._open_s[at] = session.open_s if session else 0
-            self._close_s[at] = session.close_s if session else 0
+        low_s, high_s = int(seconds.min()), int(seconds.max())
+        days = {ist_day(low_s): low_s}
+        if ist_day(high_s) != ist_day(low_s):
+            dates = (seconds + IST_OFFSET_S) // DAY_S
+            days = {int(d): int(seconds[dates == d].min()) for d in np.unique(dates)}
+        for day, earliest in days.items():
+            self._first_of_day[day] = min(self._first_of_day.get(day, earliest), earliest)

@@ -2,78 +2,186 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
-from kitetui.engine.feed.batch import F64, I64
-from kitetui.engine.market.bars import CLOSE, FLAGS, HIGH, LOW, VOLUME, BarFlag, ClosedBars, History
-from kitetui.engine.market.indicators import MinuteOfDayVolume, WilderAtr
+from kitetui.engine.feed.batch import F64, I64, Bool
+from kitetui.engine.market.bars import (
+    CLOSE,
+    FLAGS,
+    HIGH,
+    LOW,
+    VOLUME,
+    BarFlag,
+    ClosedBars,
+    History,
+)
+from kitetui.engine.market.indicators import Closed, Indicators, learn
 from kitetui.engine.market.instruments import Rows
+from kitetui.engine.market.volume import (
+    MinuteOfDayVolume,
+    robust_z,
+    trailing_mean_ratio,
+)
 from kitetui.engine.market.warmup import PastBars
 
 SESSION_MINUTES = 405
 """Longest session whose minutes are kept apart: 09:00 to 15:45."""
-
-WARM_BARS = 300
+DAY = 1440
+"""The length of the timeframe whose bar is a whole session."""
+LEARNED_BARS = 300
 """Bars of history put through the indicators: Wilder's smoothing is settled after 250."""
+RATIO_BARS = 20
+Z_BARS = 60
+SAME_MINUTE_SESSIONS = 5
+"""Past sessions of the same minute from which on they are the baseline of the volume ratio."""
+
+DEPTHS = {1: 128, 3: 48, 5: 128, 15: 48, DAY: 24}
+"""Timeframes in minutes, and the bars of each that are kept."""
+SAME_MINUTE = (1, 5)
+"""Timeframes that know the usual volume of each of their bars of the day."""
+
+
+def timeframe_name(minutes: int) -> str:
+    """`1m` ... or `day`."""
+    return "day" if minutes == DAY else f"{minutes}m"
+
+
+class VolumeRatio(msgspec.Struct):
+    """Volume of the newest bar over its usual, for n rows.
+
+    Attributes:
+        ratio: f64 (n,), NaN where undefined.
+        same_minute: bool (n,), whether the usual is the same bar of past sessions; else it is
+            the mean of the 20 bars before.
+    """
+
+    ratio: F64
+    same_minute: Bool
 
 
 class Timeframe:
     """Bars of one length for all rows.
 
     Attributes:
-        name: `1m` or `5m`; minutes: its length.
+        name: such as `5m` or `day`; minutes: its length.
     """
 
-    def __init__(self, minutes: int, rows: Rows, depth: int = 128) -> None:
-        self.name = f"{minutes}m"
+    def __init__(self, minutes: int, rows: Rows) -> None:
+        self.name = timeframe_name(minutes)
         self.minutes = minutes
-        self.history = History(rows, depth)
+        self.history = History(rows, DEPTHS[minutes])
         self._divisor = rows.divisor
-        self.atr = WilderAtr(rows.capacity)
-        self.usual_volume = MinuteOfDayVolume(rows.capacity, SESSION_MINUTES // minutes)
+        self.indicators = Indicators(rows.capacity)
+        slots = SESSION_MINUTES // minutes if minutes in SAME_MINUTE else 1
+        self.usual_volume = MinuteOfDayVolume(rows.capacity, slots)
 
-    def commit(self, bars: ClosedBars) -> ClosedBars:
+    def commit(self, bars: ClosedBars, day: I64) -> ClosedBars:
         """Take bars that closed together; indicators advance here and only here.
 
-        A bar that REST history has already told, whole, is left out; the rest is given back.
+        A bar that history has already told, whole, is left out; the rest is given back.
+
+        Args:
+            day: i64 (n,), what tells the rows' sessions apart: their open minute.
         """
         known = self.history.newest[bars.rows] >= bars.start
         if known.any():
             bars = ClosedBars(bars.start, bars.rows[~known], bars.values[:, ~known])
+            day = day[~known]
+        if not len(bars.rows):
+            return bars
         self.history.append(bars)
-        high, low, close = bars.values[[HIGH, LOW, CLOSE]] / self._divisor[bars.rows]
-        self.atr.advance(bars.rows, high, low, close)
+        rows: I64 | slice = bars.rows
+        if bars.rows[-1] - bars.rows[0] == len(bars.rows) - 1:  # ascending: a run without holes
+            rows = slice(int(bars.rows[0]), int(bars.rows[-1]) + 1)
+        self.indicators.advance(rows, self._closed(bars.values, self._divisor[rows], day))
         return bars
 
-    def learn(self, row: int, past: PastBars) -> None:
-        """Warm one row up with bars of REST history; its own live bars stay the newest."""
-        earlier = slice(0, past.past)
-        self.usual_volume.learn(row, past.slots[earlier], past.values[VOLUME, earlier])
-        live_starts, live = self.history.last(row, self.history.depth)
-        sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
-        bars = dict(
-            zip(past.starts[-WARM_BARS:].tolist(), past.values[:, -WARM_BARS:].T, strict=True)
-        )
-        for start, bar, whole in zip(live_starts.tolist(), live.T, sure, strict=True):
-            if whole or start not in bars:
-                bars[start] = bar
-        if not bars:
-            return
-        starts = np.array(sorted(bars), np.int64)
-        values = np.stack([bars[start] for start in starts.tolist()], axis=1)
-        self.history.replace(row, starts, values)
-        self.atr.relearn(row, *(values[[HIGH, LOW, CLOSE]] / self._divisor[row]))
+    @staticmethod
+    def _closed(values: I64, divisor: I64, day: I64) -> Closed:
+        high, low, close = values[HIGH] / divisor, values[LOW] / divisor, values[CLOSE] / divisor
+        return Closed(high, low, close, values[VOLUME].astype(np.float64), day)
 
-    def slot(self, start: int, anchor: I64) -> I64:
+    def peek(self, rows: I64, forming: I64, day: I64) -> F64:
+        """Indicators as if the forming bars i64 (fields, n) closed now: f64 (len(NAMES), n)."""
+        return self.indicators.peek(rows, self._closed(forming, self._divisor[rows], day))
+
+    def volume_ratio(self, rows: I64, start: int, opened: I64) -> VolumeRatio:
+        """Volume of the newest bar over its usual; rows need more than 20 bars.
+
+        The usual is the same bar of past sessions where at least five are known, else the mean of
+        the 20 bars before; the session's first bar has no second baseline.
+        """
+        recent = self.history.window(VOLUME, rows, RATIO_BARS + 1)
+        slots = self.slot(start, opened)
+        usual = self.usual_volume.usual(rows, slots, SAME_MINUTE_SESSIONS)
+        if self.minutes not in SAME_MINUTE:
+            usual = np.full(len(rows), np.nan)
+        same_minute = np.isfinite(usual)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by_minute = np.where(usual > 0, recent[:, -1] / usual, np.nan)
+        ratio = np.where(same_minute, by_minute, trailing_mean_ratio(recent))
+        ratio = np.where(~same_minute & (slots == 0) & (opened > 0), np.nan, ratio)
+        return VolumeRatio(ratio, same_minute)
+
+    def volume_z(self, rows: I64) -> F64:
+        """Robust z of the newest bar's log volume over 60 bars; rows need more than 60."""
+        return robust_z(self.history.window(VOLUME, rows, Z_BARS + 1))
+
+    def slot(self, start: int, opened: I64) -> I64:
         """The place of a bar in its day for rows with the given open minutes."""
-        slots: I64 = (start - anchor) // self.minutes
+        slots: I64 = (start - opened) // self.minutes
         return slots
-
-    def volume_window(self, rows: I64, n: int) -> I64:
-        """The newest n volumes of rows: i64 (len(rows), n)."""
-        return self.history.window(VOLUME, rows, n)
 
     def prices(self, field: int, rows: I64, n: int) -> F64:
         """The newest n prices of rows, rupees: f64 (len(rows), n)."""
         found: F64 = self.history.window(field, rows, n) / self._divisor[rows][:, None]
         return found
+
+
+def warm_up(frames: dict[int, Timeframe], past: dict[int, dict[int, PastBars]],
+            divisor: I64) -> None:  # fmt: skip
+    """Give rows the bars of their history; their own live bars stay the newest.
+
+    Args:
+        past: for each row, its past bars by timeframe, whole bars only.
+    """
+    places: list[tuple[Timeframe, int]] = []
+    sequences: list[Closed] = []
+    for row, by_length in past.items():
+        for minutes, bars in by_length.items():
+            frame = frames[minutes]
+            earlier = slice(0, bars.past)
+            frame.usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
+            joined = _joined(frame, row, bars)
+            if joined is None:
+                continue
+            starts, values, opened = joined
+            frame.history.replace(row, starts, values)
+            sequences.append(Timeframe._closed(values, divisor[row], opened))
+            places.append((frame, row))
+    for (frame, row), learned in zip(places, learn(sequences), strict=True):
+        frame.indicators.put(row, learned)
+
+
+def _joined(frame: Timeframe, row: int, past: PastBars) -> tuple[I64, I64, I64] | None:
+    """Past and live bars of a row: starts, values, open minutes; None where there is none.
+
+    Where both tell a bar, the live one counts unless its volume is uncertain.
+    """
+    live_starts, live = frame.history.last(row, frame.history.depth)
+    sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
+    first = max(len(past.starts) - LEARNED_BARS, 0)
+    bars: dict[int, I64] = dict(
+        zip(past.starts[first:].tolist(), past.values[:, first:].T, strict=True)
+    )
+    opened = dict(zip(past.starts.tolist(), past.opens.tolist(), strict=True))
+    for start, bar, whole in zip(live_starts.tolist(), live.T, sure.tolist(), strict=True):
+        if whole or start not in bars:
+            bars[start] = bar
+    if not bars:
+        return None
+    starts = np.array(sorted(bars), np.int64)
+    values = np.stack([bars[start] for start in starts.tolist()], axis=1)
+    days = np.array([opened.get(start, past.today_open) for start in starts.tolist()], np.int64)
+    return starts, values, days

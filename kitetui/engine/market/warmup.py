@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from kitetui.engine.calendar import SEGMENTS, Calendar
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, SEGMENTS, Calendar
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.feed.records import HistoryAnswer
 from kitetui.engine.feed.wire import DEFAULT_DIVISOR, DIVISORS
@@ -21,28 +21,39 @@ from kitetui.engine.market.bars import (
     TICKS,
     TURNOVER,
     VOLUME,
+    merge_runs,
 )
 
-IST_OFFSET_S = 19_800
-DAY_S = 86_400
-PRICE_MAX = 1e9
+RAW_MAX = (1 << 32) - 1
+"""Prices and volumes are 32 bits on the wire, and in the history."""
 MINUTE_MAX = 1 << 27
-VOLUME_MAX = 1 << 50
 
 
 class PastBars(msgspec.Struct):
-    """Bars of one instrument, oldest first.
+    """Bars of one length of one instrument, oldest first, all inside sessions and whole.
 
     Attributes:
+        minutes: their length.
         starts: i64 (k,), minutes since the epoch; values: i64 (fields, k).
-        slots: i64 (k,), each bar's place in its day.
+        opens, closes: i64 (k,), first minute of each bar's session, and the one after its last.
         past: how many, from the front, belong to days before today.
+        today_open: the open minute of today's session; 0 where there is none.
+        upto: minutes before this one are told.
     """
 
+    minutes: int
     starts: I64
     values: I64
-    slots: I64
+    opens: I64
+    closes: I64
     past: int
+    today_open: int
+    upto: int
+
+    @property
+    def slots(self) -> I64:
+        """Each bar's place in its session: i64 (k,)."""
+        return (self.starts - self.opens) // self.minutes
 
 
 class _Answer(msgspec.Struct):
@@ -72,11 +83,12 @@ def pack_candles(
     prices = np.array(columns_of[:4], np.float64)
     if not (np.isfinite(prices) & (prices >= 0)).all():
         raise ValueError(f"history of {token}: a price is negative or not a number")
-    if prices.size and (prices.max() > PRICE_MAX or max(map(max, columns_of[4:])) > VOLUME_MAX):
+    raw = np.rint(prices * divisors.get(token & 0xFF, DEFAULT_DIVISOR))
+    if raw.size and max(raw.max(), *map(max, columns_of[4:])) > RAW_MAX:
         raise ValueError(f"history of {token}: a price or volume is beyond what Kite can send")
     columns = np.empty((7, len(candles)), np.int64)
     columns[0] = (local - IST_OFFSET_S) // 60
-    columns[1:5] = np.rint(prices * divisors.get(token & 0xFF, DEFAULT_DIVISOR))
+    columns[1:5] = raw
     columns[5:] = np.array(columns_of[4:], np.int64)
     order = np.argsort(columns[0], kind="stable")
     return HistoryAnswer(token, columns[:, order].tobytes())
@@ -84,47 +96,57 @@ def pack_candles(
 
 def minute_bars(answer: HistoryAnswer, segment: str, calendar: Calendar, upto: int,
                 today: int) -> PastBars:  # fmt: skip
-    """The candles before minute `upto` as minute bars; `today` is a day number.
+    """The candles before minute `upto`, inside sessions, as minute bars; `today` is a day number.
 
     Raises:
         ValueError: the answer's columns are cut off.
     """
     columns = np.frombuffer(answer.columns, np.int64).reshape(7, -1)
     columns = columns[:, (columns[0] >= 0) & (columns[0] < min(upto, MINUTE_MAX))]
-    starts = columns[0].copy()
-    values = np.zeros((len(FIELDS), len(starts)), np.int64)
+    days = (columns[0] * 60 + IST_OFFSET_S) // DAY_S
+    unique, inverse = np.unique(days, return_inverse=True)
+    sessions = [calendar.session(segment, int(day)) for day in unique]
+    hours = np.array([(s.open_s // 60, s.close_s // 60) if s else (0, 0) for s in sessions])
+    opens, closes = hours.reshape(-1, 2).astype(np.int64)[inverse].T
+    inside = (columns[0] >= opens) & (columns[0] < closes)
+    columns, opens, closes, days = columns[:, inside], opens[inside], closes[inside], days[inside]
+    values = np.zeros((len(FIELDS), columns.shape[1]), np.int64)
     values[[OPEN, HIGH, LOW, CLOSE]] = columns[1:5]
     values[VOLUME] = columns[5]
     values[OI] = columns[6]
     values[TURNOVER] = columns[5] * (columns[2:5].sum(axis=0) // 3)
     values[TICKS] = 1
-    days = (starts * 60 + IST_OFFSET_S) // DAY_S
-    unique, inverse = np.unique(days, return_inverse=True)
-    opens = np.array(
-        [s.open_s // 60 if (s := calendar.session(segment, int(d))) else 0 for d in unique],
-        np.int64,
+    now = calendar.session(segment, today) if today < MINUTE_MAX // 1440 else None
+    return PastBars(
+        minutes=1,
+        starts=columns[0].copy(),
+        values=values,
+        opens=opens,
+        closes=closes,
+        past=int((days < today).sum()),
+        today_open=now.open_s // 60 if now else 0,
+        upto=upto,
     )
-    slots = starts - (opens[inverse] if len(unique) else 0)
-    return PastBars(starts, values, slots, int((days < today).sum()))
 
 
 def longer_bars(bars: PastBars, minutes: int) -> PastBars:
-    """Minute bars as longer ones, anchored at the open; the newest may be unfinished: left out."""
-    places = bars.slots // minutes
-    opens = bars.starts - bars.slots
-    if not len(places):
-        return bars
-    heads = np.flatnonzero(np.append(True, (np.diff(places) != 0) | (np.diff(opens) != 0)))
-    values = np.add.reduceat(bars.values, heads, axis=1)
-    tails = np.append(heads[1:], len(places)) - 1
-    values[OPEN], values[CLOSE] = bars.values[OPEN, heads], bars.values[CLOSE, tails]
-    values[HIGH] = np.maximum.reduceat(bars.values[HIGH], heads)
-    values[LOW] = np.minimum.reduceat(bars.values[LOW], heads)
-    values[OI] = bars.values[OI, tails]
-    starts = (opens + places * minutes)[heads]
-    past = int((heads < bars.past).sum())
-    whole = len(starts) if bars.slots[-1] % minutes == minutes - 1 else len(starts) - 1
-    return PastBars(starts[:whole], values[:, :whole], places[heads][:whole], min(past, whole))
+    """Minute bars as longer ones, anchored at the open; one that may still grow is left out."""
+    if not len(bars.starts):
+        return msgspec.structs.replace(bars, minutes=minutes)
+    places = bars.opens + (bars.starts - bars.opens) // minutes * minutes
+    heads = np.flatnonzero(np.append(True, np.diff(places) != 0))
+    starts, closes = places[heads], bars.closes[heads]
+    whole = int((np.minimum(starts + minutes, closes) <= bars.upto).sum())
+    return PastBars(
+        minutes=minutes,
+        starts=starts[:whole],
+        values=merge_runs(bars.values, heads)[:, :whole],
+        opens=bars.opens[heads][:whole],
+        closes=closes[:whole],
+        past=min(int((heads < bars.past).sum()), whole),
+        today_open=bars.today_open,
+        upto=bars.upto,
+    )
 
 
 def segment_of(hours: int) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 
 from kitetui.config import PatternSettings
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW
-from kitetui.engine.market.indicators import close_location
+from kitetui.engine.market.indicators import ATR_BEFORE
+from kitetui.engine.market.volume import close_location
 from kitetui.engine.patterns.registry import NO_HITS, Hits, View, detector
 
 COMPRESSION_SCALE = 1.6
@@ -25,7 +26,7 @@ def breakout(view: View, settings: PatternSettings) -> Hits:
     lows = frame.prices(LOW, view.rows, n + 1)
     close = frame.prices(CLOSE, view.rows, 1)[:, 0]
     top, bottom = highs[:, :-1].max(axis=1), lows[:, :-1].min(axis=1)
-    atr = frame.atr.before[view.rows]
+    atr = frame.indicators.value(ATR_BEFORE, view.rows)
     clv = close_location(highs[:, -1], lows[:, -1], close)
     with np.errstate(invalid="ignore"):
         moving = atr > 0

@@ -21,7 +21,7 @@ from kitetui.engine.market.bars import (
     VOLUME,
 )
 from kitetui.engine.market.instruments import Instrument, Rows
-from kitetui.engine.market.normalise import Clean
+from kitetui.engine.market.normalise import Run
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.resp import bulk, command, number, prefix
 
@@ -126,12 +126,12 @@ class Encoder:
         wanted = max(caps.ticks, int(self.rate * caps.seconds))
         return min(wanted, max(caps.bytes // entry_bytes, 1000))
 
-    def ticks(self, clean: Clean) -> tuple[list[Entry], list[bytes]]:
+    def ticks(self, run: Run) -> tuple[list[Entry], list[bytes]]:
         """Stream entries, and PUBLISH commands, of a run of ticks.
 
         Every tick that was received is written, duplicates too: `flags` tells them apart.
         """
-        ticks = clean.ticks
+        ticks = run.ticks
         entries: list[Entry] = []
         publishes: list[bytes] = []
         raw_cap, processed_cap = self.cap(RAW_ENTRY_BYTES), self.cap(PROCESSED_ENTRY_BYTES)
@@ -143,7 +143,7 @@ class Encoder:
         producer = bulk(b"producer") + bulk(self._producer)
         times = (ticks.recv_ns // 1_000_000).tolist()
         rows = ticks.row.tolist()
-        for at, data in enumerate(self._documents(clean)):
+        for at, data in enumerate(self._documents(run)):
             row, ms = rows[at], times[at]
             if row >= 0:
                 self._newest[row] = data
@@ -171,13 +171,13 @@ class Encoder:
             self._channels[asset] = prefix(3, b"PUBLISH", self.names.asset_channel(asset))
         return self._channels[asset]
 
-    def _documents(self, clean: Clean) -> list[bytes]:
+    def _documents(self, run: Run) -> list[bytes]:
         """Each tick as JSON, under the names of fields.yaml."""
-        ticks = clean.ticks
+        ticks = run.ticks
         instruments = self._rows.instruments
         extra = zip(
             ticks.row.tolist(), (ticks.recv_ns // 1_000_000).tolist(),
-            clean.increment.tolist(), ticks.flags.tolist(), strict=True,
+            run.increment.tolist(), ticks.flags.tolist(), strict=True,
         )  # fmt: skip
         out = []
         for tick, (row, received, increment, flags) in zip(

@@ -19,7 +19,7 @@ from kitetui.config import RedisSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.market.instruments import Instrument
-from kitetui.engine.market.normalise import Clean
+from kitetui.engine.market.normalise import Run
 from kitetui.engine.sinks.redis.encode import BucketRow, Encoder, Entry, SessionRow, select
 
 BREAKER_AFTER = 3
@@ -55,7 +55,7 @@ class RowStates(Protocol):
 class _Spooled(msgspec.Struct):
     """A batch on its way. It is encoded, and its entries get their ids, at the first attempt."""
 
-    runs: list[Clean]
+    runs: list[Run]
     raised: list[Entry]
     changed: list[bytes]
     publishes: list[bytes]
@@ -103,14 +103,14 @@ class Publisher:
         """Ticks waiting to be written."""
         return sum(item.ticks for item in self._spool)
 
-    def take(self, runs: list[Clean], raised: list[Alert], changed: list[Alert],
+    def take(self, runs: list[Run], raised: list[Alert], changed: list[Alert],
              wall_ms: int) -> None:  # fmt: skip
         """Queue what a batch led to."""
         now_ns = monotonic_ns()
         ticks = 0
-        for clean in runs:
-            ticks += len(clean.ticks)
-            for row in clean.ticks.row.tolist():
+        for run in runs:
+            ticks += len(run.ticks)
+            for row in run.ticks.row.tolist():
                 if row >= 0:
                     self._dirty.setdefault(row, now_ns)
         publishes: list[bytes] = []
@@ -262,8 +262,8 @@ class Publisher:
         repeated = False
         for item in batches:
             if not item.tried:
-                for clean in item.runs:
-                    entries, shouts = self._encoder.ticks(clean)
+                for run in item.runs:
+                    entries, shouts = self._encoder.ticks(run)
                     item.adds += self._encoder.tick_ids.give(entries)
                     publishes += shouts
                 item.runs = []

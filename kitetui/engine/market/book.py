@@ -1,0 +1,180 @@
+"""The order book: what it says now, and how it changed over the last seconds."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from kitetui.engine.feed.batch import F64, FULL, I32, I64, Bool
+from kitetui.engine.market.bars import Trades
+from kitetui.engine.market.by_row import ByRow
+from kitetui.engine.market.normalise import Clean
+
+LEVELS = 5
+WINDOW_S = 5
+"""Seconds over which changes are summed."""
+_SLOTS = 8
+_NO_PRICE = 1 << 40
+
+FLOWS = ("ofi", "bid_stacked", "ask_stacked", "bid_pulled", "ask_pulled", "bid_queue", "ask_queue")
+"""Changes, shares. `ofi`: order-flow imbalance at the best prices (Cont, Kukanov and Stoikov,
+The Price Impact of Order Book Events, 2014). Stacked: added at prices that both books show;
+pulled: removed there beyond what was traded. Queue: change of the best level while its price
+stays."""
+OFI, BID_STACKED, ASK_STACKED, BID_PULLED, ASK_PULLED, BID_QUEUE, ASK_QUEUE = range(7)
+
+
+class BookNow(msgspec.Struct):
+    """What the books of n rows say; raw prices, NaN where a side is empty or the book is crossed.
+
+    Attributes:
+        spread, mid, microprice: f64 (n,), raw; the microprice weighs each side by the other's
+            best quantity.
+        imbalance: f64 (n,), (bid - ask) / (bid + ask) of all five levels, -1 to 1.
+        bid, ask: i64 (n,), quantity of all five levels.
+        largest_price, largest_quantity: i64 (n,), the fullest level of either side; 0 for none.
+        crossed: bool (n,).
+    """
+
+    spread: F64
+    mid: F64
+    microprice: F64
+    imbalance: F64
+    bid: I64
+    ask: I64
+    largest_price: I64
+    largest_quantity: I64
+    crossed: Bool
+
+
+def read_book(depth: I64) -> BookNow:
+    """What books say: depth i64 (n, 10, 3), five bids, then five asks: quantity, price, orders."""
+    quantity, price = depth[:, :, 0], depth[:, :, 1]
+    bid, ask = price[:, 0], price[:, LEVELS]
+    bid_size, ask_size = quantity[:, 0], quantity[:, LEVELS]
+    both = (bid > 0) & (ask > 0) & (bid_size > 0) & (ask_size > 0)
+    crossed = both & (bid >= ask)
+    sound = both & ~crossed
+    bids, asks = quantity[:, :LEVELS].sum(axis=1), quantity[:, LEVELS:].sum(axis=1)
+    fullest = quantity.argmax(axis=1)
+    rows = np.arange(len(depth))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        micro = (ask * bid_size + bid * ask_size) / (bid_size + ask_size)
+        imbalance = (bids - asks) / (bids + asks)
+    return BookNow(
+        spread=np.where(sound, ask - bid, np.nan),
+        mid=np.where(sound, (ask + bid) / 2, np.nan),
+        microprice=np.where(sound, micro, np.nan),
+        imbalance=np.where(bids + asks > 0, imbalance, np.nan),
+        bid=bids,
+        ask=asks,
+        largest_price=price[rows, fullest],
+        largest_quantity=quantity[rows, fullest],
+        crossed=crossed,
+    )
+
+
+def changes(before: I64, after: I64, bought: I64, sold: I64) -> I64:
+    """What changed between two books of each row: i64 (n, len(FLOWS)).
+
+    Args:
+        before, after: i64 (n, 10, 3); bought, sold: i64 (n,), shares traded in between against
+            the asks and against the bids.
+    """
+    n = len(after)
+    # Level-major, so that every step runs along the ticks: (side, level, tick).
+    old_quantity, quantity, old_price, price = (
+        np.ascontiguousarray(book[:, :, field].T).reshape(2, LEVELS, n)
+        for field in (0, 1)
+        for book in (before, after)
+    )
+    out = np.empty((len(FLOWS), n), np.int64)
+
+    moved = price[:, 0] - old_price[:, 0]
+    np.negative(moved[1], out=moved[1])  # a lower ask is a stronger one
+    strength = quantity[:, 0] * (moved >= 0) - old_quantity[:, 0] * (moved <= 0)
+    out[OFI] = strength[0] - strength[1]
+    out[BID_QUEUE : ASK_QUEUE + 1] = (quantity[:, 0] - old_quantity[:, 0]) * (moved == 0)
+
+    # Only prices that both books reach can be compared: beyond the worst level nothing is known,
+    # unless the side ends before its fifth level.
+    price[1][price[1] == 0] = _NO_PRICE
+    old_price[1][old_price[1] == 0] = _NO_PRICE
+    bid_reach = np.maximum(price[0, -1], old_price[0, -1])
+    ask_reach = np.minimum(price[1, -1], old_price[1, -1])
+    quantity[0] *= price[0] >= bid_reach
+    quantity[1] *= price[1] <= ask_reach
+    old_quantity[0] *= old_price[0] >= bid_reach
+    old_quantity[1] *= old_price[1] <= ask_reach
+    kept = np.zeros((2, n), np.int64)
+    for level in range(LEVELS):
+        stayed = np.minimum(quantity[:, level, None], old_quantity)
+        stayed *= price[:, level, None] == old_price
+        kept += stayed.sum(axis=1)
+    out[BID_STACKED : ASK_STACKED + 1] = quantity.sum(axis=1) - kept
+    removed = old_quantity.sum(axis=1) - kept
+    out[BID_PULLED] = np.maximum(removed[0] - sold, 0)
+    out[ASK_PULLED] = np.maximum(removed[1] - bought, 0)
+    return out.T
+
+
+class BookFlow:
+    """Changes of every row's book, summed by second over a short window.
+
+    Attributes:
+        depth: i64 (rows, 10, 3), the newest book: five bids, then five asks: quantity, price,
+            orders.
+        second: i64 (rows, slots), the second each slot holds.
+        flow: i64 (rows, slots, len(FLOWS)).
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.depth: I64 = np.zeros((capacity, 2 * LEVELS, 3), np.int64)
+        self.second: I64 = np.full((capacity, _SLOTS), -1, np.int64)
+        self.flow: I64 = np.zeros((capacity, _SLOTS, len(FLOWS)), np.int64)
+        self._stamp: I32 = np.zeros(capacity, np.int32)
+
+    def read(self, clean: Clean, trades: Trades) -> I64:
+        """What each tick changed: i64 (n, len(FLOWS)); 0 without a book before or now."""
+        ticks, by, shares, side = clean.ticks, clean.by, clean.increment, trades.side
+        depth = ticks.depth
+        full: Bool = ticks.length == FULL
+        whole = bool(full.all())
+        if not whole:
+            by, depth = ByRow(ticks.row[full], self._stamp), depth[full]
+            shares, side = shares[full], side[full]
+        before = by.previous(depth, self.depth)
+        found = changes(before, depth, shares * (side >= 0), shares * (side <= 0))
+        had = before[:, 0, 1] + before[:, LEVELS, 1]
+        has = depth[:, 0, 1] + depth[:, LEVELS, 1]
+        known = (had > 0) & (has > 0)
+        if not known.all():
+            found[~known] = 0
+        if whole:
+            return found
+        out = np.zeros((len(ticks), len(FLOWS)), np.int64)
+        out[full] = found
+        return out
+
+    def add(self, row: I64, second: I64, found: I64, *, unique: bool) -> None:
+        """Sum what `read` found up, by the second of the packet."""
+        slot = second % _SLOTS
+        place = row * _SLOTS + slot
+        seconds = self.second.reshape(-1)
+        flow = self.flow.reshape(-1, len(FLOWS))
+        held = seconds[place]
+        if (second != held).any():
+            np.maximum.at(seconds, place, second)
+            flow[place[seconds[place] > held]] = 0
+            current = second == seconds[place]
+            place, found = place[current], found[current]
+        if unique:
+            flow[place] += found
+        else:
+            np.add.at(flow, place, found)
+
+    def recent(self, rows: I64, now_s: int) -> I64:
+        """Changes of the last seconds, the present one included: i64 (n, len(FLOWS))."""
+        inside = (self.second[rows] > now_s - WINDOW_S) & (self.second[rows] <= now_s)
+        out: I64 = (self.flow[rows] * inside[:, :, None]).sum(axis=1)
+        return out

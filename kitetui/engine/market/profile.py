@@ -1,0 +1,368 @@
+"""Volume profiles: volume by price of a session, and the levels read off it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
+from kitetui.engine.feed.batch import F64, I64, Bool
+from kitetui.engine.market.bars import CLOSE, HIGH, LOW, VOLUME
+from kitetui.engine.market.instruments import Rows
+
+BINS = 512
+"""Price bins kept for each instrument; where a session spans more, bins are joined in pairs."""
+BIN_SHARE = 2e-4
+VALUE_AREA = 0.70
+PROMINENCE = 0.10
+"""A node stands out by this share of the smoothed profile's maximum."""
+_NEVER = 1 << 40
+PENDING_TICKS = 2_000_000
+"""Trades kept from before a session's first close, which decides the size of its bins."""
+SETTLED_AT_ONCE = 16
+
+
+class Profile(msgspec.Struct):
+    """Volume by price, contiguous bins from the lowest traded to the highest.
+
+    Attributes:
+        low: rupees, lower edge of the first bin; size: rupees, height of a bin.
+        volume: f64 (bins,).
+    """
+
+    low: float
+    size: float
+    volume: F64
+
+
+class Levels(msgspec.Struct, frozen=True):
+    """What a profile says, rupees. POC is the lower edge of its bin.
+
+    Value area by the two-row method of the CBOT Market Profile handbook: from the POC, the larger
+    of the next two rows above and the next two below is added whole until 70 % is held.
+
+    Attributes:
+        hvn, lvn: lower edges of high and low volume nodes.
+    """
+
+    poc: float
+    vah: float
+    val: float
+    hvn: tuple[float, ...] = ()
+    lvn: tuple[float, ...] = ()
+
+
+def bin_size(first_close: float, tick: float) -> float:
+    """Height of a bin: 2e-4 of the session's first close in whole ticks, at least one tick.
+
+    Works in rupees and in raw integers alike.
+    """
+    return max(round(BIN_SHARE * first_close / tick), 1) * tick
+
+
+def levels(profile: Profile) -> Levels | None:
+    """POC, value area and nodes; None without volume."""
+    volume = profile.volume
+    total = float(volume.sum())
+    if total <= 0:
+        return None
+    poc = _poc(volume)
+    first, last = _value_area(volume, poc, VALUE_AREA * total)
+
+    def edge(at: int) -> float:
+        return round(profile.low + at * profile.size, 6)
+
+    high, low = nodes(volume)
+    return Levels(edge(poc), edge(last + 1), edge(first),
+                  tuple(map(edge, high)), tuple(map(edge, low)))  # fmt: skip
+
+
+def _poc(volume: F64) -> int:
+    """The fullest bin; of equal ones the nearest to the middle, then the lower."""
+    fullest = np.flatnonzero(volume == volume.max())
+    middle = (len(volume) - 1) / 2
+    return int(fullest[np.argmin(np.abs(fullest - middle))])
+
+
+def _value_area(volume: F64, poc: int, wanted: float) -> tuple[int, int]:
+    """First and last bin of the value area."""
+    first = last = poc
+    held = float(volume[poc])
+    while held < wanted and (first > 0 or last < len(volume) - 1):
+        above = volume[last + 1 : last + 3]
+        below = volume[max(first - 2, 0) : first]
+        if len(above) and (not len(below) or above.sum() >= below.sum()):
+            last += len(above)
+            held += float(above.sum())
+        else:
+            first -= len(below)
+            held += float(below.sum())
+    return first, last
+
+
+def nodes(volume: F64) -> tuple[list[int], list[int]]:
+    """High and low volume nodes: peaks of the three-bin mean, of prominence 10 % of its maximum."""
+    if len(volume) < 5:
+        return [], []
+    edged = np.concatenate([volume[:1], volume, volume[-1:]])
+    smooth = (edged[:-2] + edged[1:-1] + edged[2:]) / 3.0
+    least = PROMINENCE * float(smooth.max())
+    return peaks(smooth, least), peaks(-smooth, least)
+
+
+def peaks(x: F64, prominence: float) -> list[int]:
+    """Local maxima that rise by `prominence` above the higher of their two cols.
+
+    As scipy.signal.find_peaks: a plateau counts once, at its middle; the ends are no peaks.
+    """
+    found = []
+    at, last = 1, len(x) - 1
+    while at < last:
+        if x[at - 1] < x[at]:
+            ahead = at + 1
+            while ahead < last and x[ahead] == x[at]:
+                ahead += 1
+            if x[ahead] < x[at]:
+                middle = (at + ahead - 1) // 2
+                if _prominence(x, middle) >= prominence:
+                    found.append(middle)
+                at = ahead
+        at += 1
+    return found
+
+
+def _prominence(x: F64, peak: int) -> float:
+    """Height of a peak above the higher of the lowest points before higher ground on each side."""
+    height = x[peak]
+    left = np.flatnonzero(x[:peak] > height)
+    right = np.flatnonzero(x[peak + 1 :] > height)
+    before = x[(left[-1] + 1 if len(left) else 0) : peak + 1].min()
+    after = x[peak : (peak + 1 + right[0] if len(right) else len(x))].min()
+    return float(height - max(before, after))
+
+
+def spread_bars(low: I64, high: I64, volume: I64, size: int) -> tuple[int, F64]:
+    """Bars' volume spread evenly over the bins they span: lowest bin's number, volumes.
+
+    Args:
+        low, high, volume: i64 (n,), raw prices and shares; size: raw height of a bin.
+    """
+    traded = volume > 0
+    low, high, volume = low[traded] // size, high[traded] // size, volume[traded]
+    if not len(low):
+        return 0, np.zeros(0)
+    base = int(low.min())
+    steps = np.zeros(int(high.max()) - base + 2)
+    for first, last, shares in zip(low - base, high - base, volume, strict=True):
+        steps[first : last + 1] += shares / (last - first + 1)
+    return base, steps[:-1]
+
+
+class SessionProfiles:
+    """The developing profile of every row: one bin is added to per trade.
+
+    Bins are as `bin_size` says, from the session's first close on; trades before it wait. Where a
+    session outgrows its bins they are joined in pairs, until it fits: the same for any order.
+
+    Attributes:
+        day: i64 (rows,), the session's date; size: i64 (rows,), raw height of a bin, 0 unknown.
+        since: i64 (rows,), the minute of the session's first trade that came as a tick.
+        unsized: trades that could not be kept waiting and are in no profile.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        capacity = rows.capacity
+        self._rows = rows
+        self.day: I64 = np.full(capacity, -1, np.int64)
+        self.size: I64 = np.zeros(capacity, np.int64)
+        self.since: I64 = np.full(capacity, _NEVER, np.int64)
+        self.unsized = 0
+        self._volume: F64 = np.zeros((capacity, BINS))
+        self._filled: Bool = np.zeros(capacity, np.bool_)
+        self._base: I64 = np.zeros(capacity, np.int64)
+        self._joined: I64 = np.zeros(capacity, np.int64)
+        self._pending: deque[tuple[I64, I64, I64]] = deque()
+        self._pending_ticks = 0
+        self._to_settle = 0
+
+    def apply(self, row: I64, at_s: I64, ltp: I64, shares: I64) -> None:
+        """Take trades, in order; a row's later day begins a profile of its own."""
+        day = (at_s + IST_OFFSET_S) // DAY_S
+        if (day != self.day[row]).any():
+            current = self._turn(row, day)
+            row, at_s, ltp, shares = row[current], at_s[current], ltp[current], shares[current]
+        if int(self.since[row].max(initial=0)) == _NEVER:
+            np.minimum.at(self.since, row, at_s // 60)
+        size = self.size[row]
+        if not size.all():
+            waiting = size == 0
+            self._wait(row[waiting], ltp[waiting], shares[waiting])
+            row, ltp, shares = row[~waiting], ltp[~waiting], shares[~waiting]
+        if len(row):
+            self._add(row, ltp, shares)
+        if self._to_settle:
+            self._settle(SETTLED_AT_ONCE)
+
+    def first_close(self, rows: I64, close: I64) -> None:
+        """Bars closed at raw prices: rows that have no bins yet get theirs."""
+        fresh = self.size[rows] == 0
+        if not fresh.any():
+            return
+        rows, close = rows[fresh], close[fresh]
+        tick = self._rows.tick[rows]
+        fit = (tick > 0) & (self.day[rows] >= 0)
+        rows, close, tick = rows[fit], close[fit], tick[fit]
+        self.size[rows] = np.maximum(np.rint(BIN_SHARE * close / tick), 1).astype(np.int64) * tick
+        self._to_settle = len(self._pending)
+
+    def seed(self, row: int, day: int, starts: I64, bars: I64) -> None:
+        """Add the minutes of a row's session that came before its own first trade.
+
+        Args:
+            starts: i64 (k,), first minutes, oldest first; bars: i64 (fields, k), of that session.
+        """
+        tick = self._rows.tick[row]
+        if not tick or not len(starts) or day < self.day[row]:
+            return
+        if day > self.day[row]:
+            self._turn(np.array([row]), np.array([day]))
+        if not self.size[row]:
+            self.size[row] = bin_size(int(bars[CLOSE, 0]), int(tick))
+        earlier = starts < self.since[row]
+        low, high, shares = bars[[LOW, HIGH, VOLUME]][:, earlier]
+        base, volume = spread_bars(low, high, shares, int(self.size[row]))
+        if len(volume):
+            self._fit(row, base, base + len(volume) - 1)
+            bins = (base + np.arange(len(volume)) >> self._joined[row]) - self._base[row]
+            # In 1024ths all sums are exact, and so the same in any order.
+            np.add.at(self._volume[row], bins, np.rint(volume * 1024) / 1024)
+            self._filled[row] = True
+        self._to_settle = len(self._pending)
+
+    def profile(self, row: int) -> Profile | None:
+        """The row's profile so far, in rupees; None without volume or without a tick size."""
+        if not self.size[row]:
+            return None
+        self._settle_row(row)
+        filled = np.flatnonzero(self._volume[row])
+        if not len(filled):
+            return None
+        first, last = int(filled[0]), int(filled[-1])
+        size = int(self.size[row]) << int(self._joined[row])
+        low = (int(self._base[row]) + first) * size
+        divisor = float(self._rows.divisor[row])
+        return Profile(low / divisor, size / divisor, self._volume[row, first : last + 1].copy())
+
+    def _turn(self, row: I64, day: I64) -> Bool:
+        """Begin new sessions; False for trades of an earlier date than their row's."""
+        held = self.day[row]
+        np.maximum.at(self.day, row, day)
+        later = self.day[row] > held
+        turned, first = np.unique(row[later], return_index=True)
+        again = turned[held[later][first] >= 0]
+        self._volume[turned[self._filled[turned]]] = 0.0
+        self._filled[turned] = False
+        self.size[turned] = self._joined[turned] = 0
+        self.since[turned] = _NEVER
+        if len(again) and self._pending:
+            self._pending = deque(_part(part, ~np.isin(part[0], again)) for part in self._pending)
+            self._pending_ticks = sum(len(row) for row, _, _ in self._pending)
+        current: Bool = day == self.day[row]
+        return current
+
+    def _wait(self, row: I64, ltp: I64, shares: I64) -> None:
+        sizable = self._rows.tick[row] > 0
+        row, ltp, shares = row[sizable], ltp[sizable], shares[sizable]
+        if self._pending_ticks + len(row) > PENDING_TICKS:
+            self.unsized += len(row)
+        elif len(row):
+            self._pending.append((row, ltp, shares))
+            self._pending_ticks += len(row)
+
+    def _settle(self, parts: int) -> None:
+        """Add waiting trades of rows that have their bins now; a few parts at a time.
+
+        Sums are exact, so it does not matter when: a profile that is asked for is settled first.
+        """
+        parts = min(parts, self._to_settle)
+        self._to_settle -= parts
+        taken = [self._pending.popleft() for _ in range(parts)]
+        row, ltp, shares = (np.concatenate(column) for column in zip(*taken, strict=True))
+        ready = self.size[row] > 0
+        self._pending_ticks -= int(ready.sum())
+        if ready.any():
+            self._add(row[ready], ltp[ready], shares[ready])
+        if not ready.all():
+            self._pending.append(_part((row, ltp, shares), ~ready))
+
+    def _settle_row(self, row: int) -> None:
+        """Add one row's waiting trades."""
+        if not self._to_settle:
+            return
+        for at, part in enumerate(self._pending):
+            mine = part[0] == row
+            if mine.any():
+                self._add(*_part(part, mine))
+                self._pending[at] = _part(part, ~mine)
+                self._pending_ticks -= int(mine.sum())
+
+    def _add(self, row: I64, ltp: I64, shares: I64) -> None:
+        number = ltp // self.size[row]
+        bins = (number >> self._joined[row]) - self._base[row]
+        if int(bins.min()) < 0 or int(bins.max()) >= BINS:
+            self._make_room(row, number, (bins < 0) | (bins >= BINS))
+            bins = (number >> self._joined[row]) - self._base[row]
+        self._filled[row] = True
+        np.add.at(self._volume.reshape(-1), row * BINS + bins, shares)
+
+    def _make_room(self, row: I64, number: I64, outside: Bool) -> None:
+        """Room for trades outside their rows' bins."""
+        rows, place = np.unique(row, return_inverse=True)
+        low, high = np.full(len(rows), _NEVER), np.full(len(rows), -1)
+        np.minimum.at(low, place, number)
+        np.maximum.at(high, place, number)
+        wanting = np.unique(place[outside])
+        empty = ~self._filled[rows[wanting]] & (high - low < BINS)[wanting]
+        first = wanting[empty]
+        self._base[rows[first]] = low[first] - (BINS - 1 - (high - low)[first]) // 2
+        for at in wanting[~empty].tolist():
+            self._fit(int(rows[at]), int(low[at]), int(high[at]))
+
+    def _fit(self, row: int, low: int, high: int) -> None:
+        """Make room for bins numbered `low` to `high` of the original size."""
+        joined, base = int(self._joined[row]), int(self._base[row])
+        filled = np.flatnonzero(self._volume[row])
+        held = self._volume[row, filled].copy()
+        numbers = filled + base
+        if len(filled):
+            low = min(low, int(numbers[0]) << joined)
+            high = max(high, int(numbers[-1]) << joined)
+        wider = joined
+        while (high >> wider) - (low >> wider) >= BINS:
+            wider += 1
+        span = (high >> wider) - (low >> wider)
+        base = (low >> wider) - (BINS - 1 - span) // 2
+        self._joined[row], self._base[row] = wider, base
+        self._volume[row] = 0.0
+        np.add.at(self._volume[row], (numbers >> (wider - joined)) - base, held)
+
+
+def _part(trades: tuple[I64, I64, I64], keep: Bool) -> tuple[I64, I64, I64]:
+    """Some of the waiting trades: rows, prices, shares."""
+    row, ltp, shares = trades
+    return row[keep], ltp[keep], shares[keep]
+
+
+def composite(profiles: Iterable[tuple[int, F64]]) -> tuple[int, F64]:
+    """Profiles over bins of one size, as (lowest bin's number, volumes), added up."""
+    held = [(base, volume) for base, volume in profiles if len(volume)]
+    if not held:
+        return 0, np.zeros(0)
+    low = min(base for base, _ in held)
+    out = np.zeros(max(base + len(volume) for base, volume in held) - low)
+    for base, volume in held:
+        out[base - low : base - low + len(volume)] += volume
+    return low, out
