@@ -73,6 +73,16 @@ class NormaliseSettings(_Section, frozen=True):
     jump_slack: Annotated[float, msgspec.Meta(ge=0)]
 
 
+class OptionSettings(_Section, frozen=True):
+    rate: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    spread_ticks: Positive
+    spread_share: Share
+    last_age_s: Positive
+    max_points_a_tick: Positive
+    own_days: AtLeastOne
+    rank_days: AtLeastOne
+
+
 class BatchSettings(_Section, frozen=True):
     max_ticks: AtLeastOne
     max_wait_ms: Positive
@@ -190,6 +200,7 @@ class Settings(_Section, frozen=True):
 
     feed: FeedSettings
     normalise: NormaliseSettings
+    options: OptionSettings
     batch: BatchSettings
     journal: JournalSettings
     alerts: AlertSettings

@@ -35,8 +35,7 @@ class Bench:
     def __init__(self, url: str, settings: Settings = FULL) -> None:
         self.rows = Rows(8)
         self.rows.add([unlisted(738561)])
-        self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30,
-                                     settings.normalise)
+        self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30, settings.normalise)
         self.notes: list[str] = []
         self.encoder = Encoder(settings.redis, self.rows, "test:1")
         self.publisher = Publisher(settings.redis, url, self.encoder, self,

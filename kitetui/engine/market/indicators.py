@@ -26,10 +26,10 @@ NAMES = ("ema5", "ema9", "ema20", "ema50", "rsi14", "atr14", "atr14_before", "ad
 the newest bar, so that a rule about that bar does not measure it with itself."""
 EMA5, EMA9, EMA20, EMA50, RSI, ATR, ATR_BEFORE, ADX, PLUS_DI, MINUS_DI, VWAP, VWAP_SD = range(12)
 
-_STATE = 19
+_STATE = 20
 (_EMA, _CLOSES, _CLOSE, _HIGH, _LOW, _GAIN, _LOSS, _ATR, _PLUS, _MINUS, _RANGE, _ADX, _SPENT,
- _SHARES, _SQUARES) = (0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)  # fmt: skip
-_ATR_BEFORE = 18
+ _SHARES, _SQUARES, _ATR_BEFORE, _ANCHOR) = (
+    0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)  # fmt: skip
 
 
 class Closed(msgspec.Struct):
@@ -163,7 +163,10 @@ def _step(s: F64, bars: I64, day: I64, closed: Closed) -> F64:
     out[_ADX] = np.where(bars <= 2 * WILDER, seeding, moved)
 
     same = closed.day == day
+    # Prices relative to the session's first: the deviation is no difference of two huge squares.
     typical = (high + low + close) / 3.0
+    out[_ANCHOR] = np.where(same, s[_ANCHOR], typical)
+    typical -= out[_ANCHOR]
     spent = typical * volume
     out[_SPENT] = s[_SPENT] * same + spent
     out[_SHARES] = s[_SHARES] * same + volume
@@ -218,10 +221,10 @@ def _value(name: int, s: F64, bars: I64) -> F64:
             defined = (bars > WILDER) & (s[_RANGE] > NOTHING)
             return np.where(defined, 100.0 * (part / s[_RANGE]), np.nan)
         shares = s[_SHARES]
-        vwap = np.where(shares > 0, s[_SPENT] / shares, np.nan)
+        mean = np.where(shares > 0, s[_SPENT] / shares, np.nan)
         if name == VWAP:
-            return vwap
-        deviation: F64 = np.sqrt(np.maximum(s[_SQUARES] / shares - vwap * vwap, 0.0))
+            return s[_ANCHOR] + mean
+        deviation: F64 = np.sqrt(np.maximum(s[_SQUARES] / shares - mean * mean, 0.0))
         return deviation
 
 
