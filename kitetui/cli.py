@@ -153,6 +153,69 @@ def export(
 
 
 @cli.command()
+@click.argument("bars", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the tables (CSV) and summary.json.",
+)
+@click.option(
+    "--instruments",
+    "table",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Instrument table in Kite's columns; it wins over --tick and --hours.",
+)
+@click.option(
+    "--tick",
+    type=click.FloatRange(min=0.0),
+    default=0.05,
+    show_default=True,
+    metavar="RUPEES",
+    help="Price step of symbols that no table names.",
+)
+@click.option(
+    "--hours",
+    default="equity",
+    show_default=True,
+    metavar="SEGMENT",
+    type=click.Choice(
+        ["equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"]
+    ),
+    help="Whose trading hours of calendar.yaml apply to symbols that no table names.",
+)
+@click.option(
+    "--minutes",
+    type=click.IntRange(1, 1440),
+    metavar="N",
+    help="Length of a bar; default: the commonest distance of two.",
+)
+@click.option("--ends", is_flag=True, help="Times tell where a bar ends, not where it starts.")
+@_shared
+def study(
+    bars: tuple[Path, ...],
+    config_dir: Path | None,
+    state: Path | None,
+    profile: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Bar files through the engine's own indicators: check every number in any other tool.
+
+    BARS are CSV or Parquet files, or folders of them, with columns for time, open, high, low,
+    close and, where there is one, volume. Shown are the newest values; with --out, every value
+    of every bar, swings, fair value gaps, pools of liquidity, levels and volume profiles.
+    Lines that are wrong are named by file and line, and left out or repaired.
+    """
+    from kitetui.tools.study import study as run_study
+
+    settings = _load(config_dir, overrides)
+    raise SystemExit(run_study(bars, out, settings, **options))
+
+
+@cli.command()
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

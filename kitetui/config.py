@@ -92,6 +92,7 @@ class JournalSettings(_Section, frozen=True):
     enabled: bool
     sync: Literal["always", "10ms", "1s"]
     compression: Literal["zstd", "lz4", "none"]
+    restore: bool
     retention_days: AtLeastOne
 
 

@@ -54,3 +54,8 @@ def places(state: Path | None, profile: str) -> Places:
         except OSError as error:
             raise ConfigError(f"--state {folder}: cannot be made: {error.strerror}") from None
     return found
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: what is made is readable by its owner alone."""
+    return os.open(path, flags, 0o600)

@@ -23,7 +23,8 @@ from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening
-from kitetui.engine.pipeline import Pipeline, timer_payload
+from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
+from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
@@ -119,9 +120,24 @@ class Core:
                 self._settings.feed, self._plan.credentials, self, self._ended
             )
             self.vitals.opening = Opening(self._settings, self.pipeline, self)
-            self._spawn(self.vitals.opening.run(self.vitals.source, self._plan.credentials))
-            self._spawn(self._timers())
+            self._spawn(self._open_feed(self._plan.credentials))
         self._spawn(self._measure())
+
+    async def _open_feed(self, credentials: Callable[[], Credentials]) -> None:
+        """Today's earlier journals first, then the feed."""
+        vitals = self.vitals
+        assert vitals.source is not None and vitals.opening is not None
+        if vitals.restart is not None:
+            await vitals.restart.play(self.pipeline, self._restored)
+            vitals.restoring = False
+        self._spawn(self._timers())
+        await vitals.opening.run(vitals.source, credentials)
+
+    def _restored(self, derived: Derived) -> None:
+        """Something an earlier engine derived already: nobody is told again."""
+        newest_s = self.pipeline.market.normaliser.newest_s
+        if newest_s > self._newest[0]:
+            self._newest = (newest_s, monotonic_ns())
 
     async def stop(self) -> None:
         """Take everything down, in order; nothing that was taken in is lost.
@@ -204,7 +220,7 @@ class Core:
             await asyncio.to_thread(self._server.start)
             url = self._server.url
         producer = f"{os.uname().nodename}:{os.getpid()}"
-        self._encoder = Encoder(settings, self.pipeline.rows, producer)
+        self._encoder = Encoder(settings, self.pipeline.market.rows, producer)
         self.vitals.publisher = Publisher(settings, url, self._encoder, self, self._note)
         self._monitor = StreamMonitor(url)
         self._publishing = asyncio.get_running_loop().create_task(self.vitals.publisher.run())
@@ -222,8 +238,12 @@ class Core:
             return
         folder = self._plan.places.journals
         remove_old(folder, self._settings.journal.retention_days, wall_ns() / NS)
+        source = b"simulated" if self._plan.simulated else source_name(self._settings.feed.url)
+        if self._settings.journal.restore and not self._plan.simulated:
+            self.vitals.restart = Restart(folder, source, wall_ns() / NS)
+            self.vitals.restoring = True
         name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.arrows"
-        self.vitals.journal = JournalWriter(folder / name, self._settings.journal)
+        self.vitals.journal = JournalWriter(folder / name, self._settings.journal, source)
 
     # ---- the inbox -----------------------------------------------------------------------
 
@@ -260,7 +280,7 @@ class Core:
             if self.vitals.journal.failed and not before:
                 self._note("journal", f"not durable: {self.vitals.journal.failed}")
         derived = self.pipeline.apply(batch)
-        newest = self.pipeline.normaliser.newest_s
+        newest = self.pipeline.market.normaliser.newest_s
         if newest > self._newest[0]:
             self._newest = (newest, monotonic_ns())
         if self.vitals.publisher is not None:
@@ -279,6 +299,8 @@ class Core:
 
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""
+        if self.vitals.restoring:
+            return commands.Result(False, "today's journals are still being taken in; try again")
         answer: asyncio.Future[commands.Result] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         self.put(Kind.COMMAND, commands.encode(command))
@@ -326,7 +348,7 @@ class Core:
             self.vitals.loop_lag_ms.add((now_ns - before_ns) / 1e6 - LAG_SAMPLE_S * 1000)
             if now_ns >= next_rate_ns:
                 next_rate_ns = now_ns + NS
-                self.vitals.rate.update(self.pipeline.normaliser.counts.received, now_ns)
+                self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
                 if self._encoder is not None:
                     self._encoder.rate = self.vitals.rate.per_s
                 if self.vitals.journal is not None:
@@ -355,7 +377,7 @@ class Core:
     def row_state(self, row: int) -> RowState:
         """What Redis holds of a row beside its ticks."""
         return RowState(
-            self.pipeline.rows.instruments[row],
+            self.pipeline.market.rows.instruments[row],
             self.observer.session_row(row),
             self.observer.bucket_row(row),
         )

@@ -44,7 +44,7 @@ class Observer:
 
     def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
         """A picture for one view."""
-        rows = self._p.rows
+        rows = self._p.market.rows
         row = max(int(rows.find(np.array([wanted.focus], np.int64))[0]), 0)
         known = row < rows.count
         age_s = (monotonic_ns() - vitals.health_ns) / NS if vitals.health_ns else -1.0
@@ -65,50 +65,50 @@ class Observer:
 
     def watch(self, first: int, count: int, session_s: float) -> tuple[view.Watch, ...]:
         """Lines of the watchlist, in row order."""
-        rows = range(max(first, 0), min(first + count, self._p.rows.count))
+        rows = range(max(first, 0), min(first + count, self._p.market.rows.count))
         return tuple(self._watch(row, session_s) for row in rows)
 
     def _watch(self, row: int, session_s: float) -> view.Watch:
         p = self._p
-        cols = p.packets.cols[row]
-        instrument = p.rows.instruments[row]
-        seen = int(p.packets.length[row]) > 0
-        _, bars = p.frames[1].history.last(row, TREND_BARS)
-        age_s = max(session_s - float(p.normaliser.last_seen_s[row]), 0.0) if seen else -1.0
+        cols = p.market.packets.cols[row]
+        instrument = p.market.rows.instruments[row]
+        seen = int(p.market.packets.length[row]) > 0
+        _, bars = p.market.frames[1].history.last(row, TREND_BARS)
+        age_s = max(session_s - float(p.market.normaliser.last_seen_s[row]), 0.0) if seen else -1.0
         return view.Watch(
-            token=int(p.rows.token[row]),
+            token=int(p.market.rows.token[row]),
             symbol=instrument.symbol,
-            ltp=p.rows.price(row, cols[_AT["ltp"]]),
+            ltp=p.market.rows.price(row, cols[_AT["ltp"]]),
             change_pct=_change(cols),
             volume=int(cols[_AT["volume"]]),
             age_s=age_s,
             stale=seen and age_s > STALE_AFTER_S and self.market_open(row),
             trend=tuple(bars[CLOSE].tolist()),
-            decimals=decimals(int(p.rows.divisor[row])),
+            decimals=decimals(int(p.market.rows.divisor[row])),
         )
 
     def depth(self, row: int, session_s: float) -> view.Depth | None:
         """The book of a row, or None before its first packet."""
         p = self._p
-        length = int(p.packets.length[row])
+        length = int(p.market.packets.length[row])
         if not length:
             return None
-        price = p.rows.price
-        cols = p.packets.cols[row]
+        price = p.market.rows.price
+        cols = p.market.packets.cols[row]
         levels = tuple(
             view.Level(price(row, value), int(quantity), int(orders))
-            for quantity, value, orders in p.flow.depth[row].tolist()
+            for quantity, value, orders in p.market.flow.depth[row].tolist()
         )
-        instrument = p.rows.instruments[row]
-        age_s = max(session_s - float(p.normaliser.last_seen_s[row]), 0.0)
-        bars = p.minutes.open_bars(row)
+        instrument = p.market.rows.instruments[row]
+        age_s = max(session_s - float(p.market.normaliser.last_seen_s[row]), 0.0)
+        bars = p.market.minutes.open_bars(row)
         opened = int(bars[-1][1][OPEN]) if bars else int(cols[_AT["ltp"]])
         return view.Depth(
-            token=int(p.rows.token[row]),
+            token=int(p.market.rows.token[row]),
             symbol=instrument.symbol,
             mode=MODES[length],
             is_index=instrument.is_index,
-            decimals=decimals(int(p.rows.divisor[row])),
+            decimals=decimals(int(p.market.rows.divisor[row])),
             tick_size=instrument.tick_size,
             lot_size=instrument.lot_size,
             ltp=price(row, cols[_AT["ltp"]]),
@@ -134,7 +134,7 @@ class Observer:
     def buckets(self, row: int, count: int) -> tuple[view.Bucket, ...]:
         """Five-minute volume buckets of a row, newest first; the first may still grow."""
         p = self._p
-        starts, values = p.frames[BUCKET_MINUTES].history.last(row, count)
+        starts, values = p.market.frames[BUCKET_MINUTES].history.last(row, count)
         out = [self._bucket(row, int(s), v, False) for s, v in zip(starts, values.T, strict=True)]
         current = self.open_bucket(row)
         if current is not None:
@@ -144,11 +144,11 @@ class Observer:
     def open_bucket(self, row: int) -> tuple[int, Any] | None:
         """The bucket that still grows: its closed minutes and the open ones; start and values."""
         p = self._p
-        longer = p.longer[BUCKET_MINUTES]
+        longer = p.market.longer[BUCKET_MINUTES]
         start = int(longer.start[row])
         values = longer.values[:, row].copy() if start >= 0 else None
-        for minute, bar in p.minutes.open_bars(row):
-            opened, _ = p.session_minutes(minute, np.array([row]))
+        for minute, bar in p.market.minutes.open_bars(row):
+            opened, _ = p.market.session_minutes(minute, np.array([row]))
             head = minute - (minute - int(opened[0])) % longer.minutes
             if values is None or head > start:
                 start, values = head, bar
@@ -157,7 +157,7 @@ class Observer:
         return None if values is None else (start, values)
 
     def _bucket(self, row: int, start: int, v: Any, open_now: bool) -> view.Bucket:
-        price = self._p.rows.price
+        price = self._p.market.rows.price
         volume = int(v[VOLUME])
         return view.Bucket(
             start_s=start * 60,
@@ -177,16 +177,16 @@ class Observer:
     def market_open(self, row: int = 0) -> bool:
         """Whether a row's session is open at session time."""
         p = self._p
-        if row >= p.rows.count or not p.session_s:
+        if row >= p.market.rows.count or not p.session_s:
             return False
-        segment = SEGMENTS[p.rows.hours[row]]
-        session = p.calendar.session(segment, ist_day(p.session_s))
+        segment = SEGMENTS[p.market.rows.hours[row]]
+        session = p.market.calendar.session(segment, ist_day(p.session_s))
         return session is not None and session.open_s <= p.session_s < session.close_s
 
     def market_words(self) -> str:
         """The session's state in a word or two."""
         p = self._p
-        session = p.calendar.session("equity", ist_day(p.session_s)) if p.session_s else None
+        session = p.market.calendar.session("equity", ist_day(p.session_s)) if p.session_s else None
         if not p.session_s:
             return "NSE ?"
         if session is None or p.session_s >= session.end_s or p.session_s < session.pre_open_s:
@@ -198,21 +198,21 @@ class Observer:
     def session_row(self, row: int) -> SessionRow | None:
         """The session totals of a row, as Redis holds them."""
         p = self._p
-        day = int(p.normaliser.epoch_day[row])
+        day = int(p.market.normaliser.epoch_day[row])
         if day < 0:
             return None
-        cols = p.packets.cols[row]
+        cols = p.market.packets.cols[row]
         current = self.open_bucket(row)
-        price = p.rows.price
+        price = p.market.rows.price
         return SessionRow(
-            instrument=p.rows.instruments[row],
+            instrument=p.market.rows.instruments[row],
             day=day,
-            cumulative_volume=int(p.normaliser.last_volume[row]),
+            cumulative_volume=int(p.market.normaliser.last_volume[row]),
             bucket_volume=int(current[1][VOLUME]) if current else 0,
             last_price=price(row, cols[_AT["ltp"]]),
             high=price(row, cols[_AT["high"]]),
             low=price(row, cols[_AT["low"]]),
-            updates=int(p.minutes.session_ticks[row]),
+            updates=int(p.market.minutes.session_ticks[row]),
         )
 
     def bucket_row(self, row: int) -> BucketRow | None:
@@ -220,13 +220,13 @@ class Observer:
         p = self._p
         current = self.open_bucket(row)
         if current is None:
-            starts, values = p.frames[BUCKET_MINUTES].history.last(row, 1)
+            starts, values = p.market.frames[BUCKET_MINUTES].history.last(row, 1)
             if not len(starts):
                 return None
             current = int(starts[0]), values[:, 0]
-        instrument = p.rows.instruments[row]
+        instrument = p.market.rows.instruments[row]
         return BucketRow(instrument, current[0], tuple(current[1].tolist()),
-                         int(p.rows.divisor[row]))  # fmt: skip
+                         int(p.market.rows.divisor[row]))  # fmt: skip
 
     def events(self, count: int) -> tuple[view.Event, ...]:
         """The newest events, newest first."""
@@ -251,7 +251,7 @@ class Observer:
             links=vitals.links(),
             subscribed=len(p.announced),
             ticks_per_s=vitals.rate.per_s,
-            ticks=p.normaliser.counts.received,
+            ticks=p.market.normaliser.counts.received,
             gaps=len(p.gaps),
             latency_p50_ms=vitals.latency_ms.quantile(0.5),
             latency_p99_ms=vitals.latency_ms.quantile(0.99),
@@ -265,7 +265,7 @@ class Observer:
             alerts=len(p.desk),
             journal=journal,
             memory_mb=memory_mb(),
-            warmed=len(p.warmed),
+            warmed=len(p.market.warmed),
             warm_wanted=vitals.warm_wanted,
             frame_age_s=(monotonic_ns() - frame_ns) / NS if frame_ns else -1.0,
         )

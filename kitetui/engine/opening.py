@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
 
 from kitetui.config import Settings, UniverseSettings
 from kitetui.engine.clock import sleep
@@ -100,16 +101,19 @@ class Opening:
         """Minute history, focus first, within Kite's rate."""
         feed = self._settings.feed
         wanted = tokens[: feed.warmup_instruments] if feed.warmup_sessions else []
+        market = self._pipeline.market
+        rows = market.rows.find(np.array(wanted, np.int64)).tolist()
+        wanted = [t for t, row in zip(wanted, rows, strict=True) if row not in market.warmed]
         self.warm_wanted = len(wanted)
         failures = 0
         for token in wanted:
             now_s = await self._session_time()
-            days = self._pipeline.calendar.last_sessions(now_s, feed.warmup_sessions + 1)
+            days = self._pipeline.market.calendar.last_sessions(now_s, feed.warmup_sessions + 1)
             if not days:
                 return
             try:
                 answer = await rest.minutes(token, days[0] * DAY_S - IST_OFFSET_S, now_s)
-                divisors = self._pipeline.rows.divisors
+                divisors = self._pipeline.market.rows.divisors
                 packed = await asyncio.to_thread(pack_candles, token, answer, divisors)
             except (RestError, ValueError) as error:
                 failures += 1

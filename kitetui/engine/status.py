@@ -17,6 +17,7 @@ from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.streams import ServerHealth
 from kitetui.engine.opening import Opening
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.restart import Restart
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.secret import redacted_url
@@ -38,6 +39,8 @@ class Vitals(msgspec.Struct, kw_only=True):
     source: KiteSource | None = None
     replay: ReplaySource | None = None
     opening: Opening | None = None
+    restart: Restart | None = None
+    restoring: bool = False
     publisher: Publisher | None = None
     journal: JournalWriter | None = None
 
@@ -69,6 +72,8 @@ class Vitals(msgspec.Struct, kw_only=True):
         if self.replay is not None:
             return ("REPLAYED" if self.replay.done.is_set() else "REPLAY"), ""
         links = self.links()
+        if self.restoring and self.restart is not None:
+            return str(LinkState.CONNECTING), f"taking today in, {self.restart.share:.0%}"
         if not links:
             return str(LinkState.CONNECTING), self.opening.reason if self.opening else "starting"
         worst = min(links, key=lambda link: _WORST_FIRST.index(LinkState(link.state)))
@@ -138,8 +143,13 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
         "alert_hash": p.desk.alert_hash,
         "journal": vitals.journal_status(now_ns),
         "warm_up": {
-            "done": len(p.warmed),
+            "done": len(p.market.warmed),
             "wanted": vitals.opening.warm_wanted if vitals.opening else 0,
+        },
+        "restored": {
+            "journals": vitals.restart.journals if vitals.restart else 0,
+            "records": vitals.restart.records if vitals.restart else 0,
+            "unread_bytes": vitals.restart.unread_bytes if vitals.restart else 0,
         },
         "memory_mb": round(memory_mb(), 1),
     }
@@ -147,8 +157,8 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
 
 def _ticks(p: Pipeline) -> dict[str, Any]:
     """The `ticks` part of the status document."""
-    counts = p.normaliser.counts
-    late = counts.late + p.minutes.late_ticks
+    counts = p.market.normaliser.counts
+    late = counts.late + p.market.minutes.late_ticks
     received = counts.received + p.counts.rejected_packets
     rejected = counts.rejected + p.counts.rejected_packets
     reasons = {**counts.reasons, **p.counts.rejected}

@@ -88,7 +88,9 @@ class _Table:
 
 
 def _symbols(pipeline: Pipeline, rows: Any) -> Any:
-    names = [pipeline.rows.instruments[row].symbol if row >= 0 else "" for row in rows.tolist()]
+    names = [
+        pipeline.market.rows.instruments[row].symbol if row >= 0 else "" for row in rows.tolist()
+    ]
     return np.array(names, dtype=object)
 
 
@@ -96,7 +98,7 @@ def _ticks(derived: Derived, pipeline: Pipeline) -> list[dict[str, Any]]:
     out = []
     for run in derived.runs:
         ticks = run.ticks
-        divisor = pipeline.rows.divisor[np.maximum(ticks.row, 0)]
+        divisor = pipeline.market.rows.divisor[np.maximum(ticks.row, 0)]
         part: dict[str, Any] = {"symbol": _symbols(pipeline, ticks.row)}
         for name in COLUMNS:
             values = getattr(ticks, name)
@@ -110,7 +112,7 @@ def _ticks(derived: Derived, pipeline: Pipeline) -> list[dict[str, Any]]:
 def _bars(derived: Derived, pipeline: Pipeline) -> list[dict[str, Any]]:
     out = []
     for timeframe, bars in derived.bars:
-        divisor = pipeline.rows.divisor[bars.rows]
+        divisor = pipeline.market.rows.divisor[bars.rows]
         part: dict[str, Any] = {
             "symbol": _symbols(pipeline, bars.rows),
             "timeframe": np.full(len(bars.rows), timeframe, dtype=object),

@@ -78,7 +78,7 @@ def run() -> Iterator[Result]:
                  None)  # fmt: skip
     yield Result("longest batch, a minute's close included", "ms", closing * 1e3, None, "<=50",
                  closing <= 0.05)  # fmt: skip
-    encoder = Encoder(load(overrides=["redis.profile=full"]).redis, pipeline.rows, "bench")
+    encoder = Encoder(load(overrides=["redis.profile=full"]).redis, pipeline.market.rows, "bench")
     began = time.perf_counter()
     for clean in runs[:40]:
         encoder.ticks(clean)

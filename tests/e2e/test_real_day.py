@@ -108,12 +108,12 @@ def test_minute_bars_agree_with_the_feeds_own(
             assert shares[field] >= least, (kind, field)
     with capsys.disabled():
         print("\n" + "\n".join(lines))
-    minutes, normaliser = pipeline.minutes, pipeline.normaliser
-    for row in range(pipeline.rows.count):
+    minutes, normaliser = pipeline.market.minutes, pipeline.market.normaliser
+    for row in range(pipeline.market.rows.count):
         told = normaliser.last_volume[row] - normaliser.first_volume[row]
         kept = (minutes.bar_volume[row] + minutes.late_volume[row]
                 + normaliser.out_of_session_volume[row])  # fmt: skip
-        assert kept == told > 0, pipeline.rows.instruments[row].symbol
+        assert kept == told > 0, pipeline.market.rows.instruments[row].symbol
 
 
 def _replayed(
@@ -127,9 +127,9 @@ def _replayed(
             if name != "1m":
                 continue
             for at, row in enumerate(closed.rows.tolist()):
-                symbol = pipeline.rows.instruments[row].symbol
+                symbol = pipeline.market.rows.instruments[row].symbol
                 values = closed.values[:, at]
-                prices = [pipeline.rows.price(row, v) for v in values[:4]]
+                prices = [pipeline.market.rows.price(row, v) for v in values[:4]]
                 bars.setdefault(symbol, {})[closed.start * 60] = [*prices, int(values[4])]
     return pipeline, bars
 

@@ -64,9 +64,9 @@ def test_the_first_tick_counts_whole_only_when_connected_since_the_open(
     pipeline: Pipeline,
 ) -> None:
     feed(pipeline, before_open(), at(1, 5000), at(2, 5010))
-    row = int(pipeline.rows.find(full_tick().token)[0])
-    assert pipeline.normaliser.first_volume[row] == 0
-    assert pipeline.minutes.session_volume[row] == 5010
+    row = int(pipeline.market.rows.find(full_tick().token)[0])
+    assert pipeline.market.normaliser.first_volume[row] == 0
+    assert pipeline.market.minutes.session_volume[row] == 5010
 
 
 def test_a_first_tick_in_mid_session_is_the_baseline_and_its_bar_uncertain(
@@ -83,25 +83,25 @@ def test_a_repeated_packet_is_a_duplicate_and_a_change_of_depth_is_not(pipeline:
     deeper = at(5, 100)
     deeper.depth[0, 3] = (77, 141_000, 1)
     feed(pipeline, first, first, deeper, deeper)
-    counts = pipeline.normaliser.counts
+    counts = pipeline.market.normaliser.counts
     assert (counts.received, counts.duplicates) == (4, 2)
 
 
 def test_a_trade_of_a_closed_minute_is_late_and_stays_in_the_totals(pipeline: Pipeline) -> None:
     feed(pipeline, before_open(), at(10, 100), at(70, 150))
     derived = feed(pipeline, at(30, 180, 199_999, exch_s=OPEN_S + 71))
-    row = int(pipeline.rows.find(full_tick().token)[0])
+    row = int(pipeline.market.rows.find(full_tick().token)[0])
     assert derived.runs[0].ticks.flags[0] & Flag.LATE
-    assert pipeline.minutes.late_volume[row] == 30
-    assert pipeline.minutes.session_volume[row] == 180
+    assert pipeline.market.minutes.late_volume[row] == 30
+    assert pipeline.market.minutes.session_volume[row] == 180
 
 
 def test_trades_outside_the_session_make_no_bar(pipeline: Pipeline) -> None:
     feed(pipeline, before_open(), at(-30, 40), at(-20, 50))
     derived = feed(pipeline, at(5, 60), at(66, 70))
     assert minute_bars(derived)[0][4] == 10
-    row = int(pipeline.rows.find(full_tick().token)[0])
-    assert pipeline.normaliser.out_of_session_volume[row] == 50
+    row = int(pipeline.market.rows.find(full_tick().token)[0])
+    assert pipeline.market.normaliser.out_of_session_volume[row] == 50
 
 
 def test_a_stocks_continuous_session_ends_at_1515_from_august_2026(settings: Settings) -> None:
@@ -139,27 +139,27 @@ def test_a_new_high_of_the_day_extends_the_open_bar(pipeline: Pipeline) -> None:
 def test_impossible_prices_and_times_are_refused_and_counted(pipeline: Pipeline) -> None:
     feed(pipeline, at(5, 100))
     feed(pipeline, at(6, 110, 0), at(7, 120, exch_s=OPEN_S + 6 * 86_400))
-    counts = pipeline.normaliser.counts
+    counts = pipeline.market.normaliser.counts
     assert counts.reasons == {"zero_price": 1, "time_ahead": 1}
     feed(pipeline, at(8, 130))
-    row = int(pipeline.rows.find(full_tick().token)[0])
-    assert pipeline.normaliser.last_volume[row] == 130
-    assert pipeline.minutes.late_ticks == 0
+    row = int(pipeline.market.rows.find(full_tick().token)[0])
+    assert pipeline.market.normaliser.last_volume[row] == 130
+    assert pipeline.market.minutes.late_ticks == 0
 
 
 def test_a_trade_time_far_ahead_of_its_packet_does_not_close_the_day(pipeline: Pipeline) -> None:
     feed(pipeline, before_open(), at(5, 100))
     feed(pipeline, full_tick(volume=110, ltt_s=OPEN_S + 365 * 86_400, exch_s=OPEN_S + 6))
     feed(pipeline, *[at(7 + n, 120 + n) for n in range(20)])
-    assert pipeline.minutes.late_ticks == 0
+    assert pipeline.market.minutes.late_ticks == 0
 
 
 def test_after_a_long_silence_the_third_packet_that_agrees_is_believed(pipeline: Pipeline) -> None:
     feed(pipeline, at(5, 100))
     later = [at(7200 + n, 200 + n) for n in range(5)]
     feed(pipeline, *later)
-    assert pipeline.normaliser.counts.reasons == {"time_ahead": 2}
-    assert pipeline.normaliser.newest_s == OPEN_S + 7204
+    assert pipeline.market.normaliser.counts.reasons == {"time_ahead": 2}
+    assert pipeline.market.normaliser.newest_s == OPEN_S + 7204
 
 
 def test_a_timer_closes_the_bar_when_no_packet_comes(pipeline: Pipeline) -> None:
@@ -202,7 +202,7 @@ def test_an_ltp_packet_first_is_no_baseline_for_volume(pipeline: Pipeline) -> No
 
 def test_unknown_tokens_flow_and_unknown_segments_are_said_once(pipeline: Pipeline) -> None:
     feed(pipeline, full_tick(token=77 << 8 | 11), full_tick(token=78 << 8 | 11, volume=2000))
-    assert pipeline.rows.instruments[-1].symbol == f"#{78 << 8 | 11}"
+    assert pipeline.market.rows.instruments[-1].symbol == f"#{78 << 8 | 11}"
     said = [e.text for e in pipeline.events if "unknown segment 11" in e.text]
     assert len(said) == 1
 
@@ -210,7 +210,7 @@ def test_unknown_tokens_flow_and_unknown_segments_are_said_once(pipeline: Pipeli
 def test_rows_are_capped_and_what_finds_none_is_counted(settings: Settings) -> None:
     pipeline = Pipeline(settings, 2)
     feed(pipeline, *[full_tick(token=n << 8 | 1) for n in range(1, 6)])
-    assert pipeline.normaliser.counts.reasons == {"no_row_left": 3}
+    assert pipeline.market.normaliser.counts.reasons == {"no_row_left": 3}
 
 
 def test_sides_follow_the_quote_before_the_trade_else_the_tick_rule(pipeline: Pipeline) -> None:

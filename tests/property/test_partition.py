@@ -37,25 +37,30 @@ def outcome(batches: list[RecordBatch], settings: Settings = EASY) -> dict[str, 
         for run in derived.runs:
             ticks += list(zip(run.ticks.row.tolist(), run.increment.tolist(),
                               run.ticks.flags.tolist(), strict=True))  # fmt: skip
-    minutes, normaliser = pipeline.minutes, pipeline.normaliser
+    return {"bars": bars, "alerts": alerts, "ticks": ticks, **state_of(pipeline)}
+
+
+def state_of(pipeline: Pipeline) -> dict[str, Any]:
+    """Everything a pipeline knows after its records."""
+    market = pipeline.market
+    minutes, normaliser = market.minutes, market.normaliser
+    straddles = [series.now() for series in market.chains.straddles]
     return {
-        "bars": bars,
-        "alerts": alerts,
-        "ticks": ticks,
         "hash": pipeline.desk.alert_hash,
         "counts": normaliser.counts,
         "gate": pipeline.gate.counts,
         "gaps": list(pipeline.gaps),
         "late": minutes.late_ticks,
-        "indicators": [
-            f.indicators.values(slice(0, 90)).tolist() for f in pipeline.frames.values()
-        ],
-        "profiles": [pipeline.profiles.profile(row) for row in range(90)],
-        "vpin": pipeline.buckets.vpin(np.arange(90)).tolist(),
-        "buckets": [pipeline.buckets.last(row, 50) for row in range(90)],
-        "flow": pipeline.flow.flow[:90].tolist(),
+        "indicators": [f.indicators.values(slice(0, 90)).tolist() for f in market.frames.values()],
+        "history": [f.history.last(row, 400) for f in market.frames.values() for row in range(90)],
+        "profiles": [market.profiles.profile(row) for row in range(90)],
+        "vpin": market.buckets.vpin(np.arange(90)).tolist(),
+        "buckets": [market.buckets.last(row, 50) for row in range(90)],
+        "flow": market.flow.flow[:90].tolist(),
+        "books": market.flow.depth[:90].tolist(),
+        "straddles": [(s.premium.tolist(), s.vwap.tolist(), s.below.tolist()) for s in straddles],
         "open": minutes.minute.tolist(),
-        "session": minutes.session_volume.tolist(),
+        "session": minutes.session.tolist(),
     }
 
 

@@ -26,11 +26,22 @@ class JournalError(Exception):
     """A file that is no journal, or none that this version reads."""
 
 
+def source_of(path: Path) -> bytes:
+    """Where a journal's frames came from, as its writer called it; empty where it says nothing."""
+    try:
+        with pa.OSFile(str(path), "rb") as source:
+            metadata = pa.ipc.open_stream(source).schema.metadata or {}
+            return bytes(metadata.get(b"source", b""))
+    except (pa.ArrowException, OSError, ValueError):
+        return b""
+
+
 class JournalReader:
     """Iterates a journal's batches up to the first broken one.
 
     Attributes:
         batches, records: what has been read so far.
+        position: bytes read so far.
         unread_bytes: size of the tail that could not be read; known at the end.
     """
 
@@ -38,6 +49,7 @@ class JournalReader:
         self.path = path
         self.batches = 0
         self.records = 0
+        self.position = 0
         self.unread_bytes = 0
 
     def __iter__(self) -> Iterator[RecordBatch]:
@@ -74,7 +86,7 @@ class JournalReader:
                 except (pa.ArrowException, OSError, ValueError, MemoryError):
                     self.unread_bytes = size - good
                     break
-                good = source.tell()
+                good = self.position = source.tell()
                 if not len(batch):
                     continue
                 self.batches += 1

@@ -31,7 +31,8 @@ class Kind(IntEnum):
 
 
 class LinkEvent(msgspec.Struct, frozen=True):
-    """A change in a connection's state; it serves `rows` rows from `first_row` on."""
+    """A change in a connection's state; it serves `rows` tokens of the newest subscription, from
+    place `first_row` on."""
 
     connection: int
     state: str

@@ -110,7 +110,8 @@ def price(forward: F64, strike: F64, years: F64, rate: float, volatility: F64, c
         d1 = np.log(forward / strike) / spread + spread / 2
     sign = np.where(call, 1.0, -1.0)
     value = sign * (forward * normal_cdf(sign * d1) - strike * normal_cdf(sign * (d1 - spread)))
-    return np.exp(-rate * years) * value
+    discounted: F64 = np.exp(-rate * years) * value
+    return discounted
 
 
 def implied_volatility(
@@ -169,7 +170,7 @@ def _solve(x: F64, wanted: F64) -> F64:
     near = np.sqrt(2 * np.pi) * wanted
     with np.errstate(divide="ignore", invalid="ignore"):
         far = -x / np.sqrt(2.0 * np.maximum(-target, 1e-3))
-    s = np.clip(near + far, 1e-9, 20.0)
+    s: F64 = np.clip(near + far, 1e-9, 20.0)
     low, high = np.full_like(s, 1e-12), np.full_like(s, 40.0)
     active = np.arange(len(s))
     for _ in range(ITERATIONS):

@@ -223,7 +223,8 @@ def _value(name: int, s: F64, bars: I64) -> F64:
         shares = s[_SHARES]
         mean = np.where(shares > 0, s[_SPENT] / shares, np.nan)
         if name == VWAP:
-            return s[_ANCHOR] + mean
+            vwap: F64 = s[_ANCHOR] + mean
+            return vwap
         deviation: F64 = np.sqrt(np.maximum(s[_SQUARES] / shares - mean * mean, 0.0))
         return deviation
 
@@ -235,5 +236,6 @@ def realised_volatility(close: F64, bars_a_year: float) -> F64:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.diff(np.log(close), axis=1)
-        found = np.sqrt(np.mean(returns * returns, axis=1) * bars_a_year)
-    return np.where(np.isfinite(found), found, np.nan)
+        found: F64 = np.sqrt(np.mean(returns * returns, axis=1) * bars_a_year)
+    told: F64 = np.where(np.isfinite(found), found, np.nan)
+    return told

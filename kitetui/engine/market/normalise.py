@@ -105,9 +105,9 @@ class Normaliser:
         self._hours_of: dict[int, I64] = {}
         self._stamp: I32 = np.zeros(capacity, np.int32)
 
-    def connection_live(self, first_row: int, rows: int) -> None:
+    def connection_live(self, rows: I64 | I32) -> None:
         """A connection came up: each of its rows gets the server's cached tick first."""
-        self._gap_seen[first_row : first_row + rows] = -1
+        self._gap_seen[rows] = -1
 
     def apply(self, run: TickBatch) -> Clean:
         """Normalise one run of ticks; sets their rows and flags."""

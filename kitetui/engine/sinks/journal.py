@@ -24,8 +24,11 @@ class JournalWriter:
         failed: why writing stopped ('' while it works); a full disk does not stop the engine.
     """
 
-    def __init__(self, path: Path, settings: JournalSettings) -> None:
+    def __init__(self, path: Path, settings: JournalSettings, source: bytes = b"") -> None:
         """Create the file, mode 0600; an existing one is an error.
+
+        Args:
+            source: what the file says of where its frames come from.
 
         Raises:
             OSError: the file cannot be made.
@@ -40,8 +43,9 @@ class JournalWriter:
         self._file = os.fdopen(self._fd, "wb", buffering=0)
         codec = None if settings.compression == "none" else settings.compression
         self._sink = pa.PythonFile(self._file, "w")
+        schema = SCHEMA.with_metadata({**SCHEMA.metadata, b"source": source})
         self._stream = pa.ipc.new_stream(
-            self._sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression=codec)
+            self._sink, schema, options=pa.ipc.IpcWriteOptions(compression=codec)
         )
 
     @property

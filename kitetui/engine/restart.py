@@ -1,0 +1,70 @@
+"""A restart within the session: the journals of today are played before the feed is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+from kitetui.engine.clock import ist, monotonic_ns, sleep
+from kitetui.engine.feed.journal_reader import JournalError, JournalReader, source_of
+from kitetui.engine.pipeline import Derived, Pipeline
+
+HOLD_NS = 20_000_000
+"""How long playing may hold the loop before others get their turn."""
+
+
+def source_name(url: str) -> bytes:
+    """What a journal says of where its frames came from: a digest, since a URL may hold secrets."""
+    return blake2b(url.encode(), digest_size=8).hexdigest().encode()
+
+
+class Restart:
+    """Brings the pipeline to where an earlier engine of the same day and feed left it.
+
+    The same code takes the same records in the same order, so every value is as if the engine
+    had never stopped.
+
+    Attributes:
+        journals, records, unread_bytes: what was played, and what could not be read.
+        share: how much of it is done, 0 to 1.
+    """
+
+    def __init__(self, folder: Path, source: bytes, now_s: float) -> None:
+        today = f"{ist(now_s):%Y%m%d}-"
+        self._paths = [
+            path for path in sorted(folder.glob(f"{today}*.arrows")) if source_of(path) == source
+        ]
+        self.journals = 0
+        self.records = 0
+        self.unread_bytes = 0
+        self.share = 0.0
+
+    async def play(self, pipeline: Pipeline, derived: Callable[[Derived], None]) -> None:
+        """Play all journals; `derived` is told what followed from each batch."""
+        total = sum(path.stat().st_size for path in self._paths) or 1
+        done = 0
+        held_since = monotonic_ns()
+        for path in self._paths:
+            reader = JournalReader(path)
+            try:
+                for batch in reader:
+                    derived(pipeline.apply(batch))
+                    if monotonic_ns() - held_since > HOLD_NS:
+                        self.share = (done + reader.position) / total
+                        await sleep(0)
+                        held_since = monotonic_ns()
+            except JournalError as error:
+                pipeline.note("restart", str(error))
+                continue
+            self.journals += 1
+            self.records += reader.records
+            self.unread_bytes += reader.unread_bytes
+            done += path.stat().st_size
+            if reader.unread_bytes:
+                pipeline.note("restart", f"{path.name}: the last {reader.unread_bytes} bytes could "
+                              "not be read; everything before was taken in")  # fmt: skip
+        if self.journals:
+            pipeline.note("restart", f"took {self.records} records of {self.journals} earlier "
+                          "journals of today in")  # fmt: skip
+        self.share = 1.0

@@ -1,0 +1,414 @@
+"""`kitetui study`: every number of a bar file, so that a person can check it elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+
+from kitetui.cli import EXIT_CONFIG, fail
+from kitetui.config import Settings
+from kitetui.engine.clock import ist
+from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
+from kitetui.engine.market.indicators import NAMES, WARM_BARS, realised_volatility
+from kitetui.engine.market.instruments import Instrument, InstrumentError, read_table
+from kitetui.engine.market.market import Market
+from kitetui.engine.market.profile import Levels, Profile, bin_size, levels, spread_bars
+from kitetui.engine.market.structure import FairValueGaps, Pool, Swings, pools
+from kitetui.engine.market.timeframe import DEPTHS, RATIO_BARS, Z_BARS, Timeframe, timeframe_name
+from kitetui.places import private
+from kitetui.tools.bar_files import BadBars, BarFile, read_bar_file
+
+DIVISOR = 100
+TOKEN = 1 << 8 | 1
+ROW = np.array([0])
+SWING_LENGTH = 5
+SWINGS_KEPT = 1 << 16
+GAPS_WATCHED = 512
+"""Newest gaps that are watched for being filled; older ones stay as they are."""
+OPENING_MINUTES = 15
+REALISED_BARS = 60
+EXTRA = ("volume_ratio", "same_minute", "volume_z", "realised_volatility")
+SHOWN_PROBLEMS = 5
+
+
+class Session(msgspec.Struct):
+    """One session of a series: rupees and shares; opening range of its first 15 minutes."""
+
+    date: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    opening_high: float
+    opening_low: float
+    profile: Profile | None
+    levels: Levels | None
+
+
+class Studied(msgspec.Struct):
+    """Everything found in one file.
+
+    Attributes:
+        values: f64 (k, len(NAMES) + len(EXTRA)), after each bar.
+        outside: bars outside sessions, left out.
+    """
+
+    file: BarFile
+    symbol: str
+    tick: float
+    starts: I64
+    bars: I64
+    values: F64
+    swings: list[tuple[int, int, int]]
+    gaps: list[list[int]]
+    pools: list[Pool]
+    sessions: list[Session]
+    outside: int
+
+
+def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table: Path | None,
+          tick: float, hours: str, minutes: int | None, ends: bool) -> int:  # fmt: skip
+    """Study files; the exit code."""
+    try:
+        listed = _listed(table)
+        paths = _files(files)
+        with _progress(paths) as progress:
+            found = [
+                study_file(read_bar_file(path, DIVISOR, minutes, ends), settings, listed, tick,
+                           hours)
+                for path in progress
+            ]  # fmt: skip
+        if out is not None:
+            out.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for studied in found:
+                write(studied, out)
+            with open(out / "summary.json", "w", opener=private) as file:
+                json.dump([summary(s) for s in found], file, indent=1)
+    except (BadBars, InstrumentError) as error:
+        fail(EXIT_CONFIG, str(error))
+    except OSError as error:
+        fail(EXIT_CONFIG, f"{error.filename or out}: {error.strerror or error}")
+    for studied in found:
+        _complain(studied)
+    _print(found)
+    if out is not None:
+        click.echo(f"written to {out}: indicators, swings, gaps, pools, levels, profile, summary")
+    return 0
+
+
+def _listed(table: Path | None) -> dict[str, Instrument]:
+    if table is None:
+        return {}
+    if not table.exists():
+        raise BadBars(f"{table}: no such file")
+    return {i.tradingsymbol: i for i in read_table(table.read_bytes()).values()}
+
+
+def _files(given: Sequence[Path]) -> list[Path]:
+    """Files as they are, folders by what they hold."""
+    out: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = [p for p in path.iterdir() if p.name.endswith((".csv", ".csv.gz", ".parquet"))]
+            if not inside:
+                raise BadBars(f"{path}: holds no .csv, .csv.gz or .parquet file")
+            out += sorted(inside)
+        elif path.exists():
+            out.append(path)
+        else:
+            raise BadBars(f"{path}: no such file or folder")
+    names: dict[str, Path] = {}
+    for path in out:
+        name = path.name.split(".")[0]
+        if name in names:
+            raise BadBars(f"{path}: has the same name as {names[name]}; results would overwrite")
+        names[name] = path
+    return out
+
+
+def _progress(paths: list[Path]) -> Any:
+    return click.progressbar(
+        paths, label="studying", file=sys.stderr, item_show_func=lambda p: p.name if p else "",
+        hidden=not sys.stderr.isatty(),
+    )  # fmt: skip
+
+
+def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument], tick: float,
+               hours: str) -> Studied:  # fmt: skip
+    """Put one file's bars through the engine's own market state, bar by bar.
+
+    Raises:
+        BadBars: bars of a length that is not kept, or none inside a session.
+    """
+    if file.minutes not in DEPTHS:
+        known = ", ".join(timeframe_name(m) for m in DEPTHS)
+        raise BadBars(f"{file.path}: bars of {file.minutes} minutes; known are {known}")
+    instrument = Instrument(token=TOKEN, tradingsymbol=file.name, exchange="NSE", tick_size=tick,
+                            lot_size=1, kind="EQ", hours=hours)  # fmt: skip
+    if file.name in listed:
+        known_as = listed[file.name]
+        instrument = msgspec.structs.replace(
+            instrument, tick_size=known_as.tick_size, lot_size=known_as.lot_size,
+            hours=known_as.hours,
+        )  # fmt: skip
+    market = Market(settings, 1)
+    market.add_instruments([instrument])
+    starts, bars, opened, outside = _inside(file, market)
+    frame = market.frames[file.minutes]
+    raw_tick = int(market.rows.tick[0])
+    swings, gaps = Swings(1, SWING_LENGTH, SWINGS_KEPT), FairValueGaps(1, GAPS_WATCHED)
+    past_gaps: list[list[int]] = []
+    values = np.full((len(starts), len(NAMES) + len(EXTRA)), np.nan)
+    for at, start in enumerate(starts.tolist()):
+        closed = ClosedBars(start, ROW, bars[:, at : at + 1])
+        for _ in market.take_bars(file.minutes, closed):
+            pass
+        values[at] = _values(frame, start, opened[at : at + 1], market)
+        _structure(swings, gaps, past_gaps, bars, at)
+    pivots = [tuple(column) for column in np.stack(swings.last(0, SWINGS_KEPT)).T.tolist()]
+    tolerance = max(2 * raw_tick, 5e-4 * float(bars[CLOSE, -1]))
+    return Studied(
+        file=file,
+        symbol=file.name,
+        tick=instrument.tick_size,
+        starts=starts,
+        bars=bars,
+        values=values,
+        swings=[(b, s, level) for b, s, level in pivots],
+        gaps=past_gaps + gaps.last(0, GAPS_WATCHED).T.tolist(),
+        pools=pools([(b, s, float(x)) for b, s, x in pivots], bars[HIGH].tolist(),
+                    bars[LOW].tolist(), tolerance),
+        sessions=_sessions(starts, bars, opened, raw_tick, file.minutes),
+        outside=outside,
+    )  # fmt: skip
+
+
+def _inside(file: BarFile, market: Market) -> tuple[I64, I64, I64, int]:
+    """The bars inside sessions, and their sessions' open minutes; how many were not."""
+    hours = [market.session_minutes(start, ROW) for start in file.starts.tolist()]
+    opens, closes = (np.array([int(h[k][0]) for h in hours], np.int64) for k in (0, 1))
+    inside = (file.starts >= opens) & (file.starts < closes)
+    if not inside.any():
+        first = ist(float(file.starts[0] * 60))
+        raise BadBars(
+            f"{file.path}: no bar lies inside a session of the calendar; the first is of "
+            f"{first:%Y-%m-%d %H:%M} (--hours and --ends say how times are meant)"
+        )
+    return file.starts[inside], file.values[:, inside], opens[inside], int((~inside).sum())
+
+
+def _values(frame: Timeframe, start: int, opened: I64, market: Market) -> F64:
+    out = np.full(len(NAMES) + len(EXTRA), np.nan)
+    out[: len(NAMES)] = frame.indicators.values(ROW)[:, 0]
+    bars = int(frame.history.count[0])
+    if bars > RATIO_BARS:
+        found = frame.volume_ratio(ROW, start, opened)
+        out[len(NAMES)] = found.ratio[0]
+        out[len(NAMES) + 1] = float(found.same_minute[0])
+    if bars > Z_BARS and frame.history.depth > Z_BARS:
+        out[len(NAMES) + 2] = frame.volume_z(ROW)[0]
+    if bars > REALISED_BARS and frame.history.depth > REALISED_BARS:
+        out[len(NAMES) + 3] = realised_volatility(
+            frame.prices(CLOSE, ROW, REALISED_BARS + 1), _bars_a_year(frame, start, market)
+        )[0]
+    return out
+
+
+def _bars_a_year(frame: Timeframe, start: int, market: Market) -> float:
+    opens, closes = market.session_minutes(start, ROW)
+    return 252.0 * max(int(closes[0] - opens[0]) / frame.minutes, 1.0)
+
+
+def _structure(swings: Swings, gaps: FairValueGaps, past_gaps: list[list[int]], bars: I64,
+               at: int) -> None:  # fmt: skip
+    number = np.array([at])
+    if at >= 3 * SWING_LENGTH - 1:
+        window = slice(at - 2 * SWING_LENGTH + 1, at + 1)
+        swings.advance(ROW, number, bars[HIGH, window][None], bars[LOW, window][None])
+    if at >= 2:
+        three = slice(at - 2, at + 1)
+        oldest = gaps.last(0, GAPS_WATCHED)[:, 0].tolist() if gaps.count[0] else []
+        found = gaps.advance(ROW, number, bars[OPEN, three][None], bars[HIGH, three][None],
+                             bars[LOW, three][None], bars[CLOSE, three][None])  # fmt: skip
+        if len(found) and gaps.count[0] > GAPS_WATCHED:
+            past_gaps.append(oldest)
+
+
+def _sessions(starts: I64, bars: I64, opened: I64, tick: int, minutes: int) -> list[Session]:
+    out = []
+    for day in np.unique(opened).tolist():
+        of_day = opened == day
+        own, prices = bars[:, of_day], bars[:, of_day] / DIVISOR
+        opening = starts[of_day] < day + OPENING_MINUTES
+        profile = None
+        if tick and own[VOLUME].any() and minutes < 1440:
+            size = int(bin_size(int(own[CLOSE, 0]), tick))
+            base, volume = spread_bars(own[LOW], own[HIGH], own[VOLUME], size)
+            profile = Profile(base * size / DIVISOR, size / DIVISOR, volume)
+        out.append(
+            Session(
+                date=f"{ist(day * 60):%Y-%m-%d}",
+                open=prices[OPEN, 0],
+                high=prices[HIGH].max(),
+                low=prices[LOW].min(),
+                close=prices[CLOSE, -1],
+                volume=int(own[VOLUME].sum()),
+                opening_high=prices[HIGH, opening].max() if opening.any() else math.nan,
+                opening_low=prices[LOW, opening].min() if opening.any() else math.nan,
+                profile=profile,
+                levels=levels(profile) if profile else None,
+            )
+        )
+    return out
+
+
+def write(studied: Studied, folder: Path) -> None:
+    """Write one file's tables."""
+    times = [f"{ist(s * 60):%Y-%m-%d %H:%M:%S}" for s in studied.starts.tolist()]
+
+    def table(kind: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+        path = folder / f"{studied.symbol}.{kind}.csv"
+        with open(path, "w", newline="", opener=private) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(head)
+            writer.writerows(lines)
+
+    prices = studied.bars[[OPEN, HIGH, LOW, CLOSE]].T / DIVISOR
+    table(
+        "indicators",
+        ("ts", "open", "high", "low", "close", "volume", *NAMES, *EXTRA),
+        (
+            (time, *price, volume, *("" if math.isnan(v) else repr(v) for v in line))
+            for time, price, volume, line in zip(
+                times, prices.tolist(), studied.bars[VOLUME].tolist(), studied.values.tolist(),
+                strict=True,
+            )
+        ),
+    )  # fmt: skip
+    table(
+        "swings",
+        ("ts", "bar", "known_at_bar", "side", "level"),
+        ((times[b], b, b + SWING_LENGTH, s, x / DIVISOR) for b, s, x in studied.swings),
+    )
+    table(
+        "gaps",
+        ("ts", "bar", "known_at_bar", "side", "top", "bottom", "mitigated", "halved", "filled"),
+        ((times[m], m, m + 1, s, t / DIVISOR, b / DIVISOR, *("" if x < 0 else x for x in marks))
+         for m, s, t, b, *marks in studied.gaps),
+    )  # fmt: skip
+    table("pools", ("side", "level", "touches", "first_bar", "last_bar", "swept_bar"),
+          ((p.side, p.level / DIVISOR, p.touches, p.first, p.last, "" if p.swept < 0 else p.swept)
+           for p in studied.pools))  # fmt: skip
+    table(
+        "levels",
+        ("session", "open", "high", "low", "close", "volume", "opening_high", "opening_low",
+         "previous_high", "previous_low", "poc", "vah", "val", "hvn", "lvn"),
+        (_level_line(s, before) for s, before in
+         zip(studied.sessions, [None, *studied.sessions], strict=False)),
+    )  # fmt: skip
+    table(
+        "profile",
+        ("session", "row_low", "volume"),
+        (
+            (s.date, round(s.profile.low + at * s.profile.size, 6), shares)
+            for s in studied.sessions
+            if s.profile
+            for at, shares in enumerate(s.profile.volume.tolist())
+        ),
+    )
+    if studied.file.problems:
+        table("problems", ("file", "line", "what"),
+              ((p.file, p.line, p.what) for p in studied.file.problems))  # fmt: skip
+
+
+def _level_line(s: Session, before: Session | None) -> tuple[Any, ...]:
+    found = s.levels
+    return (
+        s.date, s.open, s.high, s.low, s.close, s.volume, s.opening_high, s.opening_low,
+        before.high if before else "", before.low if before else "",
+        *((found.poc, found.vah, found.val, " ".join(map(str, found.hvn)),
+           " ".join(map(str, found.lvn))) if found else ("",) * 5),
+    )  # fmt: skip
+
+
+def summary(studied: Studied) -> dict[str, Any]:
+    """What there is of one file, and its newest values; null where undefined."""
+    last = studied.values[-1].tolist()
+    newest = studied.sessions[-1].levels
+    return {
+        "file": str(studied.file.path),
+        "symbol": studied.symbol,
+        "timeframe": timeframe_name(studied.file.minutes),
+        "tick": studied.tick,
+        "bars": len(studied.starts),
+        "warm": len(studied.starts) >= WARM_BARS,
+        "sessions": len(studied.sessions),
+        "outside_sessions": studied.outside,
+        "problems": studied.file.counts,
+        "swings": len(studied.swings),
+        "gaps": len(studied.gaps),
+        "pools": len(studied.pools),
+        "last": {
+            name: None if math.isnan(v) else v
+            for name, v in zip((*NAMES, *EXTRA), last, strict=True)
+        },
+        "levels": msgspec.to_builtins(newest) if newest else None,
+    }
+
+
+def _complain(studied: Studied) -> None:
+    """Say what was wrong, the first lines of it by number."""
+    file = studied.file
+    for problem in file.problems[:SHOWN_PROBLEMS]:
+        click.echo(f"{problem.file}, line {problem.line}: {problem.what}", err=True)
+    hidden = sum(file.counts.values()) - SHOWN_PROBLEMS
+    if hidden > 0:
+        click.echo(f"{file.path}: {hidden} more lines with problems: {file.counts}", err=True)
+    if studied.outside:
+        click.echo(f"{file.path}: {studied.outside} bars outside sessions were left out", err=True)
+    if not studied.tick:
+        click.echo(f"{file.path}: no tick size, so no profile; give --tick", err=True)
+
+
+def _print(found: Sequence[Studied]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="newest values", title_justify="left")
+    heads = ("symbol", "tf", "bars", "close", "ema20", "rsi14", "atr14", "adx14", "vwap", "ratio",
+             "poc", "vah", "val", "swings", "gaps")  # fmt: skip
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("symbol", "tf") else "right")
+    for s in found:
+        last = dict(zip((*NAMES, *EXTRA), s.values[-1].tolist(), strict=True))
+        newest = s.sessions[-1].levels
+        warm = len(s.starts) >= WARM_BARS
+        cells = (
+            s.symbol, timeframe_name(s.file.minutes), str(len(s.starts)),
+            f"{s.bars[CLOSE, -1] / DIVISOR:,.2f}", _cell(last["ema20"]),
+            _cell(last["rsi14"]) + ("" if warm or math.isnan(last["rsi14"]) else "~"),
+            _cell(last["atr14"]), _cell(last["adx14"]), _cell(last["vwap"]),
+            _cell(last["volume_ratio"]),
+            *(_cell(x) for x in ((newest.poc, newest.vah, newest.val) if newest else ()) ),
+            *([] if newest else ["-"] * 3), str(len(s.swings)), str(len(s.gaps)),
+        )  # fmt: skip
+        table.add_row(*(Text(cell) for cell in cells))
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
+    if any(len(s.starts) < WARM_BARS for s in found):
+        click.echo(f"~ fewer than {WARM_BARS} bars: Wilder's smoothing still remembers its start")
+
+
+def _cell(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.2f}"

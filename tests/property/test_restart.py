@@ -1,0 +1,81 @@
+"""Killed and started again at any moment: every later value as if it had never stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from kitetui.config import JournalSettings
+from kitetui.engine.clock import ist
+from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.restart import Restart, source_name
+from kitetui.engine.sinks.journal import JournalWriter
+from tests.property.test_partition import EASY, same, state_of
+from tests.samples import MONDAY_OPEN_S, market_day, split
+
+SOURCE = source_name("ws://here")
+SETTINGS = JournalSettings(
+    enabled=True, sync="1s", compression="zstd", restore=True, retention_days=3
+)
+CAPACITY = 200
+
+
+def record(folder: Path, part: RecordBatch, name: str, source: bytes = SOURCE) -> Path:
+    """What a killed engine leaves behind: a journal without an end."""
+    path = folder / f"{ist(MONDAY_OPEN_S):%Y%m%d}-{name}.arrows"
+    writer = JournalWriter(path, SETTINGS, source)
+    for batch in split(part, range(0, len(part), 40)):
+        writer.write(batch, 0)
+    return path
+
+
+def restarted(folder: Path, source: bytes = SOURCE) -> tuple[Pipeline, Restart]:
+    pipeline = Pipeline(EASY, CAPACITY)
+    restart = Restart(folder, source, MONDAY_OPEN_S)
+    asyncio.run(restart.play(pipeline, lambda derived: None))
+    return pipeline, restart
+
+
+@given(st.lists(st.integers(1, 1 << 30), min_size=1, max_size=3))
+@examples(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+def test_at_any_record_and_any_number_of_times(cuts: list[int]) -> None:
+    day = market_day()
+    whole = Pipeline(EASY, CAPACITY)
+    whole.apply(day)
+    parts = split(day, [cut % len(day) for cut in cuts])
+    with tempfile.TemporaryDirectory() as folder:
+        for number, part in enumerate(parts[:-1]):
+            record(Path(folder), part, f"09{number:04}")
+        pipeline, restart = restarted(Path(folder))
+        assert restart.journals == len(parts) - 1
+        pipeline.apply(parts[-1])
+        same(state_of(whole), state_of(pipeline))
+
+
+def test_a_torn_tail_is_said_and_all_before_it_counts(tmp_path: Path) -> None:
+    path = record(tmp_path, market_day(minutes=4), "091500")
+    path.write_bytes(path.read_bytes()[:-100])
+    pipeline, restart = restarted(tmp_path)
+    assert restart.unread_bytes > 0 and restart.share == 1.0
+    assert pipeline.market.normaliser.counts.received > 1000
+    assert any("could not be read" in event.text for event in pipeline.events)
+
+
+@pytest.mark.parametrize("source", [source_name("ws://elsewhere"), b"simulated", b""])
+def test_journals_of_another_feed_are_not_taken_in(source: bytes, tmp_path: Path) -> None:
+    record(tmp_path, market_day(minutes=4), "091500", source)
+    pipeline, restart = restarted(tmp_path)
+    assert restart.journals == 0 and pipeline.market.rows.count == 0
+
+
+def test_yesterdays_journals_are_left_alone(tmp_path: Path) -> None:
+    path = record(tmp_path, market_day(minutes=4), "091500")
+    path.rename(tmp_path / "20251212-091500.arrows")
+    assert restarted(tmp_path)[1].journals == 0

@@ -1,0 +1,162 @@
+"""`kitetui study`: every value of a bar file, and every line that is wrong by its number."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kitetui.cli import cli
+from tests.golden.series import read_csv
+
+OURS = Path(__file__).parents[1] / "golden" / "ours"
+
+
+def study(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["study", *map(str, arguments)])
+
+
+def bars(count: int = 120, day: str = "2025-03-03") -> list[list[str]]:
+    rng = random.Random(4)
+    price = 500.0
+    out = []
+    for n in range(count):
+        close = round(price + rng.randint(-6, 6) * 0.05, 2)
+        high, low = max(price, close) + 0.1, min(price, close) - 0.1
+        minute = 9 * 60 + 15 + n
+        out.append([f"{day} {minute // 60:02}:{minute % 60:02}:00", f"{price:.2f}", f"{high:.2f}",
+                    f"{low:.2f}", f"{close:.2f}", str(rng.randint(100, 900))])  # fmt: skip
+        price = close
+    return out
+
+
+def write(path: Path, lines: list[list[str]], head: str = "ts,open,high,low,close,volume") -> Path:
+    path.write_text("\n".join([head, *(",".join(line) for line in lines)]) + "\n")
+    return path
+
+
+def test_our_own_series_gives_the_same_tables_as_ever(tmp_path: Path) -> None:
+    done = study(OURS / "planted.csv", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    for kind in ("indicators", "swings", "gaps", "levels", "pools"):
+        ours = read_csv(tmp_path / "out" / f"planted.{kind}.csv")
+        wanted = read_csv(OURS / f"planted.{kind}.csv")
+        assert len(ours) == len(wanted) > 0, kind
+        for line, told in zip(ours, wanted, strict=True):
+            for column, value in told.items():
+                try:
+                    assert float(line[column]) == pytest.approx(float(value), rel=1e-12), column
+                except ValueError:
+                    assert line[column] == value, (kind, column)
+    found = json.loads((tmp_path / "out" / "summary.json").read_text())[0]
+    assert found["bars"] == 200 and found["timeframe"] == "1m" and not found["warm"]
+    assert (tmp_path / "out" / "summary.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_parquet_and_csv_say_the_same(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    lines = bars()
+    pq.write_table(pa.csv.read_csv(write(tmp_path / "a.csv", lines)), tmp_path / "b.parquet")
+    done = study(tmp_path / "a.csv", tmp_path / "b.parquet", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    a, b = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert a["last"] == b["last"] and a["levels"] == b["levels"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "left"),
+    [
+        ({1: "nan"}, "open is no positive price: 'nan'; left out", 119),
+        ({2: "0.05"}, "high is below another price; left out", 119),
+        ({3: "900"}, "high is below another price; left out", 119),
+        ({4: "-3"}, "close is no positive price: '-3'; left out", 119),
+        ({4: "1e30"}, "close is no positive price: '1e30'; left out", 119),
+        ({5: "-1"}, "volume is no count: '-1'; left out", 119),
+        ({5: "x"}, "volume is no count: 'x'; left out", 119),
+        ({0: "yesterday"}, "time cannot be read: 'yesterday'; left out", 119),
+        ({0: "2025-03-03 09:15:00"}, "earlier than the line before; sorted", 119),
+        ({0: "2025-03-03 09:20:00"}, "the same time as a later line; left out", 119),
+    ],
+)
+def test_a_wrong_line_is_named_and_poisons_nothing(
+    change: dict[int, str], said: str, left: int, tmp_path: Path
+) -> None:
+    lines = bars()
+    for column, text in change.items():
+        lines[50][column] = text
+    path = write(tmp_path / "wrong.csv", lines)
+    done = study(path, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert any(f"{path}, line " in told and said in told for told in done.stderr.splitlines())
+    if "sorted" not in said and "same time" not in said:
+        assert f"{path}, line 52: {said}" in done.stderr
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())[0]["bars"] == left
+    values = read_csv(tmp_path / "out" / "wrong.indicators.csv")
+    assert all(v["ema5"] == "" or 400 < float(v["ema5"]) < 600 for v in values)
+
+
+def test_a_shuffled_file_gives_the_same_values(tmp_path: Path) -> None:
+    lines = bars()
+    shuffled = lines[:]
+    random.Random(1).shuffle(shuffled)
+    study(write(tmp_path / "a.csv", lines), write(tmp_path / "b.csv", shuffled), "--out",
+          tmp_path / "out")  # fmt: skip
+    a, b = ((tmp_path / "out" / f"{n}.indicators.csv").read_text() for n in "ab")
+    assert a == b
+
+
+def test_missing_columns_are_named_with_what_was_found(tmp_path: Path) -> None:
+    done = study(write(tmp_path / "x.csv", [["1", "2"]], "when,open"))
+    assert done.exit_code == 78
+    assert "lacks time (ts or time" in done.stderr and "found when, open" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "lacks time"),
+        (b"ts,open,high,low,close\n", "no line holds a bar"),
+        (b"\xff\xfe\x00", "is not CSV"),
+        (b"PAR1 not really", "lacks"),
+    ],
+)
+def test_files_that_are_no_bars(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    done = study(path)
+    assert done.exit_code == 78 and said in done.stderr
+    assert "Traceback" not in done.output
+    broken = tmp_path / "x.parquet"
+    broken.write_bytes(content)
+    assert study(broken).exit_code == 78
+
+
+def test_no_such_file_and_bars_of_no_known_length(tmp_path: Path) -> None:
+    assert "no such file" in study(tmp_path / "none.csv").stderr
+    sevens = [line for n, line in enumerate(bars()) if n % 7 == 0]
+    done = study(write(tmp_path / "seven.csv", sevens))
+    assert done.exit_code == 78 and "bars of 7 minutes; known are 1m, 3m, 5m" in done.stderr
+
+
+def test_bars_outside_the_session_are_left_out_and_said(tmp_path: Path) -> None:
+    night = [["2025-03-03 20:00:00", "500", "501", "499", "500", "10"]]
+    done = study(write(tmp_path / "night.csv", bars() + night), "--out", tmp_path / "out")
+    assert "1 bars outside sessions were left out" in done.stderr
+    done = study(write(tmp_path / "holiday.csv", bars(day="2025-03-02")))
+    assert done.exit_code == 78 and "no bar lies inside a session" in done.stderr
+
+
+def test_an_instrument_without_a_tick_has_everything_but_a_profile(tmp_path: Path) -> None:
+    done = study(write(tmp_path / "a.csv", bars()), "--tick", "0", "--out", tmp_path / "out")
+    assert done.exit_code == 0 and "no tick size, so no profile" in done.stderr
+    found = json.loads((tmp_path / "out" / "summary.json").read_text())[0]
+    assert found["levels"] is None and found["last"]["rsi14"] is not None
+    with (tmp_path / "out" / "a.levels.csv").open() as file:
+        assert next(csv.DictReader(file))["poc"] == ""
