@@ -24,6 +24,14 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "journals"
 
     @property
+    def archive(self) -> Path:
+        return self.state / "archive"
+
+    @property
+    def store(self) -> Path:
+        return self.state / "store.sqlite"
+
+    @property
     def redis(self) -> Path:
         return self.state / "redis"
 
@@ -48,7 +56,7 @@ def places(state: Path | None, profile: str) -> Places:
             f"--state {root}: its socket's path would be over "
             f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
         )
-    for folder in (found.state, found.journals, found.redis):
+    for folder in (found.state, found.journals, found.archive, found.redis):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -263,8 +263,9 @@ class Pipeline:
         scores = score(hits.evidence, settings)
         table = self.settings.reference.get(name, {}).get(view.timeframe.name) or UNKNOWN_TABLE
         ranks = confidence(scores, table)
-        doubtful = dict(zip(view.rows.tolist(), (view.flags != 0).tolist(), strict=True))
-        for at in np.flatnonzero(fires).tolist():
+        fired = np.flatnonzero(fires)
+        doubtful = view.flags[np.searchsorted(view.rows, hits.rows[fired])] != 0
+        for at in fired[self.gate.screen(ranks[fired], doubtful)].tolist():
             row = int(hits.rows[at])
             alert = self._alert(
                 name,
@@ -276,7 +277,7 @@ class Pipeline:
                 hits.tags[at],
                 {k: float(v[at]) for k, v in hits.evidence.items()},
             )
-            if self.gate.admit(alert, doubtful=doubtful[row]):
+            if self.gate.admit(alert):
                 self.desk.raise_alert(alert)
                 out.alerts.append(alert)
                 self.note("alert", f"{alert.symbol} {name} {alert.timeframe} {alert.direction}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def test_candidates_are_admitted_or_counted_by_reason(
     admitted = set()
     for n, confidence, doubtful in candidates:
         candidate = alert(n, confidence=confidence)
-        if gate.admit(candidate, doubtful=doubtful):
+        if gate.screen(np.array([confidence]), np.array([doubtful]))[0] and gate.admit(candidate):
             assert confidence >= 0.85 and not doubtful
             assert candidate.alert_id not in admitted
             admitted.add(candidate.alert_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -27,13 +27,18 @@ def frames(per_frame: int, lengths: tuple[int, ...]) -> list[bytes]:
     return [wire.encode_frame(packets[a : a + per_frame]) for a in range(0, N, per_frame)]
 
 
-def run() -> Iterator[Result]:
+def official_parser() -> Callable[[bytes], object] | None:
+    """The official client's parser, where it is installed."""
     try:
         from kiteconnect import KiteTicker
-
-        parse = KiteTicker("key", "token")._parse_binary
     except ImportError:
-        parse = None
+        return None
+    parse: Callable[[bytes], object] = KiteTicker("key", "token")._parse_binary
+    return parse
+
+
+def run() -> Iterator[Result]:
+    parse = official_parser()
     full_peer = None
     for per_frame in (1, 10, 100):
         batch = frames(per_frame, (FULL,))

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import msgspec
 
 from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.feed.batch import F64, Bool
 
 REMEMBERED = 20_000
 """Alert ids kept to tell a repetition from a second event."""
@@ -28,28 +29,31 @@ class Gate:
         self.counts = GateCounts()
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def admit(self, candidate: Alert, *, doubtful: bool) -> bool:
-        """Whether a candidate becomes an alert.
+    def screen(self, confidence: F64, doubtful: Bool) -> Bool:
+        """Which of many candidates are worth a look of their own; the others are counted.
 
         Args:
-            doubtful: its bar is marked uncertain, or follows a gap of the feed.
+            confidence: f64 (n,); doubtful: bool (n,), whose bar is marked uncertain, or follows a
+                gap of the feed.
         """
-        self.counts.candidates += 1
-        reason = self._reason(candidate, doubtful)
-        if reason:
-            self.counts.by_reason[reason] = self.counts.by_reason.get(reason, 0) + 1
+        weak = ~doubtful & ~(confidence >= self.min_confidence)
+        self._refuse("data_quality", int(doubtful.sum()))
+        self._refuse("low_confidence", int(weak.sum()))
+        return ~(doubtful | weak)
+
+    def admit(self, candidate: Alert) -> bool:
+        """Whether a candidate that passed `screen` becomes an alert."""
+        if candidate.alert_id in self._seen:
+            self._refuse("duplicate", 1)
             return False
+        self.counts.candidates += 1
         self.counts.admitted += 1
         self._seen[candidate.alert_id] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         return True
 
-    def _reason(self, candidate: Alert, doubtful: bool) -> str:
-        if doubtful:
-            return "data_quality"
-        if candidate.alert_id in self._seen:
-            return "duplicate"
-        if candidate.confidence < self.min_confidence:
-            return "low_confidence"
-        return ""
+    def _refuse(self, reason: str, count: int) -> None:
+        if count:
+            self.counts.candidates += count
+            self.counts.by_reason[reason] = self.counts.by_reason.get(reason, 0) + count

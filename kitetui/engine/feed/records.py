@@ -28,6 +28,8 @@ class Kind(IntEnum):
     """A REST answer with minute candles: MessagePack of `HistoryAnswer`."""
     CALIBRATION = 9
     """The hash of the tables frozen at session start: ASCII."""
+    REMEMBERED = 10
+    """What the store of past sessions told: MessagePack of `Remembered`."""
 
 
 class LinkEvent(msgspec.Struct, frozen=True):
@@ -57,6 +59,29 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
 
     token: int
     columns: bytes
+
+
+class PastLevels(msgspec.Struct, frozen=True):
+    """What a past session of one instrument leaves behind: its day, and prices in rupees.
+
+    POC and value area are NaN where it had no profile.
+    """
+
+    token: int
+    day: int
+    poc: float
+    vah: float
+    val: float
+    high: float
+    low: float
+    close: float
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """Levels of each instrument's last session; daily volatilities by underlying, oldest first."""
+
+    levels: list[PastLevels]
+    volatility: dict[str, list[float]]
 
 
 class RecordBatch:

@@ -362,9 +362,10 @@ class History:
         self.depth = depth
         self.count: I64 = np.zeros(rows.capacity, np.int64)
         self.newest: I64 = np.full(rows.capacity, -1, np.int64)
-        self._start: I32 = np.zeros((depth, rows.capacity), np.int32)
-        self._values = np.zeros((depth, len(FIELDS), rows.capacity), np.uint32)
-        self._turnover: I64 = np.zeros((depth, rows.capacity), np.int64)
+        # Filled, not merely reserved: memory first touched in the session would cost time there.
+        self._start: I32 = np.full((depth, rows.capacity), 0, np.int32)
+        self._values = np.full((depth, len(FIELDS), rows.capacity), 0, np.uint32)
+        self._turnover: I64 = np.full((depth, rows.capacity), 0, np.int64)
 
     def append(self, bars: ClosedBars) -> None:
         """Add one bar to each of the rows."""

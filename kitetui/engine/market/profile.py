@@ -22,7 +22,7 @@ PROMINENCE = 0.10
 _NEVER = 1 << 40
 PENDING_TICKS = 2_000_000
 """Trades kept from before a session's first close, which decides the size of its bins."""
-SETTLED_AT_ONCE = 16
+SETTLED_AT_ONCE = 4
 
 
 class Profile(msgspec.Struct):
@@ -180,7 +180,7 @@ class SessionProfiles:
         self.size: I64 = np.zeros(capacity, np.int64)
         self.since: I64 = np.full(capacity, _NEVER, np.int64)
         self.unsized = 0
-        self._volume: F64 = np.zeros((capacity, BINS))
+        self._volume: F64 = np.full((capacity, BINS), 0.0)  # filled: see bars.History
         self._filled: Bool = np.zeros(capacity, np.bool_)
         self._base: I64 = np.zeros(capacity, np.int64)
         self._joined: I64 = np.zeros(capacity, np.int64)

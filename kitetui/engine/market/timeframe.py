@@ -36,7 +36,7 @@ Z_BARS = 60
 SAME_MINUTE_SESSIONS = 5
 """Past sessions of the same minute from which on they are the baseline of the volume ratio."""
 
-DEPTHS = {1: 128, 3: 48, 5: 128, 15: 48, DAY: 24}
+DEPTHS = {1: 96, 3: 32, 5: 96, 15: 32, DAY: 24}
 """Timeframes in minutes, and the bars of each that are kept."""
 SAME_MINUTE = (1, 5)
 """Timeframes that know the usual volume of each of their bars of the day."""

@@ -1,0 +1,165 @@
+"""The archive of minute bars: appended as they close, sorted by token when the session is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kitetui.engine.calendar import day_date, ist_day
+from kitetui.engine.feed.batch import I64
+from kitetui.engine.market.bars import CLOSE, FLAGS, HIGH, LOW, OI, OPEN, VOLUME, ClosedBars
+
+SCHEMA = pa.schema(
+    [
+        pa.field("token", pa.uint32(), nullable=False),
+        pa.field("minute", pa.int32(), nullable=False),
+        *(pa.field(name, pa.uint32(), nullable=False)
+          for name in ("open", "high", "low", "close", "volume", "oi")),
+        pa.field("flags", pa.uint8(), nullable=False),
+    ],
+    metadata={b"format": b"kitetui-bars-1"},
+)  # fmt: skip
+"""`minute` counts from the epoch; prices are raw, as on the wire."""
+_FIELDS = (OPEN, HIGH, LOW, CLOSE, VOLUME, OI, FLAGS)
+ROW_GROUP = 1 << 16
+UNREADABLE = (pa.ArrowException, OSError, ValueError)
+
+
+class BarArchive:
+    """Writes one folder: `YYYY-MM-DD.part.arrows` while a session runs, then `.parquet`.
+
+    Attributes:
+        failed: why writing stopped ('' while it works); the journal still has everything.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.failed = ""
+        self._day = -1
+        self._file: pa.PythonFile | None = None
+        self._stream: pa.RecordBatchStreamWriter | None = None
+
+    def take(self, bars: ClosedBars, tokens: I64) -> None:
+        """Append minute bars; `tokens`: i64 (n,), of their rows."""
+        if self.failed or not len(bars.rows):
+            return
+        day = ist_day(bars.start * 60)
+        try:
+            if day != self._day:
+                self._begin(day)
+            n = len(bars.rows)
+            columns = [tokens, np.full(n, bars.start), *bars.values[list(_FIELDS)]]
+            arrays = [pa.array(column.astype(field.type.to_pandas_dtype()), field.type)
+                      for column, field in zip(columns, SCHEMA, strict=True)]  # fmt: skip
+            assert self._stream is not None
+            self._stream.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+        except UNREADABLE as error:
+            self.failed = getattr(error, "strerror", None) or type(error).__name__
+
+    def close(self) -> None:
+        """End the open file; safe to call twice."""
+        for part in (self._stream, self._file):
+            if part is not None:
+                with contextlib.suppress(*UNREADABLE):
+                    part.close()
+        self._stream = self._file = None
+        self._day = -1
+
+    def _begin(self, day: int) -> None:
+        self.close()
+        path = self.folder / f"{day_date(day).isoformat()}.part.arrows"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        self._file = pa.PythonFile(os.fdopen(handle, "wb", buffering=0), "w")
+        self._stream = pa.ipc.new_stream(
+            self._file, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")
+        )
+        self._day = day
+
+
+def finish(folder: Path, before: date | None = None) -> list[Path]:
+    """Sort the files of finished sessions; blocking. Gives the files that were made.
+
+    Args:
+        before: only sessions before this date.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    made = []
+    for part in sorted(folder.glob("*.part.arrows")):
+        name = part.name.partition(".")[0]
+        if before is not None and name >= before.isoformat():
+            continue
+        table = _whole(part)
+        if table.num_rows:
+            target = folder / f"{name}.parquet"
+            temporary = folder / f"{name}.parquet.new"
+            with temporary.open("wb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+            made.append(target)
+        part.unlink()
+    return made
+
+
+def _whole(part: Path) -> pa.Table:
+    """A session's bars by token and time; of a minute told twice the last counts."""
+    batches = []
+    try:
+        with pa.OSFile(str(part), "rb") as source:
+            for batch in pa.ipc.open_stream(source):
+                batch.validate(full=True)
+                batches.append(batch)
+    except UNREADABLE:
+        pass  # the end of a file whose writer was killed: what is whole counts
+    table = pa.Table.from_batches(batches, SCHEMA)
+    numbers = np.arange(table.num_rows)
+    order = np.lexsort((numbers, table["minute"].to_numpy(), table["token"].to_numpy()))
+    table = table.take(pa.array(order))
+    token, minute = table["token"].to_numpy(), table["minute"].to_numpy()
+    repeated = (token[1:] == token[:-1]) & (minute[1:] == minute[:-1])
+    return table.filter(pa.array(np.append(~repeated, np.ones(min(len(token), 1), np.bool_))))
+
+
+def read_bars(folder: Path, tokens: Sequence[int], days: Sequence[int]) -> dict[int, I64]:
+    """What the archive holds of tokens on days, as `HistoryAnswer` has it; blocking.
+
+    Gives i64 (7, k) for each token that has any: minute, open, high, low, close, volume, open
+    interest. A file that cannot be read counts as not there.
+    """
+    found: dict[int, list[I64]] = {}
+    wanted = pa.array(sorted(tokens), pa.uint32())
+    for day in sorted(days):
+        path = folder / f"{day_date(day).isoformat()}.parquet"
+        if not path.exists():
+            continue
+        try:
+            table = pq.read_table(path, filters=pc.field("token").isin(wanted))
+            columns = np.stack([table[name].to_numpy().astype(np.int64) for name in (
+                "minute", "open", "high", "low", "close", "volume", "oi")])  # fmt: skip
+            owner = table["token"].to_numpy().astype(np.int64)
+        except (*UNREADABLE, KeyError):
+            continue
+        for token in np.unique(owner).tolist():
+            found.setdefault(token, []).append(columns[:, owner == token])
+    return {token: np.concatenate(parts, axis=1) for token, parts in found.items()}
+
+
+def remove_old(folder: Path, keep: int) -> int:
+    """Remove the oldest sessions beyond `keep`; how many went."""
+    files = sorted(folder.glob("*.parquet"))
+    for path in files[: max(len(files) - keep, 0)]:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return max(len(files) - keep, 0)
