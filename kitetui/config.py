@@ -96,6 +96,11 @@ class JournalSettings(_Section, frozen=True):
     retention_days: AtLeastOne
 
 
+class ArchiveSettings(_Section, frozen=True):
+    enabled: bool
+    sessions: AtLeastOne
+
+
 class AlertSettings(_Section, frozen=True):
     min_confidence: Share
     queue_cap: AtLeastOne
@@ -204,6 +209,7 @@ class Settings(_Section, frozen=True):
     options: OptionSettings
     batch: BatchSettings
     journal: JournalSettings
+    archive: ArchiveSettings
     alerts: AlertSettings
     screen: ScreenSettings
     redis: RedisSettings
@@ -412,6 +418,9 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
             "a list, or one of " + ", ".join(settings.universes),
             feed.instruments,
         )
+    for asset in ("equity", "index", "futures", "options", "currency", "commodity"):
+        if asset not in settings.normalise.jump:
+            fail(f"normalise.jump.{asset}", "a ratio above 1", None)
     if settings.redis.url != "embedded" and not re.match(r"(rediss?|unix)://", settings.redis.url):
         url = redacted_url(settings.redis.url)
         fail("redis.url", "embedded, redis://, rediss:// or unix://", url)

@@ -89,6 +89,10 @@ class Calendar:
             return _at(day, special)
         if day in self._holidays or day_date(day).weekday() >= 5:
             return None
+        return self.usual(segment, day)
+
+    def usual(self, segment: str, day: int) -> Session:
+        """The hours that a segment keeps on an ordinary day of that time, be it closed or not."""
         iso = day_date(day).isoformat()
         begun = [h for h in self._settings.hours[segment] if h.from_ <= iso]
         hours = begun[-1] if begun else self._settings.hours[segment][0]

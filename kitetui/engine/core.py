@@ -16,19 +16,21 @@ from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.clock import ist, monotonic_ns, sleep, wall_ns
+from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor
 from kitetui.engine.observe import Observer
-from kitetui.engine.opening import Opening
+from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
 from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.status import Vitals, status_document
 from kitetui.places import Places
 
@@ -92,6 +94,7 @@ class Core:
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._server: EmbeddedServer | None = None
         self._encoder: Encoder | None = None
+        self._ending: Ending | None = None
         self._monitor: StreamMonitor | None = None
         self._publishing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,7 +122,9 @@ class Core:
             self.vitals.source = KiteSource(
                 self._settings.feed, self._plan.credentials, self, self._ended
             )
-            self.vitals.opening = Opening(self._settings, self.pipeline, self)
+            store = self._open_store()
+            past = Past(self._plan.places.archive, store) if store is not None else None
+            self.vitals.opening = Opening(self._settings, self.pipeline, self, past)
             self._spawn(self._open_feed(self._plan.credentials))
         self._spawn(self._measure())
 
@@ -130,11 +135,18 @@ class Core:
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self._restored)
             vitals.restoring = False
+        if self._ending is not None:
+            self._spawn(self._ending.run())
         self._spawn(self._timers())
         await vitals.opening.run(vitals.source, credentials)
 
     def _restored(self, derived: Derived) -> None:
         """Something an earlier engine derived already: nobody is told again."""
+        self._note_time()
+        if self._ending is not None:
+            self._ending.take(derived)
+
+    def _note_time(self) -> None:
         newest_s = self.pipeline.market.normaliser.newest_s
         if newest_s > self._newest[0]:
             self._newest = (newest_s, monotonic_ns())
@@ -154,6 +166,8 @@ class Core:
         await self._cancel_tasks()
         if vitals.journal is not None:
             vitals.journal.close()
+        if self._ending is not None:
+            self._ending.close()
         if vitals.publisher is not None and self._publishing is not None:
             vitals.publisher.close()
             await self._last("redis", asyncio.shield(self._publishing), DRAIN_S)
@@ -227,6 +241,15 @@ class Core:
         self._publishing.add_done_callback(self._ended)
         self._spawn(self._watch_streams())
 
+    def _open_store(self) -> SessionStore | None:
+        """What outlives the session; a simulated one leaves nothing behind."""
+        if self._plan.simulated or not self._settings.archive.enabled:
+            return None
+        places = self._plan.places
+        store = SessionStore(places.store)
+        self._ending = Ending(self._settings, self.pipeline, places.archive, store)
+        return store
+
     def _calibration(self) -> bytes:
         """A digest of the tables that stay frozen for this run: thresholds and references."""
         frozen = (self._settings.patterns, self._settings.reference)
@@ -280,9 +303,9 @@ class Core:
             if self.vitals.journal.failed and not before:
                 self._note("journal", f"not durable: {self.vitals.journal.failed}")
         derived = self.pipeline.apply(batch)
-        newest = self.pipeline.market.normaliser.newest_s
-        if newest > self._newest[0]:
-            self._newest = (newest, monotonic_ns())
+        self._note_time()
+        if self._ending is not None:
+            self._ending.take(derived)
         if self.vitals.publisher is not None:
             self.vitals.publisher.take(
                 derived.runs, derived.alerts, derived.changed, wall_ns() // 1_000_000

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from kitetui.config import Settings, UniverseSettings
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist_day
 from kitetui.engine.clock import sleep
+from kitetui.engine.feed.batch import I64
 from kitetui.engine.feed.credentials import Credentials
-from kitetui.engine.feed.records import Kind
+from kitetui.engine.feed.records import HistoryAnswer, Kind, Remembered
 from kitetui.engine.feed.rest import KiteRest, RestError
 from kitetui.engine.feed.sources import Inbox, KiteSource
+from kitetui.engine.feed.wire import DEFAULT_DIVISOR
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -22,12 +26,22 @@ from kitetui.engine.market.instruments import (
     unlisted,
     write_table,
 )
+from kitetui.engine.market.timeframe import SAME_MINUTE_SESSIONS
 from kitetui.engine.market.warmup import pack_candles
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks.archive import read_bars
+from kitetui.engine.sinks.store import VIX, SessionStore
 
-DAY_S = 86_400
-IST_OFFSET_S = 19_800
+CALENDAR_DAYS_A_SESSION = 1.6
+"""Weekends and holidays included, rounded up."""
 RETRY_MAX_S = 30.0
+
+
+class Past(msgspec.Struct, frozen=True):
+    """Where earlier sessions lie."""
+
+    archive: Path
+    store: SessionStore
 
 
 class Opening:
@@ -38,10 +52,12 @@ class Opening:
         warm_wanted: instruments that are asked for their history.
     """
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, inbox: Inbox) -> None:
+    def __init__(self, settings: Settings, pipeline: Pipeline, inbox: Inbox,
+                 past: Past | None = None) -> None:  # fmt: skip
         self._settings = settings
         self._pipeline = pipeline
         self._inbox = inbox
+        self._past = past
         self.reason = "instruments"
         self.warm_wanted = 0
 
@@ -54,6 +70,7 @@ class Opening:
             chosen = [table.get(token) or unlisted(token) for token in tokens]
             self._inbox.put(Kind.INSTRUMENTS, write_table(chosen))
             source.subscribe(tokens)
+            await self._remember(rest, tokens, table)
             await self._warm_up(rest, tokens)
         finally:
             await rest.close()
@@ -97,8 +114,32 @@ class Opening:
             tokens = list(table)[:limit]
         return tokens
 
+    async def _remember(self, rest: KiteRest, tokens: list[int],
+                        table: dict[int, Instrument]) -> None:  # fmt: skip
+        """What the store knows of past sessions, and India VIX's days, as one record."""
+        if self._past is None:
+            return
+        store, days = self._past.store, self._settings.options.rank_days
+        now_s = await self._session_time()
+        today = ist_day(now_s)
+        volatility = {name: store.volatility_before(today, name, days).tolist()
+                      for name in store.names()}  # fmt: skip
+        vix = next((i.token for i in table.values() if i.symbol == VIX), None)
+        if vix is not None:
+            try:
+                from_s = now_s - days * CALENDAR_DAYS_A_SESSION * DAY_S
+                answer = await rest.candles(vix, "day", from_s, now_s)
+                closes = pack_candles(vix, answer, self._pipeline.market.rows.divisors)
+                columns = np.frombuffer(closes.columns, np.int64).reshape(7, -1)
+                past = (columns[0] * 60 + IST_OFFSET_S) // DAY_S < today
+                volatility[VIX] = (columns[4, past] / DEFAULT_DIVISOR / 100).tolist()
+            except (RestError, ValueError) as error:
+                self._pipeline.note("rest", f"India VIX has no history: {error}")
+        told = Remembered(store.levels_before(today, tokens), volatility)
+        self._inbox.put(Kind.REMEMBERED, msgspec.msgpack.encode(told))
+
     async def _warm_up(self, rest: KiteRest, tokens: list[int]) -> None:
-        """Minute history, focus first, within Kite's rate."""
+        """Minute history, focus first: from the archive, and from REST what it does not hold."""
         feed = self._settings.feed
         wanted = tokens[: feed.warmup_instruments] if feed.warmup_sessions else []
         market = self._pipeline.market
@@ -106,28 +147,67 @@ class Opening:
         wanted = [t for t, row in zip(wanted, rows, strict=True) if row not in market.warmed]
         self.warm_wanted = len(wanted)
         failures = 0
+        archived = await self._archived(wanted)
         for token in wanted:
             now_s = await self._session_time()
-            days = self._pipeline.market.calendar.last_sessions(now_s, feed.warmup_sessions + 1)
+            days = market.calendar.last_sessions(now_s, feed.warmup_sessions + 1)
             if not days:
                 return
-            try:
-                answer = await rest.minutes(token, days[0] * DAY_S - IST_OFFSET_S, now_s)
-                divisors = self._pipeline.market.rows.divisors
-                packed = await asyncio.to_thread(pack_candles, token, answer, divisors)
-            except (RestError, ValueError) as error:
-                failures += 1
-                if failures == 1:
-                    self._pipeline.note("rest", f"warm-up: {error}")
-                continue
-            self._inbox.put(Kind.HISTORY, msgspec.msgpack.encode(packed))
+            held = archived.get(token)
+            first_day = days[0]
+            if held is not None:
+                first_day = (int(held[0, -1]) * 60 + IST_OFFSET_S) // DAY_S + 1
+            parts = [] if held is None else [held]
+            if first_day <= days[-1]:
+                try:
+                    answer = await rest.candles(
+                        token, "minute", first_day * DAY_S - IST_OFFSET_S, now_s
+                    )
+                    told = await asyncio.to_thread(
+                        pack_candles, token, answer, market.rows.divisors
+                    )
+                    parts.append(np.frombuffer(told.columns, np.int64).reshape(7, -1))
+                except (RestError, ValueError) as error:
+                    failures += 1
+                    if failures == 1:
+                        self._pipeline.note("rest", f"warm-up: {error}")
+            if parts:
+                columns = np.ascontiguousarray(np.concatenate(parts, axis=1)).tobytes()
+                packed = HistoryAnswer(token, columns)
+                self._inbox.put(Kind.HISTORY, msgspec.msgpack.encode(packed))
+                await sleep(0.01)  # the loop is others' too
         if failures:
             self._pipeline.note(
                 "rest", f"warm-up: {failures} of {len(wanted)} instruments have no history"
             )
+
+    async def _archived(self, tokens: list[int]) -> dict[int, I64]:
+        """Minutes of earlier sessions from the archive, where it reaches back far enough.
+
+        A token that the archive knows of fewer than five sessions is asked of REST in full.
+        """
+        if self._past is None or not tokens:
+            return {}
+        now_s = await self._session_time()
+        sessions = self._settings.feed.warmup_sessions + 1
+        days = self._pipeline.market.calendar.last_sessions(now_s, sessions)
+        earlier = [day for day in days if day < ist_day(now_s)]
+        found = await asyncio.to_thread(read_bars, self._past.archive, tokens, earlier)
+        out = {}
+        for token, columns in found.items():
+            known = np.unique((columns[0] * 60 + IST_OFFSET_S) // DAY_S)
+            if len(known) >= min(SAME_MINUTE_SESSIONS, len(earlier)) and _unbroken(known, earlier):
+                out[token] = columns
+        return out
 
     async def _session_time(self) -> int:
         """Session second now; waits for the first packet that tells it."""
         while not (now_s := self._pipeline.session_s):
             await sleep(0.05)
         return now_s
+
+
+def _unbroken(known: I64, sessions: list[int]) -> bool:
+    """Whether days are successive sessions: a hole in the middle would bend the indicators."""
+    places = [at for at, day in enumerate(sessions) if day in set(known.tolist())]
+    return bool(places) and places[-1] - places[0] == len(places) - 1

@@ -25,6 +25,7 @@ from kitetui.engine.feed.records import (
     Kind,
     LinkEvent,
     RecordBatch,
+    Remembered,
     Subscribed,
 )
 from kitetui.engine.market.bars import (
@@ -122,6 +123,7 @@ class Pipeline:
             Kind.INSTRUMENTS: self._instruments,
             Kind.SUBSCRIBE: self._subscribe,
             Kind.HISTORY: self._history,
+            Kind.REMEMBERED: self._remembered,
         }
 
     @property
@@ -235,6 +237,9 @@ class Pipeline:
 
     def _history(self, payload: bytes, _: int, out: Derived) -> None:
         self.market.learn(msgspec.msgpack.decode(payload, type=HistoryAnswer))
+
+    def _remembered(self, payload: bytes, _: int, out: Derived) -> None:
+        self.market.remember(msgspec.msgpack.decode(payload, type=Remembered))
 
     def take_bars(self, minutes: int, bars: ClosedBars) -> Derived:
         """Bars of a file instead of ticks: the same indicators, detectors and alerts follow."""

@@ -129,8 +129,7 @@ def _indicators(scale: float) -> Iterator[Result]:
 
         series = np.ascontiguousarray(np.tile(close, (2, 1)).T)
         batch = best_s(lambda: [talib.RSI(series[k], 14) for k in range(0, ROWS, 10)]) * 1e4
-        yield Result("the same beside TA-Lib's RSI over 120 bars, recomputed", "ms", ours, batch, "",
-                     None)  # fmt: skip
+        yield Result("the same beside TA-Lib's RSI over 120 bars", "ms", ours, batch, "", None)
     except ImportError:
         pass
 

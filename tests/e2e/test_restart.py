@@ -8,11 +8,16 @@ import subprocess
 import time
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
 from kitetui.config import load
+from kitetui.engine.calendar import ist_day
 from kitetui.engine.feed.journal_reader import JournalReader
+from kitetui.engine.feed.records import HistoryAnswer, Kind
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks.archive import read_bars
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
 
 pytestmark = pytest.mark.e2e
@@ -43,3 +48,42 @@ def test_kill_and_start_again(tmp_path: Path) -> None:
     assert status["ticks"]["received"] == received[1]
     assert status["bars"]["closed"] == pipeline.bars_closed > 0
     assert status["alert_hash"] == pipeline.desk.alert_hash
+
+
+def test_the_next_day_begins_with_what_this_one_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "kitetui"
+    with exchange(tmp_path, "--clock", "2026-11-19T15:28:00", "--speed", "60") as hello:
+        done = kitetui(tmp_path, "--headless", "--json", "--duration", "18", *feed_options(hello),
+                       "--set", "feed.speed=60", **LOGIN)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    archived = folder / "archive" / "2026-11-19.parquet"
+    assert archived.exists() and not list((folder / "archive").glob("*.part*"))
+    with exchange(tmp_path, "--clock", "2026-11-20T09:20:00", "--speed", "5") as hello:
+        done = kitetui(tmp_path, "--headless", "--json", "--duration", "6", *feed_options(hello),
+                       "--set", "feed.warmup_sessions=1", "--set", "feed.warmup_instruments=3",
+                       "--set", "feed.instruments=[NIFTY26NOVFUT, BANKNIFTY26NOVFUT]",
+                       **LOGIN)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
+    assert status["warm_up"]["done"] == 2
+    pipeline = Pipeline(load(), 1256)
+    told: list[HistoryAnswer] = []
+    for batch in JournalReader(Path(status["journal"]["path"])):
+        told += [
+            msgspec.msgpack.decode(p, type=HistoryAnswer)
+            for k, p in zip(batch.kind, batch.payload, strict=True)
+            if k == Kind.HISTORY
+        ]
+        pipeline.apply(batch)
+    yesterday = read_bars(folder / "archive", [a.token for a in told], [ist_day(1_795_080_000)])
+    for answer in told:
+        columns = np.frombuffer(answer.columns, np.int64).reshape(7, -1)
+        held = yesterday[answer.token]
+        assert held.shape[1] >= 2
+        np.testing.assert_array_equal(columns[:, : held.shape[1]], held)
+        assert (ist_day(int(columns[0, -1]) * 60)) == ist_day(int(columns[0, 0]) * 60) + 1
+    market = pipeline.market
+    assert set(market.past) == {0, 1}
+    assert market.past[0].high >= market.past[0].close >= market.past[0].low > 0
+    assert len(market.volatility["NIFTY"]) == 1 and 0.01 < market.volatility["NIFTY"][0] < 2
+    assert len(market.volatility["INDIA VIX"]) > 10

@@ -48,8 +48,11 @@ class KiteRest:
         answer = await self._get("/instruments", {}, authorised=False, within_s=DUMP_TIMEOUT_S)
         return answer.content
 
-    async def minutes(self, token: int, from_s: int, to_s: int) -> bytes:
-        """The answer with minute candles of [from_s, to_s] and open interest, as it came.
+    async def candles(self, token: int, interval: str, from_s: float, to_s: float) -> bytes:
+        """The answer with candles of [from_s, to_s] and open interest, as it came.
+
+        Args:
+            interval: Kite's word, such as `minute` or `day`.
 
         Raises:
             RestError: it cannot be fetched.
@@ -60,7 +63,7 @@ class KiteRest:
         self._next_history_ns = monotonic_ns() + int(1.02e9 / self._settings.history_per_s)
         query = {"from": f"{ist(from_s):%Y-%m-%d %H:%M:%S}", "to": f"{ist(to_s):%Y-%m-%d %H:%M:%S}",
                  "oi": "1"}  # fmt: skip
-        answer = await self._get(f"/instruments/historical/{token}/minute", query)
+        answer = await self._get(f"/instruments/historical/{token}/{interval}", query)
         return answer.content
 
     async def _get(self, route: str, query: dict[str, str], *, authorised: bool = True,

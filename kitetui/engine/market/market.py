@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 import msgspec
 import numpy as np
 
-from kitetui.config import Settings
-from kitetui.engine.calendar import Calendar, ist_day
+from kitetui.config import OptionSettings, Settings
+from kitetui.engine.calendar import Calendar, date_day, ist_day
 from kitetui.engine.feed import wire
-from kitetui.engine.feed.batch import COLUMNS, I64, TickBatch
-from kitetui.engine.feed.records import HistoryAnswer
+from kitetui.engine.feed.batch import COLUMNS, F64, I64, TickBatch
+from kitetui.engine.feed.records import HistoryAnswer, PastLevels, Remembered
 from kitetui.engine.market.bars import (
     CLOSE,
+    HIGH,
+    LOW,
     VOLUME,
     ClosedBars,
     Closing,
     LongerBars,
     MinuteBars,
 )
-from kitetui.engine.market.book import BookFlow
+from kitetui.engine.market.book import LEVELS, BookFlow
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.normalise import Clean, Normaliser
-from kitetui.engine.market.options import chains_of
-from kitetui.engine.market.profile import SessionProfiles
+from kitetui.engine.market.options import (
+    SECONDS_A_YEAR,
+    Chain,
+    ChainNow,
+    Quotes,
+    chains_of,
+    fair_price,
+    read_chain,
+)
+from kitetui.engine.market.profile import SessionProfiles, levels
 from kitetui.engine.market.straddle import ChainMinutes
 from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
 from kitetui.engine.market.vpin import VolumeBuckets
 from kitetui.engine.market.warmup import longer_bars, minute_bars, segment_of
 
 NS = 1_000_000_000
+_LTP, _LTT, _OI, _VOLUME = (COLUMNS.index(name) for name in ("ltp", "ltt_s", "oi", "volume"))
 FOREVER = 1 << 40
 BUILT_FROM: Mapping[int, tuple[int, ...]] = {1: (3, 5), 3: (), 5: (15,), 15: (DAY,), DAY: ()}
 """Bars of one length, in minutes, and the longer ones that are made of them."""
@@ -74,6 +86,8 @@ class Market:
 
     Attributes:
         warmed: rows whose history was told.
+        past: levels of each row's last session, where one is known.
+        volatility: daily volatilities of past sessions by underlying, oldest first.
     """
 
     def __init__(self, settings: Settings, capacity: int) -> None:
@@ -91,6 +105,8 @@ class Market:
         self.buckets = VolumeBuckets(capacity)
         self.chains = ChainMinutes(self.rows)
         self.warmed: set[int] = set()
+        self.past: dict[int, PastLevels] = {}
+        self.volatility: dict[str, F64] = {}
 
     @property
     def session_s(self) -> int:
@@ -168,6 +184,69 @@ class Market:
         if len(usual):
             self.buckets.set_size(row, int(usual.mean()))
         self.warmed.add(row)
+
+    def remember(self, told: Remembered) -> None:
+        """Take what the store of past sessions knows."""
+        tokens = np.array([level.token for level in told.levels], np.int64)
+        for level, row in zip(told.levels, self.rows.find(tokens).tolist(), strict=True):
+            if row >= 0:
+                self.past[row] = level
+        for name, days in told.volatility.items():
+            self.volatility[name] = np.array(days, np.float64)
+
+    def levels_now(self, row: int) -> PastLevels:
+        """What the row's session says so far, to be kept for the days to come."""
+        starts, values = self.frames[DAY].history.last(row, 1)
+        nan = float("nan")
+        profile = self.profiles.profile(row)
+        found = levels(profile) if profile else None
+        price = self.rows.price
+        return PastLevels(
+            token=int(self.rows.token[row]),
+            day=ist_day(int(starts[0]) * 60) if len(starts) else -1,
+            poc=found.poc if found else nan,
+            vah=found.vah if found else nan,
+            val=found.val if found else nan,
+            high=price(row, int(values[HIGH, 0])) if len(starts) else nan,
+            low=price(row, int(values[LOW, 0])) if len(starts) else nan,
+            close=price(row, int(values[CLOSE, 0])) if len(starts) else nan,
+        )
+
+    def chain_now(self, name: str, expiry: str, settings: OptionSettings) -> ChainNow | None:
+        """Everything a chain says now; None where there is no such chain."""
+        for series in self.chains.straddles:
+            if (series.chain.name, series.chain.expiry) == (name, expiry):
+                return self._read_chain(series.chain, settings)
+        return None
+
+    def _read_chain(self, chain: Chain, settings: OptionSettings) -> ChainNow:
+        future = float("nan")
+        if chain.future >= 0:
+            quotes = self._quotes(np.array([chain.future]))
+            tick = self.rows.instruments[chain.future].tick_size
+            future = float(fair_price(quotes, tick, settings)[0])
+        segment = segment_of(int(self.rows.hours[max(chain.call[0], chain.put[0])]))
+        day = date_day(date.fromisoformat(chain.expiry))
+        # The instrument table knows the day of expiry, even where our calendar calls it closed.
+        session = self.calendar.session(segment, day) or self.calendar.usual(segment, day)
+        left_s = session.close_s - self.session_s
+        years = max(left_s // 60 * 60, 0) / SECONDS_A_YEAR
+        return read_chain(chain, self._quotes(chain.call), self._quotes(chain.put), future, years,
+                          settings)  # fmt: skip
+
+    def _quotes(self, rows: I64) -> Quotes:
+        """What the rows' last packets say; nothing for row -1."""
+        there = rows >= 0
+        at = np.where(there, rows, 0)
+        cols, depth = self.packets.cols[at], self.flow.depth[at]
+        divisor = self.rows.divisor[at].astype(np.float64)
+        nothing = ~there | (self.packets.length[at] == 0)
+        age_s = self.session_s - np.maximum(cols[:, _LTT], 0)
+        found = [depth[:, 0, 1] / divisor, depth[:, LEVELS, 1] / divisor, cols[:, _LTP] / divisor]
+        bid, ask, last = (np.where(nothing, 0.0, price) for price in found)
+        return Quotes(bid, ask, last, age_s.astype(np.float64),
+                      np.where(nothing, 0, cols[:, _OI]),
+                      np.where(nothing, 0, cols[:, _VOLUME]))  # fmt: skip
 
     def session_minutes(self, minute: int, rows: I64) -> tuple[I64, I64]:
         """First minute of the rows' session on a minute's day, and the one after its last.

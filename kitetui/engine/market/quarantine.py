@@ -51,7 +51,8 @@ class Quarantine:
         self._doubted_s: list[int] = []
         self._doubted_price: I64 = np.zeros(rows.capacity, np.int64)
         self._agreeing: I64 = np.zeros(rows.capacity, np.int64)
-        self._factor: F64 = np.zeros(rows.capacity)
+        self._factor: F64 = np.ones(rows.capacity)
+        self._root: F64 = np.ones(rows.capacity)
         self._close_binds: Bool = np.ones(rows.capacity, np.bool_)
         self._known = 0
 
@@ -107,13 +108,13 @@ class Quarantine:
     def _absurd(self, ticks: TickBatch, bad: Bool) -> Bool | None:
         """Prices that no trade can have led to from the row's last one, or from its close."""
         row = np.maximum(ticks.row, 0)
-        factor = self._factor_of(row)
+        self._learn_rows()
         before = self.price[row]
         if not before.all():
             before = np.where(before > 0, before, ticks.close * self._close_binds[row])
         # Prices within the root of the factor from one price are within the factor of each other,
         # whatever their order: then no tick needs a look of its own.
-        root = np.sqrt(factor)
+        root = self._root[row]
         plain = (ticks.ltp <= before * root) & (before <= ticks.ltp * root)
         plain &= (before > 0) & (self._agreeing[row] == 0) & ~bad
         if plain.all():
@@ -154,12 +155,11 @@ class Quarantine:
             price <= before * factor + slack and before <= price * factor + slack
         )
 
-    def _factor_of(self, row: I64) -> F64:
+    def _learn_rows(self) -> None:
         """The largest ratio between two prices of each row, by its asset class."""
-        if self._known < self._rows.count:
-            for at in range(self._known, self._rows.count):
-                name = self._rows.instruments[at].asset_class
-                self._factor[at] = self._settings.jump[name]
-                self._close_binds[at] = name != "options"  # overnight they may lose almost all
-            self._known = self._rows.count
-        return self._factor[row]
+        for at in range(self._known, self._rows.count):
+            name = self._rows.instruments[at].asset_class
+            self._factor[at] = self._settings.jump[name]
+            self._root[at] = np.sqrt(self._factor[at])
+            self._close_binds[at] = name != "options"  # overnight they may lose almost all
+        self._known = self._rows.count

@@ -68,7 +68,7 @@ class SessionStore:
                 "WHERE token = ? AND day < ? ORDER BY day DESC LIMIT 1", (token, day),
             ).fetchone()  # fmt: skip
             if line is not None:
-                out.append(PastLevels(*line))
+                out.append(PastLevels(*(float("nan") if x is None else x for x in line)))
         return out
 
     def volatility_before(self, day: int, name: str, count: int) -> F64:
