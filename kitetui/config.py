@@ -121,6 +121,8 @@ class StoreSettings(_Section, frozen=True):
 class CapSettings(_Section, frozen=True):
     ticks: AtLeastOne
     alerts: AtLeastOne
+    flow: AtLeastOne
+    premarket: AtLeastOne
     bytes: AtLeastOne
     seconds: Positive
 
@@ -133,6 +135,10 @@ class RedisKeys(_Section, frozen=True):
     bucket: str
     bucket_legacy_1: str
     bucket_legacy_2: str
+    depth: str
+    flow: str
+    premarket_trades: str
+    opening_data: str
     alert_stream: str
     alert: str
 
@@ -424,7 +430,8 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     if settings.redis.url != "embedded" and not re.match(r"(rediss?|unix)://", settings.redis.url):
         url = redacted_url(settings.redis.url)
         fail("redis.url", "embedded, redis://, rediss:// or unix://", url)
-    for store in ("system", "continuous_market", "cumulative_volume", "alerts"):
+    for store in ("system", "premarket", "continuous_market", "cumulative_volume", "alerts",
+                  "microstructure"):  # fmt: skip
         if store not in settings.redis.stores:
             fail(f"redis.stores.{store}", "a db and a prefix", None)
     for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):

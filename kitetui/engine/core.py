@@ -403,6 +403,7 @@ class Core:
             self.pipeline.market.rows.instruments[row],
             self.observer.session_row(row),
             self.observer.bucket_row(row),
+            self.observer.book_row(row, wall_ns() // 1_000_000),
         )
 
     def snapshot(self, wanted: view.View) -> view.Snapshot:

@@ -26,7 +26,8 @@ from kitetui.engine.market.bars import (
     merge,
 )
 from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.sinks.redis.encode import BucketRow, SessionRow
+from kitetui.engine.reading import Reader
+from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, SessionRow
 from kitetui.engine.status import Vitals, memory_mb
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
@@ -41,6 +42,7 @@ class Observer:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._p = pipeline
+        self.reader = Reader(pipeline)
 
     def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
         """A picture for one view."""
@@ -129,6 +131,7 @@ class Observer:
             total_sell=int(cols[_AT["tsq"]]),
             age_s=age_s,
             stale=age_s > STALE_AFTER_S and self.market_open(row),
+            reading=self.reader.read(row),
         )
 
     def buckets(self, row: int, count: int) -> tuple[view.Bucket, ...]:
@@ -227,6 +230,22 @@ class Observer:
         instrument = p.market.rows.instruments[row]
         return BucketRow(instrument, current[0], tuple(current[1].tolist()),
                          int(p.market.rows.divisor[row]))  # fmt: skip
+
+    def book_row(self, row: int, now_ms: int) -> BookRow | None:
+        """What a row's book says, as Redis holds it; None without depth."""
+        book = self.reader.book(row)
+        if book is None:
+            return None
+        return BookRow(
+            instrument=self._p.market.rows.instruments[row],
+            spread=book.spread,
+            microprice=book.microprice,
+            imbalance=book.imbalance,
+            bid_total=book.bid_total,
+            ask_total=book.ask_total,
+            flow=book.flow,
+            at_ms=now_ms,
+        )
 
     def events(self, count: int) -> tuple[view.Event, ...]:
         """The newest events, newest first."""

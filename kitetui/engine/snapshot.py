@@ -6,8 +6,9 @@ import msgspec
 
 from kitetui.engine.alerts.alert import Alert, AlertState
 
-__all__ = ["Alert", "AlertState", "Bucket", "Depth", "Event", "Group", "Header", "Level", "Link",
-           "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
+__all__ = ["Alert", "AlertState", "BookReading", "Bucket", "ChainReading", "Depth", "Event",
+           "Group", "Header", "Level", "Link", "Numbers", "OptionReading", "ProfileReading",
+           "Reading", "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
 
 
 class View(msgspec.Struct, frozen=True):
@@ -88,6 +89,90 @@ class Level(msgspec.Struct, frozen=True):
     orders: int
 
 
+class BookReading(msgspec.Struct, frozen=True):
+    """What a book says: rupees and shares, None where undefined; `flow` by `book.FLOWS`."""
+
+    spread: float | None
+    microprice: float | None
+    imbalance: float | None
+    bid_total: int
+    ask_total: int
+    largest_price: float
+    largest_quantity: int
+    flow: dict[str, int]
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """Indicators of one timeframe, None where undefined; warm once Wilder's have settled."""
+
+    timeframe: str
+    bars: int
+    warm: bool
+    ema20: float | None
+    rsi: float | None
+    atr: float | None
+    adx: float | None
+    vwap: float | None
+    vwap_sd: float | None
+    volume_ratio: float | None
+
+
+class ProfileReading(msgspec.Struct, frozen=True):
+    """Levels of the developing profile and of the last session's, rupees."""
+
+    poc: float
+    vah: float
+    val: float
+    vpin: float | None
+    past_poc: float | None
+    past_vah: float | None
+    past_val: float | None
+
+
+class ChainReading(msgspec.Struct, frozen=True):
+    """One chain: rupees, volatility a year's share; `by`: what told the forward."""
+
+    name: str
+    expiry: str
+    days: float
+    forward: float | None
+    by: str
+    strike: float | None
+    straddle: float | None
+    straddle_vwap: float | None
+    volatility: float | None
+    pcr: float | None
+    max_pain: float | None
+    call_wall: float | None
+    put_wall: float | None
+    rank: float | None
+    percentile: float | None
+    rank_days: int
+    rank_of: str
+
+
+class OptionReading(msgspec.Struct, frozen=True):
+    """One option: theta a day, vega a volatility point; `reason` why it has no volatility."""
+
+    volatility: float | None
+    reason: str
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    oi_change: int | None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Everything that is computed of one instrument."""
+
+    book: BookReading | None
+    frames: tuple[Numbers, ...]
+    profile: ProfileReading | None
+    chain: ChainReading | None
+    option: OptionReading | None
+
+
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
     """The book of one instrument. `mode` is the last packet's: depth exists only in full."""
 
@@ -116,6 +201,7 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     total_sell: int
     age_s: float
     stale: bool
+    reading: Reading | None = None
 
 
 class Bucket(msgspec.Struct, frozen=True):

@@ -15,9 +15,12 @@ from kitetui.widgets.numbers import (
     percent,
     price,
 )
+from kitetui.widgets.reading import book_lines, reading_lines
 from kitetui.widgets.safe_text import clean
 
 _PRICE, _QTY, _ORDERS, _CUM = 11, 8, 4, 8
+ROOMY = 20
+"""Lines from which there is room for air."""
 
 
 class DepthPane(LivePane):
@@ -38,7 +41,8 @@ class DepthPane(LivePane):
             body = [(), ((f"no depth: mode={d.mode}; set feed.mode to full", "dim"),)]
         else:
             body = self._ladder(d)
-        self.show([*self._top(d), *body, *self._foot(d)], stale=d.stale)
+        lines = [*self._top(d), *body, *book_lines(d), *self._foot(d), *reading_lines(d)]
+        self.show(lines, stale=d.stale)
 
     def _top(self, d: Depth) -> list[Line]:
         change = change_style(d.change_pct)
@@ -71,7 +75,9 @@ class DepthPane(LivePane):
         for level in d.bids:
             cumulative += level.quantity
             lines.append(self._bid(level, cumulative, most, width, d.decimals))
-        lines += [(), self._imbalance(d)]
+        if self.size.height >= ROOMY:
+            lines.append(())
+        lines.append(self._imbalance(d))
         return lines
 
     @staticmethod

@@ -121,16 +121,22 @@ def test_a_look_at_the_forming_bar_commits_nothing(series: np.ndarray, cut: int)
         np.testing.assert_array_equal(peeked, found.values(ROW))
 
 
-@given(st.lists(bars(), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
-def test_learning_many_rows_at_once_is_advancing_each(many: list[np.ndarray]) -> None:
-    sequences = [Closed(*series, np.ones(series.shape[1], np.int64)) for series in many]
-    found = Indicators(len(many))
-    for row, learned in enumerate(learn(sequences)):
-        found.put(row, learned)
-    for row, series in enumerate(many):
-        np.testing.assert_array_equal(found.values(np.array([row]))[:, 0], values(series)[-1])
-        assert found.bars[row] == series.shape[1]
+@given(bars())
+@settings(max_examples=100, deadline=None)
+def test_learning_a_history_is_advancing_bar_by_bar(series: np.ndarray) -> None:
+    k = series.shape[1]
+    days = np.arange(k) // 40
+    learned, advanced = Indicators(1), Indicators(1)
+    learned.put(0, learn(Closed(*series, days)))
+    for at in range(k):
+        high, low, close, volume = series[:, at : at + 1]
+        advanced.advance(ROW, Closed(high, low, close, volume, days[at : at + 1]))
+    np.testing.assert_array_equal(learned.values(ROW), advanced.values(ROW))
+    later = Closed(*(np.array([x]) for x in (700.0, 600.0, 650.0, 10.0)), np.array([99]))
+    learned.advance(ROW, later)
+    advanced.advance(ROW, later)
+    np.testing.assert_array_equal(learned.values(ROW), advanced.values(ROW))
+    assert learned.bars[0] == advanced.bars[0] == k + 1
 
 
 @given(bars(), st.integers(1, 500))

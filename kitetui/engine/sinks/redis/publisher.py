@@ -20,7 +20,7 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.normalise import Run
-from kitetui.engine.sinks.redis.encode import BucketRow, Encoder, Entry, SessionRow, select
+from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, Encoder, Entry, SessionRow, select
 
 BREAKER_AFTER = 3
 PROBE_S = 30.0
@@ -44,6 +44,7 @@ class RowState(msgspec.Struct, frozen=True):
     instrument: Instrument
     session: SessionRow | None
     bucket: BucketRow | None
+    book: BookRow | None = None
 
 
 class RowStates(Protocol):
@@ -62,6 +63,7 @@ class _Spooled(msgspec.Struct):
     ticks: int
     size: int
     adds: list[bytes] = []
+    pre_open: list[bytes] = []
     alert_adds: list[bytes] = []
     tried: bool = False
 
@@ -135,7 +137,7 @@ class Publisher:
                 return
             self._spool_bytes -= item.size
             self.dropped += item.ticks
-            item.runs, item.adds, item.publishes = [], [], []
+            item.runs, item.adds, item.pre_open, item.publishes = [], [], [], []
             item.ticks = item.size = 0
 
     async def run(self) -> None:
@@ -266,6 +268,7 @@ class Publisher:
                     entries, shouts = self._encoder.ticks(run)
                     item.adds += self._encoder.tick_ids.give(entries)
                     publishes += shouts
+                    item.pre_open += self._encoder.pre_open(run)
                 item.runs = []
                 item.alert_adds = self._encoder.alert_ids.give(item.raised)
                 publishes += item.publishes  # never repeated: stale messages would look live
@@ -273,6 +276,9 @@ class Publisher:
             item.tried = True
             commands += item.adds
         rows = self._conflated(commands)
+        early = [c for item in batches for c in item.pre_open]
+        if early:
+            commands += [select(names.db("premarket")), *early]
         notices = [c for item in batches for c in (*item.changed, *item.alert_adds)]
         if notices:
             commands += [select(names.db("alerts")), *notices]
@@ -290,6 +296,7 @@ class Publisher:
         latest: list[bytes] = []
         sessions: list[bytes] = []
         buckets: list[bytes] = []
+        books: list[bytes] = []
         rows: list[int] = []
         due_ns = now_ns - int(self._settings.conflate_ms * 1e6)
         for row, since in self._dirty.items():  # oldest first: a row joins at the end
@@ -303,12 +310,16 @@ class Publisher:
                 sessions += self._encoder.session(state.session)
             if state.bucket is not None:
                 buckets += self._encoder.bucket(state.bucket)
+            if state.book is not None:
+                books += self._encoder.book(state.book)
         names = self._encoder.names
         commands += latest
         if sessions:
             commands += [select(names.db("system")), *sessions]
         if buckets:
             commands += [select(names.db("cumulative_volume")), *buckets]
+        if books:
+            commands += [select(names.db("microstructure")), *books]
         return rows
 
     def _count(self, replies: list[Any], repeated: bool) -> None:

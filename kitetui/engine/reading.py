@@ -1,0 +1,195 @@
+"""Readings of one instrument: indicators, book, profile and option, as a viewer sees them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kitetui.engine import snapshot as view
+from kitetui.engine.feed.batch import COLUMNS, FULL, I64
+from kitetui.engine.market import indicators as ind
+from kitetui.engine.market.bars import merge
+from kitetui.engine.market.black76 import REASONS
+from kitetui.engine.market.book import FLOWS, read_book
+from kitetui.engine.market.options import ChainNow, VolatilityRank, volatility_rank
+from kitetui.engine.market.profile import levels
+from kitetui.engine.market.timeframe import RATIO_BARS
+from kitetui.engine.pipeline import Pipeline
+
+SHOWN_FRAMES = (1, 5)
+_EXCH = COLUMNS.index("exch_s")
+
+
+class Reader:
+    """Reads the engine's state for one row; changes nothing."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._settings = pipeline.settings.options
+        self._market = pipeline.market
+
+    def read(self, row: int) -> view.Reading:
+        """Everything that is computed of a row."""
+        return view.Reading(
+            book=self.book(row),
+            frames=tuple(self.numbers(row, minutes) for minutes in SHOWN_FRAMES),
+            profile=self.profile(row),
+            chain=self.chain(row),
+            option=self.option(row),
+        )
+
+    def book(self, row: int) -> view.BookReading | None:
+        """What the book says and how it changed; None without depth."""
+        market = self._market
+        if int(market.packets.length[row]) != FULL:
+            return None
+        rows = np.array([row])
+        now = read_book(market.flow.depth[rows])
+        flow = market.flow.recent(rows, int(market.packets.cols[row][_EXCH]))[0]
+        divisor = float(market.rows.divisor[row])
+        return view.BookReading(
+            spread=_defined(now.spread[0] / divisor),
+            microprice=_defined(now.microprice[0] / divisor),
+            imbalance=_defined(now.imbalance[0]),
+            bid_total=int(now.bid[0]),
+            ask_total=int(now.ask[0]),
+            largest_price=float(now.largest_price[0] / divisor),
+            largest_quantity=int(now.largest_quantity[0]),
+            flow=dict(zip(FLOWS, flow.tolist(), strict=True)),
+        )
+
+    def numbers(self, row: int, minutes: int) -> view.Numbers:
+        """Indicators of one timeframe: as if the forming bar closed now, where there is one."""
+        market = self._market
+        frame, rows = market.frames[minutes], np.array([row])
+        bars = int(frame.indicators.bars[row])
+        values = frame.indicators.values(rows)[:, 0]
+        forming = self._forming(row, minutes)
+        if forming is not None:
+            start, bar = forming
+            opened, _ = market.session_minutes(start, rows)
+            values = frame.peek(rows, bar[:, None], opened)[:, 0]
+        ratio = None
+        if int(frame.history.count[row]) > RATIO_BARS:
+            start = int(frame.history.newest[row])
+            opened, _ = market.session_minutes(start, rows)
+            ratio = _defined(frame.volume_ratio(rows, start, opened).ratio[0])
+        return view.Numbers(
+            timeframe=frame.name,
+            bars=bars,
+            warm=bars >= ind.WARM_BARS,
+            ema20=_defined(values[ind.EMA20]),
+            rsi=_defined(values[ind.RSI]),
+            atr=_defined(values[ind.ATR]),
+            adx=_defined(values[ind.ADX]),
+            vwap=_defined(values[ind.VWAP]),
+            vwap_sd=_defined(values[ind.VWAP_SD]),
+            volume_ratio=ratio,
+        )
+
+    def _forming(self, row: int, minutes: int) -> tuple[int, I64] | None:
+        """The bar that still grows: first minute and values i64 (fields,)."""
+        market = self._market
+        start, bar = -1, None
+        if minutes > 1 and int(market.longer[minutes].start[row]) >= 0:
+            start = int(market.longer[minutes].start[row])
+            bar = market.longer[minutes].values[:, row].copy()
+        for minute, values in market.minutes.open_bars(row):
+            opened, _ = market.session_minutes(minute, np.array([row]))
+            head = minute - (minute - int(opened[0])) % minutes
+            if bar is not None and head == start:
+                bar = merge(bar[:, None], values[:, None])[:, 0]
+            else:
+                start, bar = head, values
+        return None if bar is None else (start, bar)
+
+    def profile(self, row: int) -> view.ProfileReading | None:
+        """The developing profile's levels and VPIN; None without volume."""
+        market = self._market
+        profile = market.profiles.profile(row)
+        found = levels(profile) if profile else None
+        if found is None:
+            return None
+        past = market.past.get(row)
+        return view.ProfileReading(
+            poc=found.poc,
+            vah=found.vah,
+            val=found.val,
+            vpin=_defined(market.buckets.vpin(np.array([row]))[0]),
+            past_poc=_defined(past.poc) if past else None,
+            past_vah=_defined(past.vah) if past else None,
+            past_val=_defined(past.val) if past else None,
+        )
+
+    def chain(self, row: int) -> view.ChainReading | None:
+        """The chain that a future or an option belongs to; None without one."""
+        now = self._chain(row)
+        if now is None:
+            return None
+        rank = self.rank(now)
+        series = next(s for s in self._market.chains.straddles if s.chain is now.chain)
+        premium = series.now()
+        return view.ChainReading(
+            name=now.chain.name,
+            expiry=now.chain.expiry,
+            days=now.years * 365,
+            forward=_defined(now.forward),
+            by=now.by,
+            strike=float(now.chain.strikes[now.atm]) if now.atm >= 0 else None,
+            straddle=_defined(now.straddle),
+            straddle_vwap=_defined(premium.vwap[now.atm]) if now.atm >= 0 else None,
+            volatility=_defined(now.atm_volatility),
+            pcr=_defined(now.interest.pcr),
+            max_pain=_defined(now.interest.max_pain),
+            call_wall=_defined(now.interest.call_wall),
+            put_wall=_defined(now.interest.put_wall),
+            rank=_defined(rank.rank),
+            percentile=_defined(rank.percentile),
+            rank_days=rank.days,
+            rank_of=rank.label,
+        )
+
+    def rank(self, now: ChainNow) -> VolatilityRank:
+        """Where the chain's volatility stands among past days."""
+        nothing = np.zeros(0)
+        past = self._market.volatility
+        return volatility_rank(now.atm_volatility, past.get(now.chain.name, nothing),
+                               past.get("INDIA VIX", nothing), self._settings)  # fmt: skip
+
+    def option(self, row: int) -> view.OptionReading | None:
+        """Volatility and greeks of an option; None for anything else."""
+        now = self._chain(row)
+        if now is None:
+            return None
+        for side, rows in ((now.calls, now.chain.call), (now.puts, now.chain.put)):
+            at = np.flatnonzero(rows == row)
+            if len(at):
+                k = int(at[0])
+                opened = int(self._market.chains.oi_open[row])
+                oi = int(side.oi[k])
+                return view.OptionReading(
+                    volatility=_defined(side.implied.volatility[k]),
+                    reason=REASONS[int(side.implied.reason[k])],
+                    delta=_defined(side.greeks.delta[k]),
+                    gamma=_defined(side.greeks.gamma[k]),
+                    theta=_defined(side.greeks.theta[k]),
+                    vega=_defined(side.greeks.vega[k]),
+                    oi_change=oi - opened if opened >= 0 else None,
+                )
+        return None
+
+    def _chain(self, row: int) -> ChainNow | None:
+        listed = self._market.rows.instruments[row]
+        if listed.kind not in ("CE", "PE", "FUT"):
+            return None
+        expiries = [s.chain.expiry for s in self._market.chains.straddles
+                    if s.chain.name == listed.name]  # fmt: skip
+        if not expiries:
+            return None
+        expiry = listed.expiry if listed.expiry in expiries else min(expiries)
+        return self._market.chain_now(listed.name, expiry, self._settings)
+
+
+def _defined(value: float) -> float | None:
+    """A number, or None where it is undefined."""
+    return None if math.isnan(value) else float(value)
