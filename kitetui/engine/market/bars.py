@@ -31,6 +31,13 @@ class BarFlag(IntFlag):
     AFTER_GAP = 2
 
 
+def span(rows: I64) -> I64 | slice:
+    """Ascending rows as a slice where they have no holes: numpy moves a slice much faster."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
 class ClosedBars(msgspec.Struct):
     """Bars of one period that closed together.
 
@@ -267,7 +274,7 @@ class MinuteBars:
             rows = np.flatnonzero((held >= 0) & (held < upto))
             for start in np.unique(held[rows]).tolist():
                 of_minute = rows[held[rows] == start]
-                values = np.ascontiguousarray(self.values[slot][of_minute].T)
+                values = self.values[slot][span(of_minute)].T.copy()
                 values[FLAGS] = np.where(
                     self._uncertain[slot, of_minute] == start, BarFlag.VOLUME_UNCERTAIN, 0
                 ) | np.where(self._gapped[slot, of_minute] == start, BarFlag.AFTER_GAP, 0)
@@ -300,7 +307,7 @@ class LongerBars:
             opened, closes: i64 (n,), first minute of each row's session, and the one after its
                 last; 0 where it has none.
         """
-        rows = bars.rows
+        rows = span(bars.rows)
         fresh = self.start[rows] < 0
         if fresh.all():
             self.values[:, rows] = bars.values
@@ -321,7 +328,7 @@ class LongerBars:
         starts = self.start[done]
         for start in np.unique(starts).tolist():
             rows = done[starts == start]
-            yield ClosedBars(start, rows, self.values[:, rows])
+            yield ClosedBars(start, rows, self.values[:, span(rows)].copy())
         self.start[done] = -1
 
 
@@ -369,17 +376,19 @@ class History:
 
     def append(self, bars: ClosedBars) -> None:
         """Add one bar to each of the rows."""
-        rows = bars.rows
+        if not len(bars.rows):
+            return
+        rows = span(bars.rows)
         at = self.count[rows] % self.depth
-        if len(rows) and (at == at[0]).all():
+        if (at == at[0]).all():
             slot = int(at[0])
             self._values[slot][:, rows] = bars.values
             self._turnover[slot, rows] = bars.values[TURNOVER]
             self._start[slot, rows] = bars.start
         else:
-            self._values[at, :, rows] = bars.values.T
-            self._turnover[at, rows] = bars.values[TURNOVER]
-            self._start[at, rows] = bars.start
+            self._values[at, :, bars.rows] = bars.values.T
+            self._turnover[at, bars.rows] = bars.values[TURNOVER]
+            self._start[at, bars.rows] = bars.start
         self.newest[rows] = bars.start
         self.count[rows] += 1
 

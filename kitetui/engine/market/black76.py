@@ -135,7 +135,8 @@ def implied_volatility(
         ceiling = np.where(call, forward, strike)
         for code, broken in (
             (ILL_CONDITIONED, extrinsic < np.asarray(tick) / 2),
-            (ILL_CONDITIONED, extrinsic <= 0),
+            # In the money the extrinsic value is a difference: below this it is rounding.
+            (ILL_CONDITIONED, extrinsic <= np.where(intrinsic > 0, 1e-11 * forward, 0.0)),
             (ABOVE_MAXIMUM, grown >= ceiling),
             (BELOW_INTRINSIC, extrinsic < -1e-9 * forward),
             (NO_PRICE, ~(value > 0) | ~(forward > 0) | ~(strike > 0)),

@@ -116,6 +116,7 @@ class Market:
     def add_instruments(self, instruments: Sequence[Instrument]) -> int:
         """Give instruments their rows; how many found none."""
         refused = self.rows.add(instruments)
+        self.normaliser.quarantine.learn_rows()
         self.chains.chains(chains_of(self.rows.instruments))
         return refused
 

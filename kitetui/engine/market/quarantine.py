@@ -108,7 +108,7 @@ class Quarantine:
     def _absurd(self, ticks: TickBatch, bad: Bool) -> Bool | None:
         """Prices that no trade can have led to from the row's last one, or from its close."""
         row = np.maximum(ticks.row, 0)
-        self._learn_rows()
+        self.learn_rows()
         before = self.price[row]
         if not before.all():
             before = np.where(before > 0, before, ticks.close * self._close_binds[row])
@@ -155,8 +155,8 @@ class Quarantine:
             price <= before * factor + slack and before <= price * factor + slack
         )
 
-    def _learn_rows(self) -> None:
-        """The largest ratio between two prices of each row, by its asset class."""
+    def learn_rows(self) -> None:
+        """Rows were added: the largest ratio between two prices of each, by its asset class."""
         for at in range(self._known, self._rows.count):
             name = self._rows.instruments[at].asset_class
             self._factor[at] = self._settings.jump[name]

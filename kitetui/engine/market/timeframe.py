@@ -15,6 +15,7 @@ from kitetui.engine.market.bars import (
     BarFlag,
     ClosedBars,
     History,
+    span,
 )
 from kitetui.engine.market.indicators import Closed, Indicators, learn
 from kitetui.engine.market.instruments import Rows
@@ -91,9 +92,7 @@ class Timeframe:
         if not len(bars.rows):
             return bars
         self.history.append(bars)
-        rows: I64 | slice = bars.rows
-        if bars.rows[-1] - bars.rows[0] == len(bars.rows) - 1:  # ascending: a run without holes
-            rows = slice(int(bars.rows[0]), int(bars.rows[-1]) + 1)
+        rows = span(bars.rows)
         self.indicators.advance(rows, self._closed(bars.values, self._divisor[rows], day))
         return bars
 
