@@ -111,6 +111,8 @@ class Reader:
         if found is None:
             return None
         past = market.past.get(row)
+        whole = market.composite(row)
+        longer = levels(whole) if whole else None
         return view.ProfileReading(
             poc=found.poc,
             vah=found.vah,
@@ -119,6 +121,8 @@ class Reader:
             past_poc=_defined(past.poc) if past else None,
             past_vah=_defined(past.vah) if past else None,
             past_val=_defined(past.val) if past else None,
+            composite_poc=longer.poc if longer else None,
+            average_gap=market.average_gap(row),
         )
 
     def chain(self, row: int) -> view.ChainReading | None:

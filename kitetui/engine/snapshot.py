@@ -118,7 +118,11 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 class ProfileReading(msgspec.Struct, frozen=True):
-    """Levels of the developing profile and of the last session's, rupees."""
+    """Levels of the developing profile, of the last session's and of the composite, rupees.
+
+    `average_gap`: our VWAP over the exchange's average price, less one; None unless both tell of
+    the same trades.
+    """
 
     poc: float
     vah: float
@@ -127,6 +131,8 @@ class ProfileReading(msgspec.Struct, frozen=True):
     past_poc: float | None
     past_vah: float | None
     past_val: float | None
+    composite_poc: float | None = None
+    average_gap: float | None = None
 
 
 class ChainReading(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.indicators import NAMES, WARM_BARS, realised_volatility
 from kitetui.engine.market.instruments import Instrument, InstrumentError, read_table
-from kitetui.engine.market.market import Market
+from kitetui.engine.market.market import COMPOSITE_SESSIONS, Market
 from kitetui.engine.market.profile import Levels, Profile, bin_size, levels, spread_bars
 from kitetui.engine.market.structure import FairValueGaps, Pool, Swings, pools
 from kitetui.engine.market.timeframe import DEPTHS, RATIO_BARS, Z_BARS, Timeframe, timeframe_name
@@ -74,6 +74,7 @@ class Studied(msgspec.Struct):
     gaps: list[list[int]]
     pools: list[Pool]
     sessions: list[Session]
+    composite: Levels | None
     outside: int
 
 
@@ -83,18 +84,17 @@ def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table:
     try:
         listed = _listed(table)
         paths = _files(files)
-        with _progress(paths) as progress:
-            found = [
-                study_file(read_bar_file(path, DIVISOR, minutes, ends), settings, listed, tick,
-                           hours)
-                for path in progress
-            ]  # fmt: skip
+        found = []
+        for at, path in enumerate(paths, 1):
+            file = read_bar_file(path, DIVISOR, minutes, ends)
+            with _progress(f"{at}/{len(paths)} {file.name}", len(file.starts)) as progress:
+                found.append(study_file(file, settings, listed, tick, hours, progress.update))
         if out is not None:
             out.mkdir(mode=0o700, parents=True, exist_ok=True)
             for studied in found:
                 write(studied, out)
-            with open(out / "summary.json", "w", opener=private) as file:
-                json.dump([summary(s) for s in found], file, indent=1)
+            with open(out / "summary.json", "w", opener=private) as told:  # noqa: PTH123
+                json.dump([summary(s) for s in found], told, indent=1)
     except (BadBars, InstrumentError) as error:
         fail(EXIT_CONFIG, str(error))
     except OSError as error:
@@ -137,16 +137,17 @@ def _files(given: Sequence[Path]) -> list[Path]:
     return out
 
 
-def _progress(paths: list[Path]) -> Any:
-    return click.progressbar(
-        paths, label="studying", file=sys.stderr, item_show_func=lambda p: p.name if p else "",
-        hidden=not sys.stderr.isatty(),
-    )  # fmt: skip
+def _progress(label: str, bars: int) -> Any:
+    return click.progressbar(length=bars, label=label, file=sys.stderr,
+                             hidden=not sys.stderr.isatty(), update_min_steps=500)  # fmt: skip
 
 
 def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument], tick: float,
-               hours: str) -> Studied:  # fmt: skip
+               hours: str, progress: Callable[[int], None]) -> Studied:  # fmt: skip
     """Put one file's bars through the engine's own market state, bar by bar.
+
+    Args:
+        progress: told of every bar.
 
     Raises:
         BadBars: bars of a length that is not kept, or none inside a session.
@@ -175,6 +176,7 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         for _ in market.take_bars(file.minutes, closed):
             pass
         values[at] = _values(frame, start, opened[at : at + 1], market)
+        progress(1)
         _structure(swings, gaps, past_gaps, bars, at)
     pivots = [tuple(column) for column in np.stack(swings.last(0, SWINGS_KEPT)).T.tolist()]
     tolerance = max(2 * raw_tick, 5e-4 * float(bars[CLOSE, -1]))
@@ -190,6 +192,7 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         pools=pools([(b, s, float(x)) for b, s, x in pivots], bars[HIGH].tolist(),
                     bars[LOW].tolist(), tolerance),
         sessions=_sessions(starts, bars, opened, raw_tick, file.minutes),
+        composite=_composite(bars, opened, raw_tick),
         outside=outside,
     )  # fmt: skip
 
@@ -271,6 +274,17 @@ def _sessions(starts: I64, bars: I64, opened: I64, tick: int, minutes: int) -> l
             )
         )
     return out
+
+
+def _composite(bars: I64, opened: I64, tick: int) -> Levels | None:
+    """Levels of the last sessions together, in bins of the last one."""
+    days = np.unique(opened)[-COMPOSITE_SESSIONS - 1 :]
+    if not tick or not bars[VOLUME].any():
+        return None
+    size = int(bin_size(int(bars[CLOSE, opened == days[-1]][0]), tick))
+    own = bars[:, opened >= days[0]]
+    base, volume = spread_bars(own[LOW], own[HIGH], own[VOLUME], size)
+    return levels(Profile(base * size / DIVISOR, size / DIVISOR, volume))
 
 
 def write(studied: Studied, folder: Path) -> None:
@@ -364,6 +378,7 @@ def summary(studied: Studied) -> dict[str, Any]:
             for name, v in zip((*NAMES, *EXTRA), last, strict=True)
         },
         "levels": msgspec.to_builtins(newest) if newest else None,
+        "composite": msgspec.to_builtins(studied.composite) if studied.composite else None,
     }
 
 

@@ -16,6 +16,8 @@ from kitetui.widgets.safe_text import clean
 
 WARM_BARS = 250
 NONE = "–"
+AVERAGE_GAP = 0.001
+"""Our VWAP and the exchange's average price are the same trades: beyond this, say so."""
 
 
 def book_lines(d: Depth) -> list[Line]:
@@ -36,6 +38,9 @@ def reading_lines(d: Depth) -> list[Line]:
     lines += [_numbers(numbers, d.decimals) for numbers in r.frames]
     if r.profile is not None:
         lines.append(_profile(r.profile, d.decimals))
+        gap = r.profile.average_gap
+        if gap is not None and abs(gap) > AVERAGE_GAP:
+            lines.append(((f" ! our vwap lies {gap:+.2%} from the exchange's average", "warn"),))
     if r.chain is not None:
         lines += _chain(r.chain, d.decimals)
     return lines
@@ -87,6 +92,7 @@ def _profile(p: ProfileReading, decimals: int) -> Line:
         (f"  value {price(p.val, decimals)}–{price(p.vah, decimals)}", ""),
         (past, "dim"),
         (f"  vpin {_fixed(p.vpin, 3)}", "" if p.vpin is not None else "dim"),
+        (f"  poc 5 d {price(p.composite_poc, decimals)}" if p.composite_poc else "", "dim"),
     )
 
 

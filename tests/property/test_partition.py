@@ -54,6 +54,7 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
         "indicators": [f.indicators.values(slice(0, 90)).tolist() for f in market.frames.values()],
         "history": [f.history.last(row, 400) for f in market.frames.values() for row in range(90)],
         "profiles": [market.profiles.profile(row) for row in range(90)],
+        "composites": [market.composite(row) for row in range(90)],
         "vpin": market.buckets.vpin(np.arange(90)).tolist(),
         "buckets": [market.buckets.last(row, 50) for row in range(90)],
         "flow": market.flow.flow[:90].tolist(),

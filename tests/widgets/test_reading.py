@@ -54,6 +54,15 @@ def test_an_undefined_volatility_says_why_and_cannot_reach_the_terminal() -> Non
     assert "\x1b" not in lines[0]
 
 
+def test_our_average_is_held_against_the_exchanges() -> None:
+    shown = [
+        texts(view.Reading(None, (), msgspec.structs.replace(PROFILE, average_gap=gap), None, None))
+        for gap in (None, 0.0009, -0.0021)
+    ]
+    assert [len(lines) for lines in shown] == [1, 1, 2]
+    assert shown[2][1] == " ! our vwap lies -0.21% from the exchange's average"
+
+
 def test_nothing_computed_is_no_line() -> None:
     assert texts(None) == []
     assert texts(view.Reading(None, (), None, None, None)) == []

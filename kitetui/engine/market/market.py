@@ -35,15 +35,27 @@ from kitetui.engine.market.options import (
     fair_price,
     read_chain,
 )
-from kitetui.engine.market.profile import SessionProfiles, levels
+from kitetui.engine.market.profile import (
+    Profile,
+    SessionProfiles,
+    composite,
+    levels,
+    spread_bars,
+)
 from kitetui.engine.market.straddle import ChainMinutes
 from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
 from kitetui.engine.market.vpin import VolumeBuckets
-from kitetui.engine.market.warmup import longer_bars, minute_bars, segment_of
+from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, segment_of
 
 NS = 1_000_000_000
-_LTP, _LTT, _OI, _VOLUME = (COLUMNS.index(name) for name in ("ltp", "ltt_s", "oi", "volume"))
+_LTP, _ATP, _LTT, _OI, _VOLUME = (
+    COLUMNS.index(name) for name in ("ltp", "atp", "ltt_s", "oi", "volume")
+)
 FOREVER = 1 << 40
+COMPOSITE_ROWS = 500
+"""Rows that have one, the first to be warmed up: each takes some tens of kilobytes."""
+COMPOSITE_SESSIONS = 5
+"""Past sessions whose volume the composite profile holds beside today's."""
 BUILT_FROM: Mapping[int, tuple[int, ...]] = {1: (3, 5), 3: (), 5: (15,), 15: (DAY,), DAY: ()}
 """Bars of one length, in minutes, and the longer ones that are made of them."""
 
@@ -58,6 +70,15 @@ class FrameBars(msgspec.Struct):
     frame: Timeframe
     bars: ClosedBars
     opened: I64
+
+
+def _last_sessions(minutes: PastBars) -> tuple[I64, I64, I64]:
+    """Lows, highs and volumes of the last sessions before today."""
+    opens = minutes.opens[: minutes.past]
+    first = np.unique(opens)[-COMPOSITE_SESSIONS:][:1]
+    kept = slice(int(np.searchsorted(opens, first[0])) if len(first) else 0, minutes.past)
+    low, high, volume = minutes.values[[LOW, HIGH, VOLUME]][:, kept]
+    return low, high, volume
 
 
 class LastPacket:
@@ -87,6 +108,7 @@ class Market:
     Attributes:
         warmed: rows whose history was told.
         past: levels of each row's last session, where one is known.
+        past_minutes: lows, highs and volumes of each warmed row's last sessions, minute by minute.
         volatility: daily volatilities of past sessions by underlying, oldest first.
     """
 
@@ -106,6 +128,7 @@ class Market:
         self.chains = ChainMinutes(self.rows)
         self.warmed: set[int] = set()
         self.past: dict[int, PastLevels] = {}
+        self.past_minutes: dict[int, tuple[I64, I64, I64]] = {}
         self.volatility: dict[str, F64] = {}
 
     @property
@@ -181,6 +204,8 @@ class Market:
         warm_up(self.frames, row, {1: minutes, **past}, self.rows.divisor)
         now = slice(minutes.past, None)
         self.profiles.seed(row, today, minutes.starts[now], minutes.values[:, now])
+        if row in self.past_minutes or len(self.past_minutes) < COMPOSITE_ROWS:
+            self.past_minutes[row] = _last_sessions(minutes)
         usual = past[DAY].values[VOLUME, : past[DAY].past]
         if len(usual):
             self.buckets.set_size(row, int(usual.mean()))
@@ -212,6 +237,31 @@ class Market:
             low=price(row, int(values[LOW, 0])) if len(starts) else nan,
             close=price(row, int(values[CLOSE, 0])) if len(starts) else nan,
         )
+
+    def composite(self, row: int) -> Profile | None:
+        """Volume by price of the last sessions and this one, in this session's bins.
+
+        None without a developing profile, or without a history.
+        """
+        now = self.profiles.profile(row)
+        if now is None or row not in self.past_minutes:
+            return None
+        divisor = float(self.rows.divisor[row])
+        size = round(now.size * divisor)
+        past = spread_bars(*self.past_minutes[row], size)
+        base, volume = composite([past, (round(now.low * divisor) // size, now.volume)])
+        return Profile(base * size / divisor, now.size, volume)
+
+    def average_gap(self, row: int) -> float | None:
+        """How far our tick VWAP lies from the exchange's average price, as a share of it.
+
+        None unless every trade since the open was ours to see.
+        """
+        volume, turnover, _ = self.minutes.session[row].tolist()
+        average = int(self.packets.cols[row][_ATP])
+        whole = self.normaliser.first_volume[row] == 0 and not self.minutes.late_volume[row]
+        whole &= volume == self.normaliser.last_volume[row]
+        return turnover / volume / average - 1 if whole and volume and average else None
 
     def chain_now(self, name: str, expiry: str, settings: OptionSettings) -> ChainNow | None:
         """Everything a chain says now; None where there is no such chain."""
