@@ -93,7 +93,7 @@ def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table:
             out.mkdir(mode=0o700, parents=True, exist_ok=True)
             for studied in found:
                 write(studied, out)
-            with open(out / "summary.json", "w", opener=private) as told:  # noqa: PTH123
+            with open(out / "summary.json", "w", opener=private) as told:
                 json.dump([summary(s) for s in found], told, indent=1)
     except (BadBars, InstrumentError) as error:
         fail(EXIT_CONFIG, str(error))

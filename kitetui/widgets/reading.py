@@ -71,7 +71,7 @@ def _numbers(n: Numbers, decimals: int) -> Line:
     if n.warm:
         wilder = f"rsi {_fixed(n.rsi, 1)} adx {_fixed(n.adx, 0)}"
     else:
-        wilder = f"rsi, adx warm in {WARM_BARS - n.bars} bars"
+        wilder = f"rsi, adx in {WARM_BARS - n.bars} bars"
     band = f" ±{price(n.vwap_sd, decimals)}" if n.vwap_sd is not None else ""
     return (
         (f" {n.timeframe:3}", "head"),
@@ -121,10 +121,10 @@ def _chain(c: ChainReading, decimals: int) -> list[Line]:
             (f"  iv {volatility}{rank}", ""),
         ),
         (
-            (f"  straddle {_whole(c.strike)}: {_price(c.straddle, decimals)}", ""),
+            (f" straddle {_whole(c.strike)}: {_price(c.straddle, decimals)}", ""),
             (f" vwap {_price(c.straddle_vwap, decimals)}", ""),
-            (f"  pcr {_fixed(c.pcr, 2)}  max pain {_whole(c.max_pain)}", ""),
-            (f"  walls {_whole(c.put_wall)}–{_whole(c.call_wall)}", ""),
+            (f" pcr {_fixed(c.pcr, 2)} max pain {_whole(c.max_pain)}", ""),
+            (f" walls {_whole(c.put_wall)}–{_whole(c.call_wall)}", ""),
         ),
     ]
 

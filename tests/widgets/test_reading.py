@@ -40,11 +40,11 @@ def test_everything_that_is_known_is_said() -> None:
         " micro 2,941.38  ofi 5s -1,200  largest 4,222 @ 2,941.20",
         " option  iv 13.2%  Δ 0.52  Γ 0.00041  θ -8.10  ν 9.20  oi +12.0K",
         " 1m  rsi 55.2 adx 22 vol ×1.2 atr 1.50 vwap 2,936.80 ±6.10 ema20 2,940.00",
-        " 5m  rsi, adx warm in 210 bars vol ×– atr – vwap – ema20 –",
+        " 5m  rsi, adx in 210 bars vol ×– atr – vwap – ema20 –",
         " profile  poc 2,940.10  value 2,931.00–2,948.00  last day 2,910.00–2,930.00  vpin –",
         " NIFTY 2026-11-24  4.5 d  forward 24,575.40 by future  iv 13.2%  ivr 43 ivp 51 "
         "(India VIX, 252 d)",
-        "  straddle 24,600: 216.00 vwap 221.30  pcr 0.64  max pain 24,550  walls 24,500–25,000",
+        " straddle 24,600: 216.00 vwap 221.30 pcr 0.64 max pain 24,550 walls 24,500–25,000",
     ]
 
 
