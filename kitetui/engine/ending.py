@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from kitetui.config import Settings
 from kitetui.engine.calendar import SEGMENTS, ist_day
-from kitetui.engine.clock import ist, sleep, wall_ns
+from kitetui.engine.clock import sleep
+from kitetui.engine.feed.records import PastLevels
 from kitetui.engine.pipeline import Derived, Pipeline
-from kitetui.engine.sinks.archive import BarArchive, finish, remove_old
+from kitetui.engine.sinks.archive import BarArchive, finish, parts_of, remove_old
 from kitetui.engine.sinks.store import SessionStore
 
 ROWS_AT_ONCE = 16
 LOOK_S = 0.5
+RETRY_S = 30.0
 
 
 class Ending:
@@ -33,9 +34,10 @@ class Ending:
         self._settings = settings
         self._pipeline = pipeline
         self._folder = folder
+        self._left = parts_of(folder)
         self._archive = BarArchive(folder)
         self._store = store
-        self._ended: deque[int] = deque()
+        self._ended: deque[int] = deque(maxlen=pipeline.market.rows.capacity)
         self._unfinished = False
         self.kept = 0
 
@@ -54,56 +56,64 @@ class Ending:
 
     async def run(self) -> None:
         """Keep what ends, a few rows at a time; sort the archive when all sessions are over."""
-        await self._finish(before=ist(wall_ns() / 1e9).date())
+        await self._finish(self._left)  # what earlier engines did not come to
         while True:
             await sleep(LOOK_S)
-            while self._ended:
-                self._keep([self._ended.popleft()
-                            for _ in range(min(ROWS_AT_ONCE, len(self._ended)))])  # fmt: skip
-                await sleep(0)
-            if self._unfinished and self._over():
-                self._unfinished = False
-                self._keep_volatility()
-                self._archive.close()
-                await self._finish()
+            try:
+                await self._keep_ended()
+                if self._unfinished and self._over():
+                    self._archive.close()
+                    await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
+                    self._unfinished = False
+                    await self._finish(parts_of(self._folder))
+            except OSError as error:
+                self._pipeline.note("store", f"{error.strerror or error}; trying again")
+                await sleep(RETRY_S)
 
     def close(self) -> None:
         """Keep what has ended so far and let the files go."""
-        if self._ended:
-            self._keep(list(self._ended))
-            self._ended.clear()
-            self._keep_volatility()
+        try:
+            self._store.keep_levels(self._levels(list(self._ended)))
+        except OSError as error:
+            self._pipeline.note("store", error.strerror or str(error))
         self._archive.close()
         self._store.close()
 
-    def _keep(self, rows: list[int]) -> None:
-        found = [self._pipeline.market.levels_now(row) for row in rows]
-        self._store.keep_levels([levels for levels in found if levels.day >= 0])
-        self.kept += len(rows)
+    async def _keep_ended(self) -> None:
+        while self._ended:
+            rows = list(self._ended)[:ROWS_AT_ONCE]
+            await asyncio.to_thread(self._store.keep_levels, self._levels(rows))
+            for _ in rows:
+                self._ended.popleft()
+            self.kept += len(rows)
 
-    def _keep_volatility(self) -> None:
-        """At-the-money volatility of every chain, as it stood at the close."""
+    def _levels(self, rows: list[int]) -> list[PastLevels]:
+        found = [self._pipeline.market.levels_now(row) for row in rows]
+        return [levels for levels in found if levels.day >= 0]
+
+    async def _volatility(self) -> tuple[int, list[tuple[str, str, float, float]]]:
+        """The day, and at-the-money volatility of every chain as it stood at the close."""
         market = self._pipeline.market
         day = ist_day(market.session_s)
-        for series in market.chains.straddles:
-            chain = series.chain
+        out = []
+        for chain in [series.chain for series in market.chains.straddles]:
             now = market.chain_now(chain.name, chain.expiry, self._settings.options)
             if now is not None and math.isfinite(now.atm_volatility) and now.years > 0:
-                self._store.keep_volatility(
-                    day, chain.name, chain.expiry, now.years * 365, now.atm_volatility
-                )
+                out.append((chain.name, chain.expiry, now.years * 365, now.atm_volatility))
+            await sleep(0)
+        return day, out
 
     def _over(self) -> bool:
-        """Whether the sessions of all rows have ended."""
+        """Whether every minute of every row's session is closed."""
         market = self._pipeline.market
         day = ist_day(market.session_s)
         hours = np.unique(market.rows.hours[: market.rows.count]).tolist()
         sessions = [market.calendar.session(SEGMENTS[h], day) for h in hours]
-        return all(s is None or market.session_s > s.end_s for s in sessions)
+        return all(s is None or market.minutes.upto * 60 >= s.close_s for s in sessions)
 
-    async def _finish(self, before: date | None = None) -> None:
+    async def _finish(self, parts: list[Path]) -> None:
         try:
-            made = await asyncio.to_thread(finish, self._folder, before)
+            made = await asyncio.to_thread(finish, self._folder, parts)
             if made:
                 remove_old(self._folder, self._settings.archive.sessions)
                 self._pipeline.note("archive", f"{made[-1].name} holds the session's minutes")

@@ -14,7 +14,7 @@ from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist_day
 from kitetui.engine.clock import sleep
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.feed.credentials import Credentials
-from kitetui.engine.feed.records import HistoryAnswer, Kind, Remembered
+from kitetui.engine.feed.records import HistoryAnswer, Kind, PastLevels, Remembered
 from kitetui.engine.feed.rest import KiteRest, RestError
 from kitetui.engine.feed.sources import Inbox, KiteSource
 from kitetui.engine.feed.wire import DEFAULT_DIVISOR
@@ -68,7 +68,7 @@ class Opening:
             table = await self._table(rest)
             tokens = self._tokens(table)
             chosen = [table.get(token) or unlisted(token) for token in tokens]
-            self._inbox.put(Kind.INSTRUMENTS, write_table(chosen))
+            self._inbox.put(Kind.INSTRUMENTS, await asyncio.to_thread(write_table, chosen))
             source.subscribe(tokens)
             await self._remember(rest, tokens, table)
             await self._warm_up(rest, tokens)
@@ -122,8 +122,15 @@ class Opening:
         store, days = self._past.store, self._settings.options.rank_days
         now_s = await self._session_time()
         today = ist_day(now_s)
-        volatility = {name: store.volatility_before(today, name, days).tolist()
-                      for name in store.names()}  # fmt: skip
+        volatility: dict[str, list[float]] = {}
+        levels: list[PastLevels] = []
+        try:
+            levels = await asyncio.to_thread(store.levels_before, today, tokens)
+            for name in await asyncio.to_thread(store.names):
+                known = await asyncio.to_thread(store.volatility_before, today, name, days)
+                volatility[name] = known.tolist()
+        except OSError as error:
+            self._pipeline.note("store", error.strerror or str(error))
         vix = next((i.token for i in table.values() if i.symbol == VIX), None)
         if vix is not None:
             try:
@@ -135,7 +142,7 @@ class Opening:
                 volatility[VIX] = (columns[4, past] / DEFAULT_DIVISOR / 100).tolist()
             except (RestError, ValueError) as error:
                 self._pipeline.note("rest", f"India VIX has no history: {error}")
-        told = Remembered(store.levels_before(today, tokens), volatility)
+        told = Remembered(levels, volatility)
         self._inbox.put(Kind.REMEMBERED, msgspec.msgpack.encode(told))
 
     async def _warm_up(self, rest: KiteRest, tokens: list[int]) -> None:

@@ -22,6 +22,8 @@ def source_name(url: str) -> bytes:
 class Restart:
     """Brings the pipeline to where an earlier engine of the same day and feed left it.
 
+    Journals last written today count, also one that was begun the day before.
+
     The same code takes the same records in the same order, so every value is as if the engine
     had never stopped.
 
@@ -31,9 +33,11 @@ class Restart:
     """
 
     def __init__(self, folder: Path, source: bytes, now_s: float) -> None:
-        today = f"{ist(now_s):%Y%m%d}-"
+        today = ist(now_s).date()
         self._paths = [
-            path for path in sorted(folder.glob(f"{today}*.arrows")) if source_of(path) == source
+            path
+            for path in sorted(folder.glob("*.arrows"))
+            if ist(path.stat().st_mtime).date() == today and source_of(path) == source
         ]
         self.journals = 0
         self.records = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 REQUIRED = ("time", "open", "high", "low", "close")
 PRICES = ("open", "high", "low", "close")
 BYTES_MAX = 1 << 30
+SECONDS_MAX = 1 << 33
+DIGITS_MAX = 15
 PROBLEMS_KEPT = 1000
+NOT_CSV = (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
 
 
 class BadBars(Exception):
@@ -173,20 +177,22 @@ def _number(value: Any) -> float | None:
 def _second(value: Any) -> int | None:
     """An epoch second; texts and times without a zone are Indian time."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
+        if not 0 <= value < SECONDS_MAX * 1000:
             return None
         return int(value) if value < 1e11 else int(value) // 1000
     if not isinstance(value, datetime):
         text = str(value).strip()
-        if text.isdigit():
-            return _second(int(text))
+        if text.isdecimal():
+            return _second(int(text)) if len(text) <= DIGITS_MAX else None
         try:
             value = datetime.fromisoformat(text)
         except ValueError:
             return None
     if value.tzinfo is None:
-        return int((value - datetime(1970, 1, 1)).total_seconds()) - IST_OFFSET_S
-    return int(value.timestamp())
+        second = int((value - datetime(1970, 1, 1)).total_seconds()) - IST_OFFSET_S
+    else:
+        second = int(value.timestamp())
+    return second if 0 <= second < SECONDS_MAX else None
 
 
 def _length(seconds: I64, path: Path) -> int:
@@ -213,7 +219,7 @@ def _csv(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, A
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             columns = _columns(path, csv.DictReader(file).fieldnames or [])
-    except (UnicodeDecodeError, csv.Error, EOFError) as error:
+    except NOT_CSV as error:
         raise BadBars(f"{path}: is not CSV: {error}") from None
 
     def lines() -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -222,7 +228,7 @@ def _csv(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, A
             try:
                 for line in reader:
                     yield reader.line_num, line
-            except (UnicodeDecodeError, csv.Error, EOFError) as error:
+            except NOT_CSV as error:
                 raise BadBars(f"{path}, line {reader.line_num}: is not CSV: {error}") from None
 
     return columns, lines()
@@ -241,7 +247,11 @@ def _parquet(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[st
     def lines() -> Iterator[tuple[int, Mapping[str, Any]]]:
         number = 0
         for batch in data.select(list(columns.values())).to_batches(max_chunksize=10_000):
-            for line in batch.to_pylist():
+            try:
+                lines = batch.to_pylist()
+            except (pa.ArrowException, ValueError, OverflowError) as error:
+                raise BadBars(f"{path}, line {number + 1}: {error}") from None
+            for line in lines:
                 number += 1
                 yield number, line
 

@@ -36,6 +36,8 @@ SWINGS_KEPT = 1 << 16
 GAPS_WATCHED = 512
 """Newest gaps that are watched for being filled; older ones stay as they are."""
 OPENING_MINUTES = 15
+POOL_SHARE = 5e-4
+"""Swings within two ticks, or this share of the first one's level, make a pool."""
 REALISED_BARS = 60
 EXTRA = ("volume_ratio", "same_minute", "volume_z", "realised_volatility")
 SHOWN_PROBLEMS = 5
@@ -179,7 +181,6 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         progress(1)
         _structure(swings, gaps, past_gaps, bars, at)
     pivots = [tuple(column) for column in np.stack(swings.last(0, SWINGS_KEPT)).T.tolist()]
-    tolerance = max(2 * raw_tick, 5e-4 * float(bars[CLOSE, -1]))
     return Studied(
         file=file,
         symbol=file.name,
@@ -190,7 +191,7 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         swings=[(b, s, level) for b, s, level in pivots],
         gaps=past_gaps + gaps.last(0, GAPS_WATCHED).T.tolist(),
         pools=pools([(b, s, float(x)) for b, s, x in pivots], bars[HIGH].tolist(),
-                    bars[LOW].tolist(), tolerance),
+                    bars[LOW].tolist(), 2 * raw_tick, POOL_SHARE),
         sessions=_sessions(starts, bars, opened, raw_tick, file.minutes),
         composite=_composite(bars, opened, raw_tick),
         outside=outside,

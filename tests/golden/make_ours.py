@@ -77,7 +77,7 @@ def main() -> None:
     write("gaps", ("ts", "bar", "side", "top", "bottom", "mitigated", "filled"),
           gaps(times, o, h, low, c))  # fmt: skip
     write("pools", ("side", "level", "touches", "first_bar", "last_bar", "swept_bar"),
-          clusters(pivots, h, low, max(0.10, 5e-4 * c[-1])))  # fmt: skip
+          clusters(pivots, h, low))  # fmt: skip
     write("levels", ("session", "poc", "vah", "val"), [("2025-03-03", *profile(h, low, c, v))])
 
 
@@ -130,13 +130,14 @@ def gaps(times: list[str], o: np.ndarray, h: np.ndarray, low: np.ndarray, c: np.
     return out
 
 
-def clusters(pivots: list[tuple[int, int, float]], h: np.ndarray, low: np.ndarray,
-             tolerance: float) -> list[tuple[Any, ...]]:  # fmt: skip
+def clusters(pivots: list[tuple[int, int, float]], h: np.ndarray, low: np.ndarray) -> (
+        list[tuple[Any, ...]]):  # fmt: skip
     out = []
     for side in (1, -1):
         left = [(b, x) for b, s, x in pivots if s == side]
         while left:
             first, level = left.pop(0)
+            tolerance = max(0.10, 5e-4 * level)
             swept: Any = ""
             for k in range(first + 1, len(h)):
                 edge = level + side * tolerance

@@ -233,3 +233,51 @@ def test_a_record_that_cannot_be_read_is_counted(
 ) -> None:
     pipeline.apply(records((kind, payload)))
     assert pipeline.counts.unreadable_records == (kind != 99)
+
+
+def test_a_lone_rows_closed_bar_is_its_own(pipeline: Pipeline) -> None:
+    """What is given away must not change when the next minute uses its place again."""
+    derived = feed(pipeline, at(10, 100), at(20, 110), at(70, 120), at(130, 777), at(190, 780))
+    assert [bar[4] for bar in minute_bars(derived)] == [10, 10, 657]
+
+
+@pytest.mark.parametrize("wrong", ["nan", "inf", "-0.05", "1e30"])
+def test_an_instrument_with_an_absurd_tick_is_shown_and_has_none(
+    wrong: str, settings: Settings
+) -> None:
+    table = (
+        b"instrument_token,tradingsymbol,exchange,tick_size,lot_size,strike\n"
+        b"738561,RELIANCE,NSE," + wrong.encode() + b",1e99,nan\n"
+    )
+    pipeline = Pipeline(settings, 4)
+    pipeline.apply(
+        records(
+            (Kind.INSTRUMENTS, table),
+            (Kind.SUBSCRIBE, msgspec.json.encode(Subscribed([RELIANCE], "full"))),
+            (Kind.FRAME, frame(at(10, 100))),
+        )
+    )
+    listed = pipeline.market.rows.instruments[0]
+    assert (listed.symbol, listed.tick_size, listed.lot_size, listed.strike) == (
+        "RELIANCE", 0.0, 0, 0.0)  # fmt: skip
+    assert pipeline.market.normaliser.counts.received == 1
+    assert pipeline.market.profiles.profile(0) is None
+
+
+@pytest.mark.parametrize(
+    ("candle", "said"),
+    [
+        (["2025-12-12T09:15:00+0530", 100, 101, 99, 100, -5, 0], "beyond what Kite can send"),
+        (["2025-12-12T09:15:00+0530", 100, 101, 99, 100, 1 << 40, 0], "beyond what Kite can send"),
+        (["2025-12-12T09:15:00+0530", 1e9, 1e9, 1e9, 1e9, 5, 0], "beyond what Kite can send"),
+        (["2025-12-12T09:15:00+0530", 100, 99, 101, 100, 5, 0], "does not hold its bar"),
+        (["2025-12-12T09:15:00+0530", 100, 101, 99, 98, 5, 0], "does not hold its bar"),
+        (["yesterday", 100, 101, 99, 100, 5, 0], "not Kite's candles"),
+    ],
+)
+def test_history_that_cannot_be_is_refused(candle: list[object], said: str) -> None:
+    from kitetui.engine.market.warmup import pack_candles
+
+    answer = msgspec.json.encode({"status": "success", "data": {"candles": [candle]}})
+    with pytest.raises(ValueError, match=said):
+        pack_candles(RELIANCE, answer)

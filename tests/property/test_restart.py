@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def record(folder: Path, part: RecordBatch, name: str, source: bytes = SOURCE) -
     writer = JournalWriter(path, SETTINGS, source)
     for batch in split(part, range(0, len(part), 40)):
         writer.write(batch, 0)
+    os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     return path
 
 
@@ -62,6 +64,7 @@ def test_at_any_record_and_any_number_of_times(cuts: list[int]) -> None:
 def test_a_torn_tail_is_said_and_all_before_it_counts(tmp_path: Path) -> None:
     path = record(tmp_path, market_day(minutes=4), "091500")
     path.write_bytes(path.read_bytes()[:-100])
+    os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     pipeline, restart = restarted(tmp_path)
     assert restart.unread_bytes > 0 and restart.share == 1.0
     assert pipeline.market.normaliser.counts.received > 1000
@@ -75,7 +78,9 @@ def test_journals_of_another_feed_are_not_taken_in(source: bytes, tmp_path: Path
     assert restart.journals == 0 and pipeline.market.rows.count == 0
 
 
-def test_yesterdays_journals_are_left_alone(tmp_path: Path) -> None:
+def test_yesterdays_journals_are_left_alone_unless_they_went_on_today(tmp_path: Path) -> None:
     path = record(tmp_path, market_day(minutes=4), "091500")
-    path.rename(tmp_path / "20251212-091500.arrows")
+    path = path.rename(tmp_path / "20251214-091500.arrows")
+    assert restarted(tmp_path)[1].journals == 1
+    os.utime(path, (MONDAY_OPEN_S - 86_400, MONDAY_OPEN_S - 86_400))
     assert restarted(tmp_path)[1].journals == 0

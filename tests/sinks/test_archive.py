@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.feed.records import PastLevels
 from kitetui.engine.market.bars import CLOSE, FIELDS, VOLUME, ClosedBars
-from kitetui.engine.sinks.archive import BarArchive, finish, read_bars, remove_old
+from kitetui.engine.sinks.archive import BarArchive, finish, parts_of, read_bars, remove_old
 from kitetui.engine.sinks.store import SessionStore, thirty_days
 from tests.samples import MONDAY_OPEN_S
 
@@ -34,7 +33,7 @@ def test_a_sessions_minutes_come_back_by_token(tmp_path: Path) -> None:
     for minute in range(5):
         archive.take(bars(minute, 1000 + minute), TOKENS)
     archive.close()
-    (made,) = finish(tmp_path)
+    (made,) = finish(tmp_path, parts_of(tmp_path))
     assert made.name == "2025-12-15.parquet" and made.stat().st_mode & 0o777 == 0o600
     assert not list(tmp_path.glob("*.part*"))
     table = pq.read_table(made)
@@ -52,7 +51,7 @@ def test_a_killed_writer_loses_at_most_what_was_not_whole(tmp_path: Path) -> Non
         archive.take(bars(minute, 1000), TOKENS)
     part = next(tmp_path.glob("*.part.arrows"))
     part.write_bytes(part.read_bytes()[:-7])
-    finish(tmp_path)
+    finish(tmp_path, parts_of(tmp_path))
     assert read_bars(tmp_path, [100], [DAY])[100].shape[1] == 4
 
 
@@ -61,25 +60,44 @@ def test_a_minute_told_twice_counts_once_by_its_last_word(tmp_path: Path) -> Non
     for close in (1000, 2000):
         archive.take(bars(0, close), TOKENS)
     archive.close()
-    finish(tmp_path)
+    finish(tmp_path, parts_of(tmp_path))
     assert read_bars(tmp_path, [300], [DAY])[300][4].tolist() == [2000]
 
 
-def test_todays_file_is_left_to_its_writer(tmp_path: Path) -> None:
+def test_only_parts_that_nobody_writes_are_finished(tmp_path: Path) -> None:
+    left = BarArchive(tmp_path)
+    left.take(bars(0, 1000), TOKENS)
+    left.close()
+    parts = parts_of(tmp_path)
+    going_on = BarArchive(tmp_path)
+    going_on.take(bars(1, 1000), TOKENS)
+    finish(tmp_path, parts)
+    going_on.take(bars(2, 1000), TOKENS)
+    going_on.close()
+    finish(tmp_path, parts_of(tmp_path))
+    assert read_bars(tmp_path, [100], [DAY])[100].shape[1] == 3
+
+
+def test_what_comes_after_a_session_was_finished_is_joined_to_it(tmp_path: Path) -> None:
+    for minute in (0, 1):
+        archive = BarArchive(tmp_path)
+        archive.take(bars(minute, 1000), TOKENS)
+        archive.close()
+        if minute == 0:
+            finish(tmp_path, parts_of(tmp_path))
     archive = BarArchive(tmp_path)
-    archive.take(bars(0, 1000), TOKENS)
-    assert finish(tmp_path, before=date(2025, 12, 15)) == []
-    archive.take(bars(1, 1000), TOKENS)
+    archive.take(bars(2, 1000), TOKENS)
     archive.close()
-    assert len(finish(tmp_path, before=date(2025, 12, 16))) == 1
-    assert read_bars(tmp_path, [100], [DAY])[100].shape[1] == 2
+    assert len(list(tmp_path.glob("*.part.arrows"))) == 2, "every start has a part of its own"
+    finish(tmp_path, parts_of(tmp_path))
+    assert read_bars(tmp_path, [100], [DAY])[100][0].tolist() == [FIRST, FIRST + 1, FIRST + 2]
 
 
 def test_files_that_are_no_archive_count_as_not_there(tmp_path: Path) -> None:
     (tmp_path / "2025-12-15.parquet").write_bytes(b"no parquet at all")
     assert read_bars(tmp_path, [100], [DAY]) == {}
-    (tmp_path / "2025-12-12.part.arrows").write_bytes(b"nor a stream")
-    assert finish(tmp_path) == []
+    (tmp_path / "2025-12-12.0001.part.arrows").write_bytes(b"nor a stream")
+    assert finish(tmp_path, parts_of(tmp_path)) == []
 
 
 def test_the_oldest_sessions_leave_first(tmp_path: Path) -> None:
@@ -122,8 +140,8 @@ def test_levels_of_a_row_without_a_profile_stay_undefined(tmp_path: Path) -> Non
 def test_volatility_thirty_days_ahead_lies_between_two_expiries(tmp_path: Path) -> None:
     store = SessionStore(tmp_path / "store.sqlite")
     for day in range(4):
-        store.keep_volatility(DAY + day, "NIFTY", "2026-01-06", 20 - day, 0.10)
-        store.keep_volatility(DAY + day, "NIFTY", "2026-02-24", 40 - day, 0.20)
+        near, far = ("2026-01-06", 20.0 - day, 0.1), ("2026-02-24", 40.0 - day, 0.2)
+        store.keep_volatility(DAY + day, [("NIFTY", *near), ("NIFTY", *far)])
     found = store.volatility_before(DAY + 3, "NIFTY", 2)
     assert len(found) == 2 and store.names() == ["NIFTY"]
     # Total variance: 0.1^2 x 18 and 0.2^2 x 38 days, at 30 of them.
@@ -131,6 +149,20 @@ def test_volatility_thirty_days_ahead_lies_between_two_expiries(tmp_path: Path) 
     assert found[-1] == pytest.approx(math.sqrt(total / 30))
     assert thirty_days([(7.0, 0.15)]) == 0.15
     assert thirty_days([(40.0, 0.18), (70.0, 0.2)]) == 0.18
+
+
+def test_a_locked_store_is_an_os_error_that_names_the_file(tmp_path: Path) -> None:
+    import sqlite3
+
+    store = SessionStore(tmp_path / "store.sqlite")
+    other = sqlite3.connect(tmp_path / "store.sqlite")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(OSError, match=r"levels are not kept .*locked") as caught:
+        store.keep_levels([level(1, DAY, 10)])
+    assert str(caught.value.filename).endswith("store.sqlite")
+    other.rollback()
+    store.keep_levels([level(1, DAY, 10)])
+    assert store.levels_before(DAY + 1, [1])[0].poc == 10
 
 
 def test_a_file_that_is_no_store_says_what_to_do(tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def test_parquet_and_csv_say_the_same(tmp_path: Path) -> None:
         ({5: "-1"}, "volume is no count: '-1'; left out", 119),
         ({5: "x"}, "volume is no count: 'x'; left out", 119),
         ({0: "yesterday"}, "time cannot be read: 'yesterday'; left out", 119),
+        ({0: "²"}, "time cannot be read: '²'; left out", 119),
+        ({0: "9" * 25}, "time cannot be read: '9999999999999999999999999'; left out", 119),
+        ({0: "1" * 5000}, f"time cannot be read: '{'1' * 40}'; left out", 119),
         ({0: "2025-03-03 09:15:00"}, "earlier than the line before; sorted", 119),
         ({0: "2025-03-03 09:20:00"}, "the same time as a later line; left out", 119),
     ],
@@ -160,3 +163,37 @@ def test_an_instrument_without_a_tick_has_everything_but_a_profile(tmp_path: Pat
     assert found["levels"] is None and found["last"]["rsi14"] is not None
     with (tmp_path / "out" / "a.levels.csv").open() as file:
         assert next(csv.DictReader(file))["poc"] == ""
+
+
+def test_a_cut_off_gzip_is_named(tmp_path: Path) -> None:
+    import gzip
+
+    whole = gzip.compress(write(tmp_path / "x.csv", bars()).read_bytes())
+    for at, content in enumerate((whole[:-20], whole[:40], whole[:30] + b"?" * 60)):
+        path = tmp_path / f"cut{at}.csv.gz"
+        path.write_bytes(content)
+        done = study(path)
+        assert done.exit_code == 78 and str(path) in done.stderr, done.output
+        assert "Traceback" not in done.output and done.exc_info is not None
+        assert isinstance(done.exception, SystemExit)
+
+
+def test_one_absurd_high_asks_for_no_memory(tmp_path: Path) -> None:
+    lines = bars()
+    lines[60][2] = "42000000"
+    done = study(write(tmp_path / "a.csv", lines), "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "out" / "summary.json").read_text())[0]
+    assert 400 < found["levels"]["poc"] < 600
+
+
+def test_pools_do_not_know_what_comes_later(tmp_path: Path) -> None:
+    lines = bars(300)
+    later = [*lines, [f"2025-03-03 {(9 * 60 + 15 + 300) // 60:02}:15:00", "1500", "1501", "1499",
+                      "1500", "10"]]  # fmt: skip
+    study(write(tmp_path / "a.csv", lines), write(tmp_path / "b.csv", later), "--out",
+          tmp_path / "out")  # fmt: skip
+    a, b = (read_csv(tmp_path / "out" / f"{n}.pools.csv") for n in "ab")
+    known = ("side", "level", "touches", "first_bar", "last_bar")
+    assert [[p[k] for k in known] for p in a] == [[p[k] for k in known] for p in b][: len(a)]
+    assert len(a) > 1

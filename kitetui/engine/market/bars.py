@@ -135,6 +135,7 @@ class MinuteBars:
         passed = np.full(len(minute), _NEVER, np.int64)
         moves = np.where(clean.exch_s > 0, (clean.exch_s - ALLOWANCE_S) // 60, _NEVER)
         passed[1:] = moves[:-1]
+        reached_by = np.maximum(np.maximum.accumulate(passed), self.upto)
         passed = np.maximum(passed, np.where(clean.folds, minute - 1, _NEVER))
         passed = np.maximum(np.maximum.accumulate(passed), self.upto)
         late = clean.folds & (minute < passed)
@@ -143,8 +144,9 @@ class MinuteBars:
         np.add.at(self.late_volume, clean.by.row[late], clean.increment[late])
         cuts = (np.flatnonzero(np.diff(passed)) + 1).tolist()
         for start, stop in zip([0, *cuts], [*cuts, len(minute)], strict=True):
-            if passed[start] > self.upto:
-                yield self._close(int(passed[start]))
+            for upto in (int(reached_by[start]), int(passed[start])):
+                if upto > self.upto:
+                    yield self._close(upto)
             self._take(clean, slice(start, stop), minute, trades)
             yield slice(start, stop)
         if int(moves.max()) > self.upto:
@@ -201,12 +203,16 @@ class MinuteBars:
         row, minute = clean.by.row[part], minute[part]
         ltp, shares = clean.ticks.ltp[part], clean.increment[part]
         if flags.any():
-            for bit, marks in (
-                (Flag.VOLUME_UNCERTAIN, self._uncertain),
-                (Flag.GAP_BEFORE, self._gapped),
+            for bit, bar_bit, marks in (
+                (Flag.VOLUME_UNCERTAIN, BarFlag.VOLUME_UNCERTAIN, self._uncertain),
+                (Flag.GAP_BEFORE, BarFlag.AFTER_GAP, self._gapped),
             ):
                 at = np.flatnonzero(flags & bit)
-                np.maximum.at(marks, (minute[at] & 1, row[at]), minute[at])
+                slot, of_row = minute[at] & 1, row[at]
+                held = self.minute[slot, of_row]
+                kept = (held >= 0) & (held < minute[at]) & (marks[slot, of_row] == held)
+                self.values[slot[kept], of_row[kept], FLAGS] |= bar_bit
+                np.maximum.at(marks, (slot, of_row), minute[at])
         if not folds.any():
             return
         keep = slice(None) if folds.all() else np.flatnonzero(folds)
@@ -275,7 +281,7 @@ class MinuteBars:
             for start in np.unique(held[rows]).tolist():
                 of_minute = rows[held[rows] == start]
                 values = self.values[slot][span(of_minute)].T.copy()
-                values[FLAGS] = np.where(
+                values[FLAGS] |= np.where(
                     self._uncertain[slot, of_minute] == start, BarFlag.VOLUME_UNCERTAIN, 0
                 ) | np.where(self._gapped[slot, of_minute] == start, BarFlag.AFTER_GAP, 0)
                 done.append(ClosedBars(start, of_minute, values))

@@ -19,6 +19,8 @@ from kitetui.engine.feed.wire import DEFAULT_DIVISOR, DIVISORS, INDEX_SEGMENT
 REQUIRED = ("instrument_token", "tradingsymbol", "exchange")
 CSV_MAX_BYTES = 64 << 20
 SYMBOL_MAX = 64
+FACT_MAX = 1e9
+"""No strike, tick, lot or price is larger."""
 
 
 class InstrumentError(Exception):
@@ -125,16 +127,22 @@ def _instrument(line: Mapping[str, str | None]) -> Instrument | None:
             exchange=line["exchange"] or "",
             name=(line.get("name") or "")[:SYMBOL_MAX],
             expiry=line.get("expiry") or "",
-            strike=float(line.get("strike") or 0),
-            tick_size=float(line.get("tick_size") or 0),
-            lot_size=int(float(line.get("lot_size") or 0)),
+            strike=_fact(line.get("strike")),
+            tick_size=_fact(line.get("tick_size")),
+            lot_size=int(_fact(line.get("lot_size"))),
             kind=line.get("instrument_type") or "",
             segment=line.get("segment") or "",
-            last_price=float(line.get("last_price") or 0),
+            last_price=_fact(line.get("last_price")),
             hours=line.get("hours") or "",
         )
     except (ValueError, OverflowError):
         return None
+
+
+def _fact(text: str | None) -> float:
+    """A number of the table; 0, which stands for unknown, where it is none that can be."""
+    number = float(text or 0)
+    return number if 0 <= number <= FACT_MAX else 0.0
 
 
 def _with_hours(line: Instrument, underlying: set[str]) -> Instrument:

@@ -127,7 +127,7 @@ class Normaliser:
         gaps, gap_index = self._gaps(exch_s)
         by = ByRow(ticks.row, self._stamp)
         self._compare(ticks, by, gap_index)
-        increment = self._volumes(ticks, by, stamp)
+        increment = self._volumes(ticks, by, stamp, exch_s)
         clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), gaps, run, kept)
         if len(ticks):
             self._destination(clean, stamp)
@@ -140,8 +140,11 @@ class Normaliser:
         if timed.all():
             return ticks.exch_s, ticks.exch_s
         exch_s = np.where(timed, ticks.exch_s, NEVER)
-        known = max(timed_before, self.session_ns // NS if timed_before else 0) or NEVER
-        running = np.maximum(np.maximum.accumulate(exch_s), known)
+        running = np.maximum.accumulate(exch_s)
+        if timed_before:
+            running = np.maximum(running, timed_before)
+        # Session time counts once any packet has told the exchange's.
+        running = np.where(running > 0, np.maximum(running, self.session_ns // NS), running)
         ours = ticks.recv_ns // NS
         untimed = ~timed & (running < 0)
         stamp = np.where(timed, ticks.exch_s, np.where(untimed, ours, running))
@@ -153,22 +156,16 @@ class Normaliser:
             return None
         row = ticks.row
         days = (stamp + IST_OFFSET_S) // DAY_S
-        if int(days.min()) >= int(self.epoch_day[row].max()) and days[0] == days.max():
-            return None  # no row is ahead of any tick, and no date follows a later one
+        if days.min() == days.max() and int(days[0]) >= int(self.epoch_day[row].max()):
+            return None
         newest: dict[int, int] = {}
         held = self.epoch_day[row].tolist()
         out = np.zeros(len(days), np.bool_)
         for at, (r, day) in enumerate(zip(row.tolist(), days.tolist(), strict=True)):
             newest[r] = max(newest.get(r, held[at]), day)
             out[at] = day < newest[r]
-        if not out.any():
-            return None
-        # A repetition of the last packet is a duplicate first, whatever its date.
-        same = (ticks.packets.view(np.uint64) == self._packets[row]).all(axis=1) & out
-        self.counts.duplicates += int(same.sum())
-        self.counts.late += int((out & ~same).sum())
-        ticks.flags[same] |= Flag.DUPLICATE
-        return out
+        self.counts.late += int(out.sum())
+        return out if out.any() else None
 
     def _gaps(self, exch_s: I64) -> tuple[list[Gap], I64 | None]:
         """Silences that end here, and for each tick how many silences lie before it.
@@ -214,7 +211,7 @@ class Normaliser:
             ticks.flags[missed] |= Flag.GAP_BEFORE
             ticks.flags[seen < 0] |= Flag.CACHED_FIRST
 
-    def _volumes(self, ticks: TickBatch, by: ByRow, stamp: I64) -> I64:
+    def _volumes(self, ticks: TickBatch, by: ByRow, stamp: I64, exch_s: I64) -> I64:
         """Cumulative volume to increments against the running maximum of (row, date)."""
         row = by.row
         if not len(row):
@@ -231,7 +228,7 @@ class Normaliser:
             of_odd_row = np.zeros(self._rows.capacity, np.bool_)
             of_odd_row[row[odd]] = True
             odd = of_odd_row[row]
-            self._odd_volumes(ticks, by, np.flatnonzero(odd), days, stamp, increment)
+            self._odd_volumes(ticks, by, np.flatnonzero(odd), days, exch_s, increment)
             plain = np.flatnonzero(bearing & ~odd)
             part = ByRow(ticks.row[plain], self._stamp)
             before, after = part.running_maximum(ticks.volume[plain], self.last_volume)
@@ -246,23 +243,19 @@ class Normaliser:
         quote: Bool = ticks.length == QUOTE
         if not quote.any():
             return quote
-        lower = ticks.volume < self.last_volume[by.row]
-        if not by.unique:
-            volume = ticks.volume[by.order]
-            fallen = ~by.first & np.append(False, volume[1:] < volume[:-1])
-            lower[by.order] |= fallen
-        return quote & lower
+        before, _ = by.running_maximum(ticks.volume, self.last_volume.copy())
+        return quote & (ticks.volume < before)
 
-    def _odd_volumes(self, ticks: TickBatch, by: ByRow, places: I64, days: I64, stamp: I64,
+    def _odd_volumes(self, ticks: TickBatch, by: ByRow, places: I64, days: I64, exch_s: I64,
                      increment: I64) -> None:  # fmt: skip
         """Ticks of rows whose date or baseline changes in this run."""
         if not len(places):
             return
-        connected = self._connected_since_open(ticks, by.row, days, stamp)
-        if by.unique:
-            self._first_of_epoch(ticks, by.row, places, days, connected, increment)
-            return
-        for at in places:
+        connected = self._connected_since_open(ticks, by.row, days, exch_s)
+        _, place, counts = np.unique(by.row[places], return_inverse=True, return_counts=True)
+        once = counts[place] == 1
+        self._first_of_epoch(ticks, by.row, places[once], days, connected, increment)
+        for at in places[~once]:
             self._first_of_epoch(ticks, by.row, np.array([at]), days, connected, increment)
 
     def _first_of_epoch(self, ticks: TickBatch, rows: I64, places: I64, days: I64,
@@ -290,13 +283,13 @@ class Normaliser:
         increment[places] = np.maximum(volume - self.last_volume[row], 0)
         self.last_volume[row] += increment[places]
 
-    def _connected_since_open(self, ticks: TickBatch, row: I64, days: I64, stamp: I64) -> Bool:
+    def _connected_since_open(self, ticks: TickBatch, row: I64, days: I64, exch_s: I64) -> Bool:
         """Whether a packet before each tick came, on its date, before the row's session opened."""
-        usable = (ticks.exch_s > 0) & ((ticks.flags & Flag.CACHED_FIRST) == 0)
+        usable = (exch_s > 0) & ((ticks.flags & Flag.CACHED_FIRST) == 0)
         out = np.zeros(len(row), np.bool_)
         for day in np.unique(days).tolist():
             held = self._first_of_day.get(day, 1 << 62)
-            told = np.where(usable & (days == day), ticks.exch_s, 1 << 62)
+            told = np.where(usable & (days == day), exch_s, 1 << 62)
             earliest = np.empty_like(told)
             earliest[0] = held
             np.minimum.accumulate(told[:-1], out=earliest[1:])

@@ -16,6 +16,7 @@ from kitetui.engine.market.instruments import Rows
 BINS = 512
 """Price bins kept for each instrument; where a session spans more, bins are joined in pairs."""
 BIN_SHARE = 2e-4
+FARTHEST = 20
 VALUE_AREA = 0.70
 PROMINENCE = 0.10
 """A node stands out by this share of the smoothed profile's maximum."""
@@ -147,10 +148,16 @@ def _prominence(x: F64, peak: int) -> float:
 def spread_bars(low: I64, high: I64, volume: I64, size: int) -> tuple[int, F64]:
     """Bars' volume spread evenly over the bins they span: lowest bin's number, volumes.
 
+    Bars that reach further than a factor of 20 from the middle one are left out: a wrong price in
+    one of them would ask for more bins than there is memory.
+
     Args:
         low, high, volume: i64 (n,), raw prices and shares; size: raw height of a bin.
     """
     traded = volume > 0
+    if traded.any():
+        middle = np.median(low[traded])
+        traded &= (high <= middle * FARTHEST) & (low * FARTHEST >= middle) & (low <= high)
     low, high, volume = low[traded] // size, high[traded] // size, volume[traded]
     if not len(low):
         return 0, np.zeros(0)
@@ -194,8 +201,9 @@ class SessionProfiles:
         if (day != self.day[row]).any():
             current = self._turn(row, day)
             row, at_s, ltp, shares = row[current], at_s[current], ltp[current], shares[current]
-        if int(self.since[row].max(initial=0)) == _NEVER:
-            np.minimum.at(self.since, row, at_s // 60)
+        fresh = self.since[row] == _NEVER
+        if fresh.any():  # backwards, so that a row's first trade is the one that stays
+            self.since[row[fresh][::-1]] = at_s[fresh][::-1] // 60
         size = self.size[row]
         if not size.all():
             waiting = size == 0

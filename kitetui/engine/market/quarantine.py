@@ -64,12 +64,12 @@ class Quarantine:
         if bad.any():
             self._counts.reject("no_row_left", int(unknown.sum()))
             self._counts.reject("zero_price", int(zero.sum()))
-        ahead = self._ahead(ticks.exch_s, bad, session_s)
-        if ahead is not None:
-            bad |= ahead
         absurd = self._absurd(ticks, bad)
         if absurd is not None:
             bad |= absurd
+        ahead = self._ahead(ticks.exch_s, bad, session_s)  # a refused price tells no time either
+        if ahead is not None:
+            bad |= ahead
         if not bad.any():
             return None
         ticks.flags[bad] |= Flag.REJECTED
@@ -100,7 +100,7 @@ class Quarantine:
                     out[at] = True
                     continue
             self._doubted_s.clear()
-            known = max(known, second)
+            known = max(known, second, session_s)
             self.timed_s = max(self.timed_s, second)
         self._counts.reject("time_ahead", int(out.sum()))
         return out
@@ -117,6 +117,11 @@ class Quarantine:
         root = self._root[row]
         plain = (ticks.ltp <= before * root) & (before <= ticks.ltp * root)
         plain &= (before > 0) & (self._agreeing[row] == 0) & ~bad
+        unpriced = self.price[row] == 0
+        if unpriced.any():
+            # Held against their own closes, two first prices need not be near each other.
+            _, place, counts = np.unique(row, return_inverse=True, return_counts=True)
+            plain &= ~unpriced | (counts[place] == 1)
         if plain.all():
             self.price[row] = ticks.ltp
             return None

@@ -176,8 +176,10 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 def pools(swings: Sequence[tuple[int, int, float]], high: Sequence[float], low: Sequence[float],
-          tolerance: float) -> list[Pool]:  # fmt: skip
-    """Clusters of at least two swings within `tolerance` of their first, not traded through.
+          tolerance: float, share: float = 0.0) -> list[Pool]:  # fmt: skip
+    """Clusters of at least two swings within a tolerance of their first, not traded through.
+
+    The tolerance is `tolerance`, or `share` of the first swing's level where that is more.
 
     The swings up to the bar that goes `tolerance` beyond the first one belong together
     (smartmoneyconcepts' liquidity, with an absolute tolerance instead of a share of the whole
@@ -193,14 +195,15 @@ def pools(swings: Sequence[tuple[int, int, float]], high: Sequence[float], low: 
         for at, (first, level) in enumerate(own):
             if first in used:
                 continue
-            limit = level + side * tolerance
+            width = max(tolerance, share * level)
+            limit = level + side * width
             through = np.flatnonzero((extremes[first + 1 :] - limit) * side >= 0)
             swept = first + 1 + int(through[0]) if len(through) else -1
             group = [(first, level)]
             for bar, other in own[at + 1 :]:
                 if 0 <= swept <= bar:
                     break
-                if bar not in used and level - tolerance <= other <= level + tolerance:
+                if bar not in used and level - width <= other <= level + width:
                     group.append((bar, other))
                     used.add(bar)
             if len(group) > 1:

@@ -84,8 +84,11 @@ def pack_candles(
     if not (np.isfinite(prices) & (prices >= 0)).all():
         raise ValueError(f"history of {token}: a price is negative or not a number")
     raw = np.rint(prices * divisors.get(token & 0xFF, DEFAULT_DIVISOR))
-    if raw.size and max(raw.max(), *map(max, columns_of[4:])) > RAW_MAX:
+    counts = [n for column in columns_of[4:] for n in column]
+    if raw.size and (max(raw.max(), *counts) > RAW_MAX or min(counts) < 0):
         raise ValueError(f"history of {token}: a price or volume is beyond what Kite can send")
+    if (raw[2] > raw[1:].min(axis=0, initial=RAW_MAX)).any() or (raw[1] < raw.max(axis=0)).any():
+        raise ValueError(f"history of {token}: a high or low does not hold its bar")
     columns = np.empty((7, len(candles)), np.int64)
     columns[0] = (local - IST_OFFSET_S) // 60
     columns[1:5] = raw

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,9 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError)
 
 
 class BarArchive:
-    """Writes one folder: `YYYY-MM-DD.part.arrows` while a session runs, then `.parquet`.
+    """Writes one folder: `YYYY-MM-DD.N.part.arrows` while a session runs, then `.parquet`.
+
+    Every start has a part of its own; `finish` joins them.
 
     Attributes:
         failed: why writing stopped ('' while it works); the journal still has everything.
@@ -49,9 +50,9 @@ class BarArchive:
 
     def take(self, bars: ClosedBars, tokens: I64) -> None:
         """Append minute bars; `tokens`: i64 (n,), of their rows."""
-        if self.failed or not len(bars.rows):
-            return
         day = ist_day(bars.start * 60)
+        if not len(bars.rows) or (self.failed and day == self._day):
+            return
         try:
             if day != self._day:
                 self._begin(day)
@@ -75,30 +76,39 @@ class BarArchive:
 
     def _begin(self, day: int) -> None:
         self.close()
-        path = self.folder / f"{day_date(day).isoformat()}.part.arrows"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        self._day, self.failed = day, ""
+        name = day_date(day).isoformat()
+        taken = [int(p.name.split(".")[1]) for p in self.folder.glob(f"{name}.*.part.arrows")]
+        path = self.folder / f"{name}.{max(taken, default=0) + 1:04}.part.arrows"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         self._file = pa.PythonFile(os.fdopen(handle, "wb", buffering=0), "w")
         self._stream = pa.ipc.new_stream(
             self._file, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")
         )
-        self._day = day
 
 
-def finish(folder: Path, before: date | None = None) -> list[Path]:
-    """Sort the files of finished sessions; blocking. Gives the files that were made.
+def parts_of(folder: Path) -> list[Path]:
+    """The parts that no session's file holds yet."""
+    return sorted(folder.glob("*.part.arrows"))
+
+
+def finish(folder: Path, parts: Sequence[Path]) -> list[Path]:
+    """Join and sort the parts of sessions; blocking. Gives the files that were made.
+
+    What a session's file holds already stays in it.
 
     Args:
-        before: only sessions before this date.
+        parts: files that nobody writes any more.
 
     Raises:
         OSError: a file cannot be written.
     """
     made = []
-    for part in sorted(folder.glob("*.part.arrows")):
-        name = part.name.partition(".")[0]
-        if before is not None and name >= before.isoformat():
-            continue
-        table = _whole(part)
+    by_date: dict[str, list[Path]] = {}
+    for part in parts:
+        by_date.setdefault(part.name.partition(".")[0], []).append(part)
+    for name, paths in by_date.items():
+        table = _whole(folder / f"{name}.parquet", paths)
         if table.num_rows:
             target = folder / f"{name}.parquet"
             temporary = folder / f"{name}.parquet.new"
@@ -109,21 +119,26 @@ def finish(folder: Path, before: date | None = None) -> list[Path]:
                 os.fsync(file.fileno())
             temporary.replace(target)
             made.append(target)
-        part.unlink()
+        for part in paths:
+            part.unlink()
     return made
 
 
-def _whole(part: Path) -> pa.Table:
+def _whole(finished: Path, parts: Sequence[Path]) -> pa.Table:
     """A session's bars by token and time; of a minute told twice the last counts."""
-    batches = []
-    try:
-        with pa.OSFile(str(part), "rb") as source:
+    tables = []
+    if finished.exists():
+        with contextlib.suppress(*UNREADABLE):
+            tables.append(pq.read_table(finished).cast(SCHEMA))
+    for part in parts:
+        batches = []
+        # The end of a file whose writer was killed: what is whole counts.
+        with contextlib.suppress(*UNREADABLE), pa.OSFile(str(part), "rb") as source:
             for batch in pa.ipc.open_stream(source):
                 batch.validate(full=True)
                 batches.append(batch)
-    except UNREADABLE:
-        pass  # the end of a file whose writer was killed: what is whole counts
-    table = pa.Table.from_batches(batches, SCHEMA)
+        tables.append(pa.Table.from_batches(batches, SCHEMA))
+    table = pa.concat_tables(tables)
     numbers = np.arange(table.num_rows)
     order = np.lexsort((numbers, table["minute"].to_numpy(), table["token"].to_numpy()))
     table = table.take(pa.array(order))

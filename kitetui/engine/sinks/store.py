@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import math
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,13 @@ from kitetui.engine.feed.records import PastLevels
 
 VIX = "INDIA VIX"
 TARGET_DAYS = 30.0
+DAYS_KEPT = 600
+"""Calendar days, more than the 252 sessions that a rank looks back."""
+BUSY_S = 2.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS levels (
-  day INTEGER, token INTEGER, poc REAL, vah REAL, val REAL, high REAL, low REAL, close REAL,
-  PRIMARY KEY (day, token)) WITHOUT ROWID;
+  token INTEGER, day INTEGER, poc REAL, vah REAL, val REAL, high REAL, low REAL, close REAL,
+  PRIMARY KEY (token, day)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS volatility (
   day INTEGER, name TEXT, expiry TEXT, days REAL, value REAL,
   PRIMARY KEY (day, name, expiry)) WITHOUT ROWID;
@@ -26,68 +31,77 @@ CREATE TABLE IF NOT EXISTS volatility (
 
 
 class SessionStore:
-    """One SQLite file, mode 0600. Calls block for milliseconds; days are numbers of `ist_day`."""
+    """One SQLite file, mode 0600. Calls may block: they belong on a thread that may wait.
+
+    Days are numbers of `ist_day`. All methods raise OSError where the file cannot be used.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open or make it.
-
-        Raises:
-            OSError: the file cannot be made, or is no database.
-        """
+        """Open or make it."""
+        self._path = path
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=5)
+        with self._said("is no usable store; move it away"):
+            self._db = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_S)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
-            raise OSError(0, f"is no usable store ({error}); move it away", str(path)) from None
 
     def close(self) -> None:
         """Let the file go."""
         self._db.close()
 
     def keep_levels(self, levels: Sequence[PastLevels]) -> None:
-        """Remember sessions' levels; the last word on a (day, token) counts."""
-        with self._db:
+        """Remember sessions' levels; the last word on a (token, day) counts."""
+        lines = [(x.token, x.day, x.poc, x.vah, x.val, x.high, x.low, x.close) for x in levels]
+        with self._said("levels are not kept"), self._db:
             self._db.executemany(
-                "INSERT OR REPLACE INTO levels VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(x.day, x.token, x.poc, x.vah, x.val, x.high, x.low, x.close) for x in levels],
+                "INSERT OR REPLACE INTO levels VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines
             )
 
-    def keep_volatility(self, day: int, name: str, expiry: str, days: float, value: float) -> None:
-        """Remember a volatility at the money, a share of one a year, `days` before its expiry."""
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO volatility VALUES (?, ?, ?, ?, ?)",
-                             (day, name, expiry, days, value))  # fmt: skip
+    def keep_volatility(self, day: int, lines: Sequence[tuple[str, str, float, float]]) -> None:
+        """Remember a day's (name, expiry, days to it, volatility at the money) and tidy up."""
+        with self._said("volatilities are not kept"), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO volatility VALUES (?, ?, ?, ?, ?)",
+                                 [(day, *line) for line in lines])  # fmt: skip
+            for table in ("levels", "volatility"):
+                self._db.execute(f"DELETE FROM {table} WHERE day < ?", (day - DAYS_KEPT,))  # noqa: S608
 
-    def levels_before(self, day: int, tokens: Sequence[int]) -> list[PastLevels]:
+    def levels_before(self, day: int, tokens: Collection[int]) -> list[PastLevels]:
         """Each token's newest levels before a day."""
-        out = []
-        for token in tokens:
-            line = self._db.execute(
-                "SELECT token, day, poc, vah, val, high, low, close FROM levels "
-                "WHERE token = ? AND day < ? ORDER BY day DESC LIMIT 1", (token, day),
-            ).fetchone()  # fmt: skip
-            if line is not None:
-                out.append(PastLevels(*line[:2], *(math.nan if x is None else x for x in line[2:])))
-        return out
+        with self._said("levels cannot be read"):
+            lines = self._db.execute(
+                "SELECT token, max(day), poc, vah, val, high, low, close FROM levels "
+                "WHERE day < ? GROUP BY token", (day,),
+            ).fetchall()  # fmt: skip
+        wanted = set(tokens)
+        return [
+            PastLevels(*line[:2], *(math.nan if x is None else x for x in line[2:]))
+            for line in lines
+            if line[0] in wanted
+        ]
 
     def volatility_before(self, day: int, name: str, count: int) -> F64:
         """Daily volatilities for 30 days ahead, oldest first, up to `count`: f64 (k,)."""
-        lines = self._db.execute(
-            "SELECT day, days, value FROM volatility WHERE name = ? AND day < ? "
-            "AND day >= (SELECT coalesce(min(day), 0) FROM (SELECT DISTINCT day FROM volatility "
-            "WHERE name = ? AND day < ? ORDER BY day DESC LIMIT ?)) ORDER BY day, days",
-            (name, day, name, day, count),
-        ).fetchall()
+        with self._said("volatilities cannot be read"):
+            lines = self._db.execute(
+                "SELECT day, days, value FROM volatility WHERE name = ? AND day < ? "
+                "ORDER BY day, days", (name, day),
+            ).fetchall()  # fmt: skip
         by_day: dict[int, list[tuple[float, float]]] = {}
         for on, days, value in lines:
             by_day.setdefault(on, []).append((days, value))
-        return np.array([thirty_days(pairs) for pairs in by_day.values()], np.float64)
+        return np.array([thirty_days(pairs) for pairs in by_day.values()][-count:], np.float64)
 
     def names(self) -> list[str]:
         """Whose volatilities are known."""
-        return [n for (n,) in self._db.execute("SELECT DISTINCT name FROM volatility")]
+        with self._said("volatilities cannot be read"):
+            return [n for (n,) in self._db.execute("SELECT DISTINCT name FROM volatility")]
+
+    @contextlib.contextmanager
+    def _said(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(errno.EIO, f"{what} ({error})", str(self._path)) from None
 
 
 def thirty_days(pairs: Sequence[tuple[float, float]]) -> float:
