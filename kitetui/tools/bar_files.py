@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from kitetui.engine.calendar import IST_OFFSET_S
-from kitetui.engine.feed.batch import I64
+from kitetui.engine.feed.batch import I64, Bool
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, OI, OPEN, TICKS, TURNOVER, VOLUME
+from kitetui.engine.market.profile import FARTHEST
 from kitetui.engine.market.warmup import RAW_MAX
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -75,8 +76,8 @@ def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> 
     """Read one file.
 
     Left out: prices that are no positive numbers, negative volumes, a high below or a low above
-    what it must hold, times that cannot be read. Repaired: bars out of order are sorted; of bars
-    with the same time the last counts.
+    what it must hold, times that cannot be read, lone prices twenty times off their neighbours.
+    Repaired: bars out of order are sorted; of bars with the same time the last counts.
 
     Args:
         divisor: raw units in a rupee.
@@ -115,7 +116,11 @@ def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> 
     again = np.append(table[0, 1:] == table[0, :-1], False)
     for at in np.flatnonzero(again).tolist():
         problems.add(int(number_of[at]), "the same time as a later line", "left out")
-    table = table[:, ~again]
+    table, number_of = table[:, ~again], number_of[~again]
+    absurd = _absurd(table)
+    for at in np.flatnonzero(absurd).tolist():
+        problems.add(int(number_of[at]), "far from the bars on both sides", "left out")
+    table = table[:, ~absurd]
     length = minutes or _length(table[0], path)
     starts = table[0] // 60 - (length if ends else 0)
     values = np.zeros((len(FIELDS), len(starts)), np.int64)
@@ -193,6 +198,21 @@ def _second(value: Any) -> int | None:
     else:
         second = int(value.timestamp())
     return second if 0 <= second < SECONDS_MAX else None
+
+
+def _absurd(table: I64) -> Bool:
+    """Lone bars whose high or low no neighbour comes near; a new level of prices is none.
+
+    A wrong digit would stay in every moving average for days.
+    """
+    high, low, close = table[2], table[3], table[4].astype(np.float64)
+    if len(close) < 3:
+        return np.zeros(len(close), np.bool_)
+    before = np.append(close[1], close[:-1])
+    after = np.append(close[1:], close[-2])
+    far: Bool = high > FARTHEST * np.maximum(before, after)
+    far |= low * FARTHEST < np.minimum(before, after)
+    return far
 
 
 def _length(seconds: I64, path: Path) -> int:

@@ -78,6 +78,7 @@ def test_parquet_and_csv_say_the_same(tmp_path: Path) -> None:
         ({3: "900"}, "high is below another price; left out", 119),
         ({4: "-3"}, "close is no positive price: '-3'; left out", 119),
         ({4: "1e30"}, "close is no positive price: '1e30'; left out", 119),
+        ({1: "10", 3: "10"}, "far from the bars on both sides; left out", 119),
         ({5: "-1"}, "volume is no count: '-1'; left out", 119),
         ({5: "x"}, "volume is no count: 'x'; left out", 119),
         ({0: "yesterday"}, "time cannot be read: 'yesterday'; left out", 119),
@@ -185,6 +186,8 @@ def test_one_absurd_high_asks_for_no_memory(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "out" / "summary.json").read_text())[0]
     assert 400 < found["levels"]["poc"] < 600
+    assert "line 62: far from the bars on both sides; left out" in done.stderr
+    assert found["bars"] == 119 and found["last"]["atr14"] < 10
 
 
 def test_pools_do_not_know_what_comes_later(tmp_path: Path) -> None:
