@@ -184,5 +184,5 @@ def test_an_alert_is_seen_and_acknowledged_by_key(open_terminal: Open) -> None:
     terminal.type("q")
     assert terminal.read(5, b"Leave?")
     terminal.type("s")
-    assert terminal.wait(8) == 0
+    assert terminal.wait(20) == 0
     assert terminal.restored()

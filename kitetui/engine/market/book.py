@@ -107,10 +107,12 @@ def changes(before: I64, after: I64, bought: I64, sold: I64) -> I64:
     old_quantity[0] *= old_price[0] >= bid_reach
     old_quantity[1] *= old_price[1] <= ask_reach
     kept = np.zeros((2, n), np.int64)
-    for level in range(LEVELS):
-        stayed = np.minimum(quantity[:, level, None], old_quantity)
-        stayed *= price[:, level, None] == old_price
-        kept += stayed.sum(axis=1)
+    same = np.empty((2, LEVELS, n), np.bool_)
+    held = np.empty((2, LEVELS, n), np.int64)
+    for level in range(LEVELS):  # at most one level of the other book has this one's price
+        np.equal(price[:, level, None], old_price, out=same)
+        np.multiply(old_quantity, same, out=held)
+        kept += np.minimum(held.sum(axis=1), quantity[:, level])
     out[BID_STACKED : ASK_STACKED + 1] = quantity.sum(axis=1) - kept
     removed = old_quantity.sum(axis=1) - kept
     out[BID_PULLED] = np.maximum(removed[0] - sold, 0)
