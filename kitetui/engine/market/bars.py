@@ -246,7 +246,10 @@ class MinuteBars:
             heads = np.flatnonzero(np.append(True, np.diff(key[order]) != 0))
             bar = merge_runs(bar[order].T, heads).T
             key, minute = key[order[heads]], minute[order[heads]]
-        np.add.at(self.bar_volume, row, shares)
+        if unique:
+            self.bar_volume[row] += shares
+        else:
+            np.add.at(self.bar_volume, row, shares)
         minutes = self.minute.reshape(-1)
         values = self.values.reshape(-1, len(FIELDS))
         begun = minutes[key] == minute

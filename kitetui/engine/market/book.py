@@ -89,35 +89,41 @@ def changes(before: I64, after: I64, bought: I64, sold: I64) -> I64:
         for book in (before, after)
     )
     out = np.empty((len(FLOWS), n), np.int64)
+    delta = quantity - old_quantity
+    added = np.maximum(delta, 0).sum(axis=1)
+    out[BID_STACKED : ASK_STACKED + 1] = added
+    out[BID_PULLED : ASK_PULLED + 1] = added - delta.sum(axis=1)
+    out[BID_QUEUE : ASK_QUEUE + 1] = delta[:, 0]
+    out[OFI] = delta[0, 0] - delta[1, 0]
+    moved = np.flatnonzero((price != old_price).any(axis=(0, 1)))
+    if len(moved):
+        books = (x[:, :, moved] for x in (old_quantity, quantity, old_price, price))
+        out[:, moved] = _at_other_prices(*books)
+    out[BID_PULLED] = np.maximum(out[BID_PULLED] - sold, 0)
+    out[ASK_PULLED] = np.maximum(out[ASK_PULLED] - bought, 0)
+    return out.T
 
-    moved = price[:, 0] - old_price[:, 0]
-    np.negative(moved[1], out=moved[1])  # a lower ask is a stronger one
-    strength = quantity[:, 0] * (moved >= 0) - old_quantity[:, 0] * (moved <= 0)
+
+def _at_other_prices(old_quantity: I64, quantity: I64, old_price: I64, price: I64) -> I64:
+    """Changes where prices came or went, trades not yet taken off: all (side, level, tick)."""
+    for prices in (old_price, price):  # the higher the better, on both sides
+        prices[1] = np.where(prices[1] > 0, -prices[1], -_NO_PRICE)
+    out = np.empty((len(FLOWS), price.shape[2]), np.int64)
+    step = price[:, 0] - old_price[:, 0]
+    strength = np.where(step >= 0, quantity[:, 0], 0) - np.where(step <= 0, old_quantity[:, 0], 0)
     out[OFI] = strength[0] - strength[1]
-    out[BID_QUEUE : ASK_QUEUE + 1] = (quantity[:, 0] - old_quantity[:, 0]) * (moved == 0)
-
+    out[BID_QUEUE : ASK_QUEUE + 1] = np.where(step == 0, quantity[:, 0] - old_quantity[:, 0], 0)
     # Only prices that both books reach can be compared: beyond the worst level nothing is known,
     # unless the side ends before its fifth level.
-    price[1][price[1] == 0] = _NO_PRICE
-    old_price[1][old_price[1] == 0] = _NO_PRICE
-    bid_reach = np.maximum(price[0, -1], old_price[0, -1])
-    ask_reach = np.minimum(price[1, -1], old_price[1, -1])
-    quantity[0] *= price[0] >= bid_reach
-    quantity[1] *= price[1] <= ask_reach
-    old_quantity[0] *= old_price[0] >= bid_reach
-    old_quantity[1] *= old_price[1] <= ask_reach
-    kept = np.zeros((2, n), np.int64)
-    same = np.empty((2, LEVELS, n), np.bool_)
-    held = np.empty((2, LEVELS, n), np.int64)
-    for level in range(LEVELS):  # at most one level of the other book has this one's price
-        np.equal(price[:, level, None], old_price, out=same)
-        np.multiply(old_quantity, same, out=held)
-        kept += np.minimum(held.sum(axis=1), quantity[:, level])
+    reach = np.maximum(price[:, -1], old_price[:, -1])[:, None]
+    quantity = np.where(price >= reach, quantity, 0)
+    old_quantity = np.where(old_price >= reach, old_quantity, 0)
+    same = price[:, :, None] == old_price[:, None]  # at most one level has another's price
+    met = np.where(same, old_quantity[:, None], 0).sum(axis=2)
+    kept = np.minimum(met, quantity).sum(axis=1)
     out[BID_STACKED : ASK_STACKED + 1] = quantity.sum(axis=1) - kept
-    removed = old_quantity.sum(axis=1) - kept
-    out[BID_PULLED] = np.maximum(removed[0] - sold, 0)
-    out[ASK_PULLED] = np.maximum(removed[1] - bought, 0)
-    return out.T
+    out[BID_PULLED : ASK_PULLED + 1] = old_quantity.sum(axis=1) - kept
+    return out
 
 
 class BookFlow:

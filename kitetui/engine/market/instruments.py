@@ -227,6 +227,11 @@ def _near_options(chain: list[Instrument], strikes: int) -> list[Instrument]:
     return sorted(near, key=lambda i: (i.strike, i.kind))
 
 
+_HASH = 0x9E3779B1
+_GUESSES = 1 << 17
+"""Places of a table that guesses a token's row: most are right, and a look tells which."""
+
+
 class Rows:
     """Tokens as row numbers; every other array of the engine is indexed by row.
 
@@ -249,6 +254,7 @@ class Rows:
         self.divisors = divisors
         self._sorted: I64 = np.zeros(0, np.int64)
         self._row_of: I32 = np.zeros(0, np.int32)
+        self._guess: I32 = np.zeros(_GUESSES, np.int32)
         self.unknown_segments: set[int] = set()
 
     def add(self, instruments: Sequence[Instrument]) -> int:
@@ -274,15 +280,23 @@ class Rows:
         order = np.argsort(self.token[: self.count], kind="stable")
         self._sorted = self.token[: self.count][order]
         self._row_of = order.astype(np.int32)
+        places = (self.token[: self.count] * _HASH >> 20) & (_GUESSES - 1)
+        self._guess[places] = np.arange(self.count, dtype=np.int32)
         return refused
 
     def find(self, tokens: I64) -> I32:
         """Rows of tokens, -1 for unknown ones: i32 (n,)."""
         if not self.count:
             return np.full(len(tokens), -1, np.int32)
-        at = np.searchsorted(self._sorted, tokens)
+        rows: I32 = self._guess[(tokens * _HASH >> 20) & (_GUESSES - 1)]
+        right = self.token[rows] == tokens
+        if right.all():
+            return rows
+        odd = np.flatnonzero(~right)  # another token's place, or an unknown one
+        at = np.searchsorted(self._sorted, tokens[odd])
         at[at == self.count] = 0
-        return np.where(self._sorted[at] == tokens, self._row_of[at], -1).astype(np.int32)
+        rows[odd] = np.where(self._sorted[at] == tokens[odd], self._row_of[at], -1)
+        return rows
 
     def admit(self, tokens: I64) -> I32:
         """Rows of tokens; unknown tokens get a spare row, shown by their number."""

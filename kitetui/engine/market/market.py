@@ -159,8 +159,8 @@ class Market:
                 yield from self._close_all(step)
                 continue
             self.flow.add(clean.by.row[step], clean.exch_s[step], flow[step], unique=unique)
-            traded = clean.folds[step] & (clean.increment[step] > 0)
-            if not traded.any():
+            traded = np.flatnonzero(clean.folds[step] & (clean.increment[step] > 0))
+            if not len(traded):
                 continue
             row, at_s, ltp, shares, side = (
                 values[step][traded]
