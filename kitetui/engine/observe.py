@@ -23,7 +23,6 @@ from kitetui.engine.market.bars import (
     TICKS,
     TURNOVER,
     VOLUME,
-    merge,
 )
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
@@ -146,18 +145,7 @@ class Observer:
 
     def open_bucket(self, row: int) -> tuple[int, Any] | None:
         """The bucket that still grows: its closed minutes and the open ones; start and values."""
-        p = self._p
-        longer = p.market.longer[BUCKET_MINUTES]
-        start = int(longer.start[row])
-        values = longer.values[:, row].copy() if start >= 0 else None
-        for minute, bar in p.market.minutes.open_bars(row):
-            opened, _ = p.market.session_minutes(minute, np.array([row]))
-            head = minute - (minute - int(opened[0])) % longer.minutes
-            if values is None or head > start:
-                start, values = head, bar
-            elif head == start:
-                values = merge(values[:, None], bar[:, None])[:, 0]
-        return None if values is None else (start, values)
+        return self.reader.forming(row, BUCKET_MINUTES)
 
     def _bucket(self, row: int, start: int, v: Any, open_now: bool) -> view.Bucket:
         price = self._p.market.rows.price

@@ -64,7 +64,7 @@ class Reader:
         frame, rows = market.frames[minutes], np.array([row])
         bars = int(frame.indicators.bars[row])
         values = frame.indicators.values(rows)[:, 0]
-        forming = self._forming(row, minutes)
+        forming = self.forming(row, minutes)
         if forming is not None:
             start, bar = forming
             opened, _ = market.session_minutes(start, rows)
@@ -87,7 +87,7 @@ class Reader:
             volume_ratio=ratio,
         )
 
-    def _forming(self, row: int, minutes: int) -> tuple[int, I64] | None:
+    def forming(self, row: int, minutes: int) -> tuple[int, I64] | None:
         """The bar that still grows: first minute and values i64 (fields,)."""
         market = self._market
         start, bar = -1, None

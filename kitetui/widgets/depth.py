@@ -15,7 +15,7 @@ from kitetui.widgets.numbers import (
     percent,
     price,
 )
-from kitetui.widgets.reading import book_lines, reading_lines
+from kitetui.widgets.reading import book_lines, reading_lines, whole_parts
 from kitetui.widgets.safe_text import clean
 
 _PRICE, _QTY, _ORDERS, _CUM = 11, 8, 4, 8
@@ -41,8 +41,11 @@ class DepthPane(LivePane):
             body = [(), ((f"no depth: mode={d.mode}; set feed.mode to full", "dim"),)]
         else:
             body = self._ladder(d)
-        lines = [*self._top(d), *body, *book_lines(d), *self._foot(d), *reading_lines(d)]
-        self.show(lines, stale=d.stale)
+        book, numbers = (
+            [whole_parts(line, self.size.width) for line in lines]
+            for lines in (book_lines(d), reading_lines(d))
+        )
+        self.show([*self._top(d), *body, *book, *self._foot(d), *numbers], stale=d.stale)
 
     def _top(self, d: Depth) -> list[Line]:
         change = change_style(d.change_pct)

@@ -20,6 +20,16 @@ AVERAGE_GAP = 0.001
 """Our VWAP and the exchange's average price are the same trades: beyond this, say so."""
 
 
+def whole_parts(line: Line, width: int) -> Line:
+    """The parts of a line that fit: a price that is cut off would be read as another."""
+    used = 0
+    for at, (text, _) in enumerate(line):
+        used += len(text)
+        if used > width:
+            return line[:at]
+    return line
+
+
 def book_lines(d: Depth) -> list[Line]:
     """How the book changed over the last seconds."""
     if d.reading is None or d.reading.book is None or d.is_index:
@@ -85,14 +95,14 @@ def _numbers(n: Numbers, decimals: int) -> Line:
 def _profile(p: ProfileReading, decimals: int) -> Line:
     past = ""
     if p.past_poc is not None:
-        past = f"  last day {_price(p.past_val, decimals)}–{_price(p.past_vah, decimals)}"
+        past = f" last day {_price(p.past_val, decimals)}–{_price(p.past_vah, decimals)}"
     return (
         (" profile", "head"),
-        (f"  poc {price(p.poc, decimals)}", ""),
-        (f"  value {price(p.val, decimals)}–{price(p.vah, decimals)}", ""),
+        (f" poc {price(p.poc, decimals)}", ""),
+        (f" value {price(p.val, decimals)}–{price(p.vah, decimals)}", ""),
         (past, "dim"),
-        (f"  vpin {_fixed(p.vpin, 3)}", "" if p.vpin is not None else "dim"),
-        (f"  poc 5 d {price(p.composite_poc, decimals)}" if p.composite_poc else "", "dim"),
+        (f" vpin {_fixed(p.vpin, 3)}", "" if p.vpin is not None else "dim"),
+        (f" poc 5 d {price(p.composite_poc, decimals)}" if p.composite_poc else "", "dim"),
     )
 
 

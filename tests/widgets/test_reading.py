@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kitetui.engine import snapshot as view
-from kitetui.widgets.reading import book_lines, reading_lines
+from kitetui.widgets.reading import book_lines, reading_lines, whole_parts
 from tests.widgets import views
 
 FLOW = {"ofi": -1200, "bid_stacked": 3420, "ask_stacked": 640, "bid_pulled": 1100,
@@ -41,7 +41,7 @@ def test_everything_that_is_known_is_said() -> None:
         " option  iv 13.2%  Δ 0.52  Γ 0.00041  θ -8.10  ν 9.20  oi +12.0K",
         " 1m  rsi 55.2 adx 22 vol ×1.2 atr 1.50 vwap 2,936.80 ±6.10 ema20 2,940.00",
         " 5m  rsi, adx in 210 bars vol ×– atr – vwap – ema20 –",
-        " profile  poc 2,940.10  value 2,931.00–2,948.00  last day 2,910.00–2,930.00  vpin –",
+        " profile poc 2,940.10 value 2,931.00–2,948.00 last day 2,910.00–2,930.00 vpin –",
         " NIFTY 2026-11-24  4.5 d  forward 24,575.40 by future  iv 13.2%  ivr 43 ivp 51 "
         "(India VIX, 252 d)",
         " straddle 24,600: 216.00 vwap 221.30 pcr 0.64 max pain 24,550 walls 24,500–25,000",
@@ -52,6 +52,12 @@ def test_an_undefined_volatility_says_why_and_cannot_reach_the_terminal() -> Non
     lines = texts(view.Reading(None, (), None, None, UNDEFINED))
     assert len(lines) == 1 and lines[0].startswith(" option  iv undefined: below")
     assert "\x1b" not in lines[0]
+
+
+def test_a_price_that_does_not_fit_is_left_out_whole() -> None:
+    line = ((" 1m", "head"), (" vwap 2,936.80", ""), (" ema20 2,940.00", "dim"))
+    for width, parts in ((32, 3), (31, 2), (17, 2), (16, 1), (0, 0)):
+        assert whole_parts(line, width) == line[:parts]
 
 
 def test_our_average_is_held_against_the_exchanges() -> None:

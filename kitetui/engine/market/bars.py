@@ -104,11 +104,6 @@ class MinuteBars:
         return self.session[:, 0]
 
     @property
-    def session_turnover(self) -> I64:
-        """i64 (rows,), sum of raw price times shares in the row's day."""
-        return self.session[:, 1]
-
-    @property
     def session_ticks(self) -> I64:
         """i64 (rows,), trades seen in the row's day."""
         return self.session[:, 2]

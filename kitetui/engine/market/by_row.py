@@ -101,12 +101,3 @@ class ByRow:
         out = np.empty_like(found)
         out[self.order] = found
         return out
-
-    def add(self, target: Any, values: Any, keep: Bool | None = None) -> None:
-        """Add to the rows of `target`; only ticks of `keep` where one is given."""
-        row = self.row if keep is None else self.row[keep]
-        values = values if keep is None or np.ndim(values) == 0 else values[keep]
-        if self.unique:
-            target[row] += values
-        else:
-            np.add.at(target, row, values)
