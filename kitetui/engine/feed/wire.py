@@ -24,6 +24,7 @@ from kitetui.engine.feed.batch import (
     LTP,
     PACKET_MAX,
     QUOTE,
+    U8,
     TickBatch,
 )
 
@@ -58,6 +59,7 @@ _WORDS: dict[int, tuple[str, ...]] = {
 _WORD_POSITIONS = {
     length: np.array([_POSITION[w] for w in words]) for length, words in _WORDS.items()
 }
+_FULL_WORDS = len(_WORDS[FULL])
 _DTYPES: dict[int, np.dtype[Any]] = {
     length: np.dtype([("words", ">u4", (len(words),))])
     for length, words in _WORDS.items()
@@ -74,7 +76,7 @@ _DTYPES[FULL] = np.dtype(
     ]
 )
 _FRAMED: dict[int, np.dtype[Any]] = {
-    length: np.dtype([("length", ">u2"), ("packet", dtype)]) for length, dtype in _DTYPES.items()
+    length: np.dtype([("length", ">u2"), ("packet", np.void, length)]) for length in LENGTHS
 }
 _CHANGE = _POSITION["change"]
 _PRICE_COLUMNS = [_POSITION[name] for name in ("ltp", "atp", "open", "high", "low", "close")]
@@ -103,6 +105,9 @@ class Decoded(msgspec.Struct):
         self.rejected[reason] = self.rejected.get(reason, 0) + packets
 
 
+_NO_TICKS = TickBatch(0)
+
+
 def decode(frames: Sequence[bytes], recv_ns: Sequence[int] | None = None) -> Decoded:
     """Decode frames to one batch, ticks in arrival order. Never raises on any bytes.
 
@@ -112,7 +117,7 @@ def decode(frames: Sequence[bytes], recv_ns: Sequence[int] | None = None) -> Dec
         frames: binary WebSocket messages.
         recv_ns: receive time of each frame, ns since the epoch; zeros when absent.
     """
-    out = Decoded(TickBatch(0))
+    out = Decoded(_NO_TICKS)
     bodies: list[bytes] = []
     counts: list[int] = []
     times: list[int] = []
@@ -149,18 +154,17 @@ def decode(frames: Sequence[bytes], recv_ns: Sequence[int] | None = None) -> Dec
 
 def _decode_uniform(bodies: list[bytes], length: int) -> TickBatch | None:
     """All packets of all frames have one length: no walk over packets is needed."""
-    joined = b"".join([body[2:] for body in bodies])
-    framed = np.frombuffer(joined, _FRAMED[length])
-    if not (framed["length"] == length).all():
+    framed = np.frombuffer(b"".join([memoryview(body)[2:] for body in bodies]), _FRAMED[length])
+    if np.count_nonzero(framed["length"] != length):
         return None
+    packets = np.ascontiguousarray(framed["packet"]).view(np.uint8).reshape(-1, length)
     batch = _empty(len(framed))
     if length == FULL:
-        batch.packets = np.frombuffer(joined, np.uint8).reshape(-1, 2 + FULL)[:, 2:]
+        batch.packets = packets
     else:
-        raw = np.frombuffer(joined, np.uint8).reshape(-1, 2 + length)
         batch.packets = np.zeros((len(framed), PACKET_MAX), np.uint8)
-        batch.packets[:, :length] = raw[:, 2:]
-    _fill(batch, slice(None), framed["packet"], length)
+        batch.packets[:, :length] = packets
+    _fill(batch, slice(None), packets, length)
     return batch
 
 
@@ -187,7 +191,7 @@ def _decode_mixed(bodies: list[bytes], times: list[int], out: Decoded) -> None:
         if len(index):
             packets = np.lib.stride_tricks.sliding_window_view(raw, kind)[offset[index]]
             batch.packets[index, :kind] = packets
-            _fill(batch, index, packets.view(_DTYPES[kind])[:, 0], kind)
+            _fill(batch, index, packets, kind)
     batch.cols[_RECV] = np.repeat(np.array(times, np.int64), counts)
     out.batch = batch
 
@@ -263,21 +267,20 @@ def _empty(n: int) -> TickBatch:
     return batch
 
 
-def _fill(batch: TickBatch, index: Any, packets: Any, length: int) -> None:
+def _fill(batch: TickBatch, index: Any, packets: U8, length: int) -> None:
+    """The columns of packets that have one length, u8 (n, length)."""
     batch.length[index] = length
-    words = packets["words"]
-    if isinstance(index, slice):
-        for word, position in enumerate(_WORD_POSITIONS[length]):
-            batch.cols[position] = words[:, word]
-    else:
-        batch.cols[_WORD_POSITIONS[length][:, None], index] = words.T
+    words = packets.view(">u4").astype(np.int64)
+    if length == FULL:
+        batch.cols[:_FULL_WORDS, index] = words[:, :_FULL_WORDS].T
+        levels = words[:, _FULL_WORDS:].reshape(-1, 10, 3)
+        levels[:, :, 2] >>= 16  # orders, before two bytes of padding
+        batch.depth[index] = levels
+        return
+    for word, position in enumerate(_WORD_POSITIONS[length]):
+        batch.cols[position, index] = words[:, word]
     if length in (INDEX_QUOTE, INDEX_FULL):
         batch.cols[_CHANGE, index] = words[:, 6].astype(np.uint32).view(np.int32)
-    elif length == FULL:
-        depth = packets["depth"]
-        batch.depth[index, :, 0] = depth["quantity"]
-        batch.depth[index, :, 1] = depth["price"]
-        batch.depth[index, :, 2] = depth["orders"]
 
 
 def encode_packets(batch: TickBatch) -> list[bytes]:

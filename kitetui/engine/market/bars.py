@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
-from kitetui.engine.feed.batch import FULL, I32, I64, Flag
+from kitetui.engine.feed.batch import FULL, I32, I64, Bool, Flag
+from kitetui.engine.market.by_row import put_rows
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Clean
 
@@ -119,11 +120,8 @@ class MinuteBars:
         minute = clean.at_s // 60
         # A tick is folded before its own time moves the watermark; a trade two minutes ahead
         # closes what lies before, so that two open minutes a row are enough.
-        folded = minute[clean.folds]
         reached = (int(clean.exch_s.max()) - ALLOWANCE_S) // 60
-        if reached <= self.upto and (
-            not len(folded) or (self.upto <= folded.min() and folded.max() <= self.upto + 1)
-        ):
+        if reached <= self.upto and self._open_are(minute, clean.folds):
             self._take(clean, slice(0, len(minute)), minute, trades)
             yield slice(0, len(minute))
             return
@@ -146,6 +144,12 @@ class MinuteBars:
             yield slice(start, stop)
         if int(moves.max()) > self.upto:
             yield self._close(int(moves.max()))
+
+    def _open_are(self, minute: I64, folds: Bool) -> bool:
+        """Whether every tick that goes into a bar goes into one that is open."""
+        if minute.min() < self.upto or minute.max() > self.upto + 1:
+            minute = minute[folds]
+        return not len(minute) or bool(self.upto <= minute.min() and minute.max() <= self.upto + 1)
 
     def timer(self, session_s: int) -> Iterator[Closing]:
         """Session time passes without a packet."""
@@ -177,17 +181,19 @@ class MinuteBars:
         before = by.previous(now, self._last)
         ltp_before, high_before, low_before, bid, ask = before.T
         change = np.sign(ltp - ltp_before)
-        change[ltp_before == 0] = 0
+        if np.count_nonzero(ltp_before) < len(ltp):
+            change[ltp_before == 0] = 0
         carried = by.carried(change, self._sign)
         side = np.where(
             (ask > 0) & (ltp >= ask), 1, np.where((bid > 0) & (ltp <= bid), -1, carried)
         )
         higher = (high_before > 0) & (day_high > high_before)
         lower = (day_low > 0) & (day_low < low_before)
-        if not (higher.any() or lower.any()):
+        if not (np.count_nonzero(higher) or np.count_nonzero(lower)):
             return Trades(side, ltp, ltp)
         sure = (ticks.flags & (Flag.GAP_BEFORE | Flag.VOLUME_UNCERTAIN)) == 0
-        sure &= ticks.length == FULL
+        if not clean.full:
+            sure &= ticks.length == FULL
         high = np.where(sure & higher, np.maximum(day_high, ltp), ltp)
         low = np.where(sure & lower, np.minimum(day_low, ltp), ltp)
         return Trades(side, high, low)
@@ -197,7 +203,8 @@ class MinuteBars:
         flags, folds = clean.ticks.flags[part], clean.folds[part]
         row, minute = clean.by.row[part], minute[part]
         ltp, shares = clean.ticks.ltp[part], clean.increment[part]
-        if flags.any():
+        marked = np.count_nonzero(flags) > 0
+        if marked:
             for bit, bar_bit, marks in (
                 (Flag.VOLUME_UNCERTAIN, BarFlag.VOLUME_UNCERTAIN, self._uncertain),
                 (Flag.GAP_BEFORE, BarFlag.AFTER_GAP, self._gapped),
@@ -208,15 +215,14 @@ class MinuteBars:
                 kept = (held >= 0) & (held < minute[at]) & (marks[slot, of_row] == held)
                 self.values[slot[kept], of_row[kept], FLAGS] |= bar_bit
                 np.maximum.at(marks, (slot, of_row), minute[at])
-        if not folds.any():
+        keep = np.flatnonzero(folds)
+        if not len(keep):
             return
-        keep = slice(None) if folds.all() else np.flatnonzero(folds)
         row, ltp, shares = row[keep], ltp[keep], shares[keep]
-        self._count_session(row, clean.at_s[part][keep], ltp, shares, clean.by.unique)
-        late = (flags[keep] & Flag.LATE) != 0
-        if late.any():
-            keep = np.flatnonzero(folds)[~late]
-            row, ltp, shares = clean.by.row[part][keep], ltp[~late], shares[~late]
+        self._count_session(clean, row, clean.at_s[part][keep], ltp, shares)
+        if marked:
+            timely = (flags[keep] & Flag.LATE) == 0
+            keep, row, ltp, shares = keep[timely], row[timely], ltp[timely], shares[timely]
         if len(row):
             chosen = Trades(trades.side[part][keep], trades.high[part][keep],
                             trades.low[part][keep])  # fmt: skip
@@ -248,17 +254,17 @@ class MinuteBars:
         minutes = self.minute.reshape(-1)
         values = self.values.reshape(-1, len(FIELDS))
         begun = minutes[key] == minute
-        if begun.all():
-            values[key] = merge(values[key].T, bar.T).T
+        if np.count_nonzero(begun) == len(begun):
+            put_rows(values, key, merge(values.take(key, axis=0).T, bar.T).T)
             return
         bar[begun] = merge(values[key[begun]].T, bar[begun].T).T
-        values[key] = bar
+        put_rows(values, key, bar)
         minutes[key] = minute
 
-    def _count_session(self, row: I64, at_s: I64, ltp: I64, shares: I64, unique: bool) -> None:
-        days = (at_s + IST_OFFSET_S) // DAY_S
+    def _count_session(self, clean: Clean, row: I64, at_s: I64, ltp: I64, shares: I64) -> None:
         held = self.session_day[row]
-        if (days != held).any():
+        if clean.day is None or np.count_nonzero(held != clean.day):
+            days = (at_s + IST_OFFSET_S) // DAY_S
             turned = days > held
             np.maximum.at(self.session_day, row, days)
             self.session[row[turned]] = 0
@@ -266,8 +272,8 @@ class MinuteBars:
             row, ltp, shares = row[current], ltp[current], shares[current]
         more = np.empty((len(row), 3), np.int64)
         more[:, 0], more[:, 1], more[:, 2] = shares, shares * ltp, 1
-        if unique:
-            self.session[row] += more
+        if clean.by.unique:
+            put_rows(self.session, row, self.session.take(row, axis=0) + more)
         else:
             np.add.at(self.session, row, more)
 

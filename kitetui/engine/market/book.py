@@ -7,13 +7,14 @@ import numpy as np
 
 from kitetui.engine.feed.batch import F64, FULL, I32, I64, Bool
 from kitetui.engine.market.bars import Trades
-from kitetui.engine.market.by_row import ByRow
+from kitetui.engine.market.by_row import ByRow, put_rows
 from kitetui.engine.market.normalise import Clean
 
 LEVELS = 5
 WINDOW_S = 5
 """Seconds over which changes are summed."""
 _SLOTS = 8
+_NUMBERS = 2 * LEVELS * 3
 _NO_PRICE = 1 << 40
 
 FLOWS = ("ofi", "bid_stacked", "ask_stacked", "bid_pulled", "ask_pulled", "bid_queue", "ask_queue")
@@ -81,34 +82,36 @@ def changes(before: I64, after: I64, bought: I64, sold: I64) -> I64:
         before, after: i64 (n, 10, 3); bought, sold: i64 (n,), shares traded in between against
             the asks and against the bids.
     """
-    n = len(after)
-    # Level-major, so that every step runs along the ticks: (side, level, tick).
-    old_quantity, quantity, old_price, price = (
-        np.ascontiguousarray(book[:, :, field].T).reshape(2, LEVELS, n)
-        for field in (0, 1)
-        for book in (before, after)
-    )
-    out = np.empty((len(FLOWS), n), np.int64)
-    delta = quantity - old_quantity
+    difference = _level_major(after - before)
+    delta = difference[:, :, 0]
+    out = np.empty((len(FLOWS), len(after)), np.int64)
     added = np.maximum(delta, 0).sum(axis=1)
     out[BID_STACKED : ASK_STACKED + 1] = added
     out[BID_PULLED : ASK_PULLED + 1] = added - delta.sum(axis=1)
     out[BID_QUEUE : ASK_QUEUE + 1] = delta[:, 0]
     out[OFI] = delta[0, 0] - delta[1, 0]
-    moved = np.flatnonzero((price != old_price).any(axis=(0, 1)))
+    moved = np.flatnonzero(difference[:, :, 1].any(axis=(0, 1)))
     if len(moved):
-        books = (x[:, :, moved] for x in (old_quantity, quantity, old_price, price))
-        out[:, moved] = _at_other_prices(*books)
+        out[:, moved] = _at_other_prices(before.take(moved, axis=0), after.take(moved, axis=0))
     out[BID_PULLED] = np.maximum(out[BID_PULLED] - sold, 0)
     out[ASK_PULLED] = np.maximum(out[ASK_PULLED] - bought, 0)
     return out.T
 
 
-def _at_other_prices(old_quantity: I64, quantity: I64, old_price: I64, price: I64) -> I64:
-    """Changes where prices came or went, trades not yet taken off: all (side, level, tick)."""
-    for prices in (old_price, price):  # the higher the better, on both sides
-        prices[1] = np.where(prices[1] > 0, -prices[1], -_NO_PRICE)
-    out = np.empty((len(FLOWS), price.shape[2]), np.int64)
+def _level_major(books: I64) -> I64:
+    """Books as (side, level, field, tick): every step over them runs along the ticks."""
+    n = len(books)
+    return np.ascontiguousarray(books.reshape(n, _NUMBERS).T).reshape(2, LEVELS, 3, n)
+
+
+def _at_other_prices(before: I64, after: I64) -> I64:
+    """Changes where prices came or went, trades not yet taken off: i64 (len(FLOWS), n)."""
+    old, now = _level_major(before), _level_major(after)
+    for asks in (old[1, :, 1], now[1, :, 1]):  # negative: the higher the better, on both sides
+        asks[...] = np.where(asks > 0, -asks, -_NO_PRICE)
+    old_quantity, old_price = old[:, :, 0], old[:, :, 1]
+    quantity, price = now[:, :, 0], now[:, :, 1]
+    out = np.empty((len(FLOWS), len(after)), np.int64)
     step = price[:, 0] - old_price[:, 0]
     strength = np.where(step >= 0, quantity[:, 0], 0) - np.where(step <= 0, old_quantity[:, 0], 0)
     out[OFI] = strength[0] - strength[1]
@@ -147,18 +150,16 @@ class BookFlow:
         ticks, by, shares, side = clean.ticks, clean.by, clean.increment, trades.side
         depth = ticks.depth
         full: Bool = ticks.length == FULL
-        whole = bool(full.all())
-        if not whole:
+        if not clean.full:
             by, depth = ByRow(ticks.row[full], self._stamp), depth[full]
             shares, side = shares[full], side[full]
         before = by.previous(depth, self.depth)
         found = changes(before, depth, shares * (side >= 0), shares * (side <= 0))
         had = before[:, 0, 1] + before[:, LEVELS, 1]
         has = depth[:, 0, 1] + depth[:, LEVELS, 1]
-        known = (had > 0) & (has > 0)
-        if not known.all():
-            found[~known] = 0
-        if whole:
+        if np.count_nonzero(had) < len(had) or np.count_nonzero(has) < len(has):
+            found[(had == 0) | (has == 0)] = 0
+        if clean.full:
             return found
         out = np.zeros((len(ticks), len(FLOWS)), np.int64)
         out[full] = found
@@ -171,13 +172,13 @@ class BookFlow:
         seconds = self.second.reshape(-1)
         flow = self.flow.reshape(-1, len(FLOWS))
         held = seconds[place]
-        if (second != held).any():
+        if np.count_nonzero(second != held):
             np.maximum.at(seconds, place, second)
             flow[place[seconds[place] > held]] = 0
             current = second == seconds[place]
             place, found = place[current], found[current]
         if unique:
-            flow[place] += found
+            put_rows(flow, place, flow.take(place, axis=0) + found)
         else:
             np.add.at(flow, place, found)
 

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from kitetui.engine.feed.batch import I32, I64, Bool
+
+
+@cache
+def _block(size: int) -> np.dtype[np.void]:
+    return np.dtype((np.void, size))
+
+
+def put_rows(table: Any, row: I64, values: Any) -> None:
+    """`table[row] = values` for a table of several columns, each row moved as one block.
+
+    Of a row that occurs twice the last value stays. numpy's own way takes twice as long.
+
+    Args:
+        table: (rows, ...), contiguous; values: (n, ...), of the same type.
+    """
+    width = table[0].size
+    block = _block(width * table.itemsize)
+    values = np.ascontiguousarray(values).reshape(-1, width)
+    table.reshape(-1, width).view(block)[:, 0][row] = values.view(block)[:, 0]
 
 
 class ByRow:
@@ -27,7 +46,7 @@ class ByRow:
         place = np.arange(len(row), dtype=np.int32)
         self.row: I64 = row.astype(np.int64)
         stamp[self.row] = place
-        self.unique = bool((stamp[self.row] == place).all())
+        self.unique = not np.count_nonzero(stamp[self.row] != place)
 
     @cached_property
     def order(self) -> I64:
@@ -52,8 +71,11 @@ class ByRow:
             values: (n, ...); stored: (rows, ...).
         """
         if self.unique:
-            before = stored[self.row]
-            stored[self.row] = values
+            before = stored.take(self.row, axis=0)
+            if stored.ndim > 1:
+                put_rows(stored, self.row, values)
+            else:
+                stored[self.row] = values
             return before
         row = self.row[self.order]
         ordered = values[self.order]

@@ -290,7 +290,7 @@ class Rows:
             return np.full(len(tokens), -1, np.int32)
         rows: I32 = self._guess[(tokens * _HASH >> 20) & (_GUESSES - 1)]
         right = self.token[rows] == tokens
-        if right.all():
+        if np.count_nonzero(right) == len(right):
             return rows
         odd = np.flatnonzero(~right)  # another token's place, or an unknown one
         at = np.searchsorted(self._sorted, tokens[odd])
@@ -301,7 +301,7 @@ class Rows:
     def admit(self, tokens: I64) -> I32:
         """Rows of tokens; unknown tokens get a spare row, shown by their number."""
         rows = self.find(tokens)
-        if (rows < 0).any():
+        if len(rows) and int(rows.min()) < 0:
             self.add([unlisted(t) for t in dict.fromkeys(tokens[rows < 0].tolist())])
             rows = self.find(tokens)
         return rows

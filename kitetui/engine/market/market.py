@@ -24,6 +24,7 @@ from kitetui.engine.market.bars import (
     MinuteBars,
 )
 from kitetui.engine.market.book import LEVELS, BookFlow
+from kitetui.engine.market.by_row import put_rows
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.normalise import Clean, Normaliser
 from kitetui.engine.market.options import (
@@ -96,7 +97,7 @@ class LastPacket:
         """Remember the last packet of each row."""
         rows = clean.by.row
         # Repeated indices take the last value, which is the newest packet of the row.
-        self.cols[rows] = clean.ticks.cols.T
+        put_rows(self.cols, rows, clean.ticks.cols.T)
         self.length[rows] = clean.ticks.length
 
 
@@ -167,7 +168,7 @@ class Market:
                 for values in (clean.by.row, clean.at_s, clean.ticks.ltp, clean.increment,
                                trades.side)
             )  # fmt: skip
-            self.profiles.apply(row, at_s, ltp, shares)
+            self.profiles.apply(row, at_s, ltp, shares, clean.day)
             self.buckets.apply(row, at_s, ltp, shares, side, unique=unique)
         self.packets.keep(clean)
 

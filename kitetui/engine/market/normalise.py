@@ -22,6 +22,7 @@ _FACTORS: U64 = np.array(
      for n in range(PACKET_MAX // 8)], np.uint64,
 )  # fmt: skip
 _HOURS_KEPT = 16
+_LAST_S = 1 << 62
 _TRADE_AHEAD_S = 60
 """A trade cannot be later than its packet; the exchange's two clocks differ by seconds."""
 
@@ -32,8 +33,7 @@ def fingerprints(packets: U8) -> U64:
     A multilinear hash over fixed odd factors; remembered instead of the packets, since a look at
     each row's last 184 bytes would cost more than all else that is asked of a tick.
     """
-    words = np.ascontiguousarray(packets).view(np.uint64)
-    found: U64 = (words * _FACTORS).sum(axis=1)
+    found: U64 = np.ascontiguousarray(packets).view(np.uint64) @ _FACTORS
     found ^= found >> np.uint64(29)
     mixed: U64 = found * _FACTORS[0]
     return mixed
@@ -62,6 +62,8 @@ class Clean(msgspec.Struct):
         gaps: silences that ended in this run.
         run: all ticks that arrived, refused ones included; kept: the places of the usable ones
             among them, None where all are usable.
+        full: whether all usable ones are full packets.
+        day: the IST date of every `at_s`; None where there are several.
     """
 
     ticks: TickBatch
@@ -73,6 +75,8 @@ class Clean(msgspec.Struct):
     gaps: list[Gap]
     run: TickBatch
     kept: I64 | None = None
+    full: bool = False
+    day: int | None = None
 
     def whole(self) -> Run:
         """The run as it arrived, refused ticks at their places."""
@@ -82,6 +86,20 @@ class Clean(msgspec.Struct):
         increment = np.zeros(len(self.run), np.int64)
         increment[self.kept] = self.increment
         return Run(self.run, increment)
+
+
+class _Hours(msgspec.Struct):
+    """A day's sessions: i64, one second a segment; zeros where it is closed.
+
+    Attributes:
+        all_from_s, all_until_s: between them every segment is open.
+    """
+
+    open_s: I64
+    close_s: I64
+    pre_open_s: I64
+    all_from_s: int
+    all_until_s: int
 
 
 class Run(msgspec.Struct):
@@ -123,7 +141,7 @@ class Normaliser:
         self._fingerprints: U64 = np.zeros(capacity, np.uint64)
         self._gap_seen: I64 = np.zeros(capacity, np.int64)
         self._first_of_day: dict[int, int] = {}
-        self._hours_of: dict[int, I64] = {}
+        self._hours_of: dict[int, _Hours] = {}
         self._stamp: I32 = np.zeros(capacity, np.int32)
 
     def connection_live(self, rows: I64 | I32) -> None:
@@ -139,17 +157,21 @@ class Normaliser:
         kept = np.flatnonzero(~bad) if bad is not None else None
         ticks = run if kept is None else run.take(kept)
         stamp, exch_s = self._times(ticks, timed_before)
-        stale = self._stale(ticks, stamp)
+        day = _only_day(stamp)
+        stale = self._stale(ticks, stamp, day)
         if stale is not None:
             run.flags[stale if kept is None else kept[stale]] |= Flag.STALE
             fresh = np.flatnonzero(~stale)
             kept = fresh if kept is None else kept[fresh]
             ticks, stamp, exch_s = ticks.take(fresh), stamp[fresh], exch_s[fresh]
+            day = _only_day(stamp)
         gaps, gap_index = self._gaps(exch_s)
         by = ByRow(ticks.row, self._stamp)
         self._compare(ticks, by, gap_index)
-        increment = self._volumes(ticks, by, stamp, exch_s)
-        clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), gaps, run, kept)
+        full = np.count_nonzero(ticks.length == FULL) == len(ticks)
+        increment = self._volumes(ticks, by, stamp, exch_s, day, full)
+        clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), gaps, run, kept,
+                      full)  # fmt: skip
         if len(ticks):
             self._destination(clean, stamp)
             self.newest_s = max(self.newest_s, int(exch_s.max()))
@@ -157,9 +179,9 @@ class Normaliser:
 
     def _times(self, ticks: TickBatch, timed_before: int) -> tuple[I64, I64]:
         """Each tick's own second, and the second that moves the watermark (or never)."""
-        timed = ticks.exch_s > 0
-        if timed.all():
+        if np.count_nonzero(ticks.exch_s) == len(ticks):
             return ticks.exch_s, ticks.exch_s
+        timed = ticks.exch_s > 0
         exch_s = np.where(timed, ticks.exch_s, NEVER)
         running = np.maximum.accumulate(exch_s)
         if timed_before:
@@ -171,14 +193,12 @@ class Normaliser:
         stamp = np.where(timed, ticks.exch_s, np.where(untimed, ours, running))
         return stamp, np.where(untimed, ours, exch_s)
 
-    def _stale(self, ticks: TickBatch, stamp: I64) -> Bool | None:
+    def _stale(self, ticks: TickBatch, stamp: I64, day: int | None) -> Bool | None:
         """Ticks of a date before their row's own, or None where there is none."""
-        if not len(stamp):
-            return None
         row = ticks.row
-        days = (stamp + IST_OFFSET_S) // DAY_S
-        if days.min() == days.max() and int(days[0]) >= int(self.epoch_day[row].max()):
+        if not len(row) or (day is not None and int(self.epoch_day[row].max()) <= day):
             return None
+        days = (stamp + IST_OFFSET_S) // DAY_S
         newest: dict[int, int] = {}
         held = self.epoch_day[row].tolist()
         out = np.zeros(len(days), np.bool_)
@@ -221,10 +241,10 @@ class Normaliser:
         """Duplicates, and silences since the row's last packet."""
         prints = fingerprints(ticks.packets)
         same = prints == by.previous(prints, self._fingerprints)
-        if same.any():
+        if np.count_nonzero(same):
             ticks.flags[same] |= Flag.DUPLICATE
             self.counts.duplicates += int(same.sum())
-        if gap_index is None and (self._gap_seen[by.row] == self.gap_count).all():
+        if gap_index is None and not np.count_nonzero(self._gap_seen[by.row] != self.gap_count):
             return
         gaps = np.full(len(by.row), self.gap_count) if gap_index is None else gap_index
         seen = by.previous(gaps, self._gap_seen)
@@ -233,30 +253,34 @@ class Normaliser:
             ticks.flags[missed] |= Flag.GAP_BEFORE
             ticks.flags[seen < 0] |= Flag.CACHED_FIRST
 
-    def _volumes(self, ticks: TickBatch, by: ByRow, stamp: I64, exch_s: I64) -> I64:
+    def _volumes(self, ticks: TickBatch, by: ByRow, stamp: I64, exch_s: I64, day: int | None,
+                 full: bool) -> I64:  # fmt: skip
         """Cumulative volume to increments against the running maximum of (row, date)."""
         row = by.row
         if not len(row):
             return np.zeros(0, np.int64)
-        days = (stamp + IST_OFFSET_S) // DAY_S
-        bearing: Bool = ticks.length >= QUOTE
-        odd: Bool = (days != self.epoch_day[row]) | (self._unbased[row] & bearing)
-        odd |= self._stepped_back(ticks, by)
-        if not odd.any() and bearing.all():
+        days = day if day is not None else (stamp + IST_OFFSET_S) // DAY_S
+        bearing = None if full else ticks.length >= QUOTE
+        odd: Bool = self._unbased[row]
+        if bearing is not None:
+            odd = (odd & bearing) | self._stepped_back(ticks, by)
+        odd |= self.epoch_day[row] != days
+        if not np.count_nonzero(odd) and (bearing is None or bearing.all()):
             before, after = by.running_maximum(ticks.volume, self.last_volume)
             increment: I64 = after - before
         else:
+            days = np.broadcast_to(days, len(row))
             increment = np.zeros(len(row), np.int64)
             of_odd_row = np.zeros(self._rows.capacity, np.bool_)
             of_odd_row[row[odd]] = True
             odd = of_odd_row[row]
             self._odd_volumes(ticks, by, np.flatnonzero(odd), days, exch_s, increment)
-            plain = np.flatnonzero(bearing & ~odd)
+            plain = np.flatnonzero(~odd if bearing is None else bearing & ~odd)
             part = ByRow(ticks.row[plain], self._stamp)
             before, after = part.running_maximum(ticks.volume[plain], self.last_volume)
             increment[plain] = after - before
-        gapped: Bool = (ticks.flags & Flag.GAP_BEFORE) != 0
-        if gapped.any():
+        if np.count_nonzero(ticks.flags):
+            gapped = (ticks.flags & Flag.GAP_BEFORE) != 0
             ticks.flags[gapped & (increment > 0)] |= Flag.VOLUME_UNCERTAIN
         return increment
 
@@ -310,87 +334,97 @@ class Normaliser:
         usable = (exch_s > 0) & ((ticks.flags & Flag.CACHED_FIRST) == 0)
         out = np.zeros(len(row), np.bool_)
         for day in np.unique(days).tolist():
-            held = self._first_of_day.get(day, 1 << 62)
-            told = np.where(usable & (days == day), exch_s, 1 << 62)
+            held = self._first_of_day.get(day, _LAST_S)
+            told = np.where(usable & (days == day), exch_s, _LAST_S)
             earliest = np.empty_like(told)
             earliest[0] = held
             np.minimum.accumulate(told[:-1], out=earliest[1:])
             np.minimum(earliest, held, out=earliest)
-            opens_s, _, _ = self._hours(day)
-            out |= (days == day) & (earliest <= opens_s[self._rows.hours[row]])
+            opens_s = self._hours(day).open_s[self._rows.hours[row]]
+            out |= (days == day) & (earliest <= opens_s)
         return out
 
     def _destination(self, clean: Clean, stamp: I64) -> None:
         """Which ticks go into a bar, and of which second; session and counters on the way."""
         ticks, row, flags = clean.ticks, clean.by.row, clean.ticks.flags
-        full: Bool = ticks.length == FULL
-        trade_time = full & (ticks.ltt_s > 0) & (ticks.ltt_s <= stamp + _TRADE_AHEAD_S)
-        clean.at_s = np.where(trade_time, ticks.ltt_s, stamp)
-        doubtful = bool(flags.any())
-        cached: Bool = (flags & Flag.CACHED_FIRST) != 0
-        if full.all():
-            clean.folds = clean.increment > 0
-        else:
-            fresh = ~cached | (clean.exch_s > np.maximum(self.last_exch_s[row], 1))
-            fresh &= ~(cached & (self.last_exch_s[row] == 0))
-            clean.folds = np.where(ticks.length >= QUOTE, clean.increment > 0, fresh)
-        if doubtful:
-            clean.folds &= (flags & Flag.DUPLICATE) == 0
+        traded_s = ticks.ltt_s
+        trade_time: Bool = (traded_s > 0) & (traded_s <= stamp + _TRADE_AHEAD_S)
+        if not clean.full:
+            trade_time &= ticks.length == FULL
+        clean.at_s = np.where(trade_time, traded_s, stamp)
+        clean.folds = clean.increment > 0
+        marked = np.count_nonzero(flags) > 0
+        cached = (flags & Flag.CACHED_FIRST) != 0 if marked else None
+        if not clean.full:
+            fresh = np.ones(len(row), np.bool_)
+            if cached is not None:  # the server's memory is a trade only where it is news to us
+                seen_s = self.last_exch_s[row]
+                fresh = ~cached | ((seen_s > 0) & (clean.exch_s > seen_s))
+            clean.folds = np.where(ticks.length >= QUOTE, clean.folds, fresh)
+        told_s = clean.exch_s
+        if marked:
+            duplicate = (flags & Flag.DUPLICATE) != 0
+            clean.folds &= ~duplicate
+            told_s = np.where(duplicate, NEVER, told_s)
         self._mark_session(clean)
-        timed = clean.exch_s > 0
-        if doubtful:
-            timed &= (flags & Flag.DUPLICATE) == 0
-        if clean.by.unique and timed.all():
-            self.last_exch_s[row] = np.maximum(self.last_exch_s[row], clean.exch_s)
+        if clean.by.unique:
+            self.last_exch_s[row] = np.maximum(self.last_exch_s[row], told_s)
         else:
-            np.maximum.at(self.last_exch_s, row[timed], clean.exch_s[timed])
+            np.maximum.at(self.last_exch_s, row, told_s)
         self.last_seen_s[row] = stamp  # the last of a row's ticks stays
-        self._note_first_of_day(clean.exch_s, cached if doubtful else None)
+        self._note_first_of_day(clean.exch_s if cached is None else clean.exch_s[~cached])
 
     def _mark_session(self, clean: Clean) -> None:
         """Flag ticks outside the continuous session; they go into no bar."""
-        hours = self._rows.hours[clean.by.row]
         at_s = clean.at_s
         first_s, last_s = int(at_s.min()), int(at_s.max())
-        days = range(ist_day(first_s), ist_day(last_s) + 1)
-        if len(days) == 1:
-            open_s, close_s, _ = self._hours(days[0])
-            if open_s.max() <= first_s and last_s < close_s.min():
+        if ist_day(first_s) == ist_day(last_s):
+            clean.day = ist_day(first_s)
+            of = self._hours(clean.day)
+            if of.all_from_s <= first_s and last_s < of.all_until_s:
                 return
-        unique = np.unique((at_s + IST_OFFSET_S) // DAY_S).tolist()
-        for day in unique:
-            open_s, close_s, pre_open_s = self._hours(day)
+        hours = self._rows.hours[clean.by.row]
+        for day in np.unique((at_s + IST_OFFSET_S) // DAY_S).tolist():
+            of = self._hours(day)
             of_day = (at_s + IST_OFFSET_S) // DAY_S == day
-            inside = (at_s >= open_s[hours]) & (at_s < close_s[hours])
+            inside = (at_s >= of.open_s[hours]) & (at_s < of.close_s[hours])
             clean.ticks.flags[of_day & ~inside] |= Flag.OUT_OF_SESSION
-            early = of_day & (at_s >= pre_open_s[hours]) & (at_s < open_s[hours])
+            early = of_day & (at_s >= of.pre_open_s[hours]) & (at_s < of.open_s[hours])
             clean.ticks.flags[early] |= Flag.PRE_OPEN
         outside = clean.folds & ((clean.ticks.flags & Flag.OUT_OF_SESSION) != 0)
         np.add.at(self.out_of_session_volume, clean.by.row[outside], clean.increment[outside])
         clean.folds &= ~outside
 
-    def _hours(self, day: int) -> tuple[I64, I64, I64]:
-        """Open, close and pre-open seconds of each segment on a day; zeros where it is closed."""
+    def _hours(self, day: int) -> _Hours:
+        """Session hours on a day."""
         if day not in self._hours_of:
             sessions = [
                 self._calendar.session(s, day) if 0 <= day < 1 << 17 else None for s in SEGMENTS
             ]
             hours = [(s.open_s, s.close_s, s.pre_open_s) if s else (0, 0, 0) for s in sessions]
+            open_s, close_s, pre_open_s = np.array(hours, np.int64).T.copy()
             if len(self._hours_of) > _HOURS_KEPT:
                 self._hours_of.clear()
-            self._hours_of[day] = np.array(hours, np.int64).T.copy()
-        open_s, close_s, pre_open_s = self._hours_of[day]
-        return open_s, close_s, pre_open_s
+            self._hours_of[day] = _Hours(open_s, close_s, pre_open_s, int(open_s.max()),
+                                         int(close_s.min()))  # fmt: skip
+        return self._hours_of[day]
 
-    def _note_first_of_day(self, exch_s: I64, cached: Bool | None) -> None:
+    def _note_first_of_day(self, exch_s: I64) -> None:
         """The earliest packet of each date: it tells whether we were there at the open."""
-        seconds = exch_s[exch_s > 0] if cached is None else exch_s[(exch_s > 0) & ~cached]
-        if not len(seconds):
-            return
-        low_s, high_s = int(seconds.min()), int(seconds.max())
-        days = {ist_day(low_s): low_s}
-        if ist_day(high_s) != ist_day(low_s):
+        low_s, high_s = int(exch_s.min(initial=_LAST_S)), int(exch_s.max(initial=0))
+        if low_s > 0 and ist_day(low_s) == ist_day(high_s):
+            earliest = {ist_day(low_s): low_s}
+        else:
+            seconds = exch_s[exch_s > 0]
             dates = (seconds + IST_OFFSET_S) // DAY_S
-            days = {int(d): int(seconds[dates == d].min()) for d in np.unique(dates)}
-        for day, earliest in days.items():
-            self._first_of_day[day] = min(self._first_of_day.get(day, earliest), earliest)
+            earliest = {d: int(seconds[dates == d].min()) for d in np.unique(dates).tolist()}
+        for day, second in earliest.items():
+            self._first_of_day[day] = min(self._first_of_day.get(day, second), second)
+
+
+def _only_day(seconds: I64) -> int | None:
+    """The IST date of all seconds, None where there are several or none."""
+    if not len(seconds):
+        return None
+    first, last = ist_day(int(seconds.min())), ist_day(int(seconds.max()))
+    return first if first == last else None

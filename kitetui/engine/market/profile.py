@@ -195,17 +195,20 @@ class SessionProfiles:
         self._pending_ticks = 0
         self._to_settle = 0
 
-    def apply(self, row: I64, at_s: I64, ltp: I64, shares: I64) -> None:
-        """Take trades, in order; a row's later day begins a profile of its own."""
-        day = (at_s + IST_OFFSET_S) // DAY_S
-        if (day != self.day[row]).any():
-            current = self._turn(row, day)
+    def apply(self, row: I64, at_s: I64, ltp: I64, shares: I64, day: int | None = None) -> None:
+        """Take trades, in order; a row's later day begins a profile of its own.
+
+        Args:
+            day: the date of all of them, where they have but one.
+        """
+        if day is None or np.count_nonzero(self.day[row] != day):
+            current = self._turn(row, (at_s + IST_OFFSET_S) // DAY_S)
             row, at_s, ltp, shares = row[current], at_s[current], ltp[current], shares[current]
         fresh = self.since[row] == _NEVER
-        if fresh.any():  # backwards, so that a row's first trade is the one that stays
+        if np.count_nonzero(fresh):  # backwards, so that a row's first trade is the one that stays
             self.since[row[fresh][::-1]] = at_s[fresh][::-1] // 60
         size = self.size[row]
-        if not size.all():
+        if np.count_nonzero(size) < len(size):
             waiting = size == 0
             self._wait(row[waiting], ltp[waiting], shares[waiting])
             row, ltp, shares = row[~waiting], ltp[~waiting], shares[~waiting]

@@ -31,6 +31,19 @@ class TickCounts(msgspec.Struct):
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
+class _Doubted(msgspec.Struct):
+    """A row's last refused price, and how many in a row agreed."""
+
+    price: int
+    agreeing: int
+
+
+def _either(one: Bool | None, other: Bool | None) -> Bool | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other
+
+
 class Quarantine:
     """What a row's next tick may be, and who contradicts it.
 
@@ -49,8 +62,7 @@ class Quarantine:
         self.timed_s = 0
         self.price: I64 = np.zeros(rows.capacity, np.int64)
         self._doubted_s: list[int] = []
-        self._doubted_price: I64 = np.zeros(rows.capacity, np.int64)
-        self._agreeing: I64 = np.zeros(rows.capacity, np.int64)
+        self._doubted: dict[int, _Doubted] = {}
         self._factor: F64 = np.ones(rows.capacity)
         self._root: F64 = np.ones(rows.capacity)
         self._close_binds: Bool = np.ones(rows.capacity, np.bool_)
@@ -58,32 +70,31 @@ class Quarantine:
 
     def look(self, ticks: TickBatch, session_s: int) -> Bool | None:
         """Which ticks are refused, flagged and counted; None where all can be used."""
-        unknown: Bool = ticks.row < 0
-        zero = (ticks.ltp == 0) & ~unknown
-        bad: Bool = unknown | zero
-        if bad.any():
+        if not len(ticks):
+            return None
+        bad = None
+        if int(ticks.row.min()) < 0 or np.count_nonzero(ticks.ltp) < len(ticks):
+            unknown: Bool = ticks.row < 0
+            zero = (ticks.ltp == 0) & ~unknown
             self._counts.reject("no_row_left", int(unknown.sum()))
             self._counts.reject("zero_price", int(zero.sum()))
-        absurd = self._absurd(ticks, bad)
-        if absurd is not None:
-            bad |= absurd
-        ahead = self._ahead(ticks.exch_s, bad, session_s)  # a refused price tells no time either
-        if ahead is not None:
-            bad |= ahead
-        if not bad.any():
-            return None
-        ticks.flags[bad] |= Flag.REJECTED
+            bad = unknown | zero
+        bad = _either(bad, self._absurd(ticks, bad))
+        bad = _either(bad, self._ahead(ticks.exch_s, bad, session_s))  # refused, it tells no time
+        if bad is not None:
+            ticks.flags[bad] |= Flag.REJECTED
         return bad
 
-    def _ahead(self, exch_s: I64, bad: Bool, session_s: int) -> Bool | None:
+    def _ahead(self, exch_s: I64, bad: Bool | None, session_s: int) -> Bool | None:
         """Packets whose time nobody confirms: one wrong clock must not close every bar.
 
         After a long silence the first packets are ahead too: the third that agrees is believed.
         """
         limit_s = self._settings.ahead_s
         known = max(self.timed_s, session_s if self.timed_s else 0)
-        timed = (exch_s > 0) & ~bad
-        newest = int(exch_s[timed].max(initial=0))
+        if bad is not None:
+            exch_s = np.where(bad, 0, exch_s)
+        newest = int(exch_s.max())
         if not newest:
             return None
         if known and newest <= known + limit_s:
@@ -91,7 +102,7 @@ class Quarantine:
             self._doubted_s.clear()
             return None
         out = np.zeros(len(exch_s), np.bool_)
-        for at in np.flatnonzero(timed).tolist():
+        for at in np.flatnonzero(exch_s > 0).tolist():
             second = int(exch_s[at])
             if known and second > known + limit_s:
                 near = [d for d in self._doubted_s if abs(d - second) <= _AGREE_WITHIN_S]
@@ -105,29 +116,33 @@ class Quarantine:
         self._counts.reject("time_ahead", int(out.sum()))
         return out
 
-    def _absurd(self, ticks: TickBatch, bad: Bool) -> Bool | None:
+    def _absurd(self, ticks: TickBatch, bad: Bool | None) -> Bool | None:
         """Prices that no trade can have led to from the row's last one, or from its close."""
-        row = np.maximum(ticks.row, 0)
         self.learn_rows()
-        before = self.price[row]
-        if not before.all():
-            before = np.where(before > 0, before, ticks.close * self._close_binds[row])
+        row = ticks.row if bad is None else np.maximum(ticks.row, 0)
+        before, root = self.price[row], self._root[row]
+        unpriced = before == 0 if np.count_nonzero(before) < len(row) else None
+        if unpriced is not None:
+            before = np.where(unpriced, ticks.close * self._close_binds[row], before)
         # Prices within the root of the factor from one price are within the factor of each other,
         # whatever their order: then no tick needs a look of its own.
-        root = self._root[row]
-        plain = (ticks.ltp <= before * root) & (before <= ticks.ltp * root)
-        plain &= (before > 0) & (self._agreeing[row] == 0) & ~bad
-        unpriced = self.price[row] == 0
-        if unpriced.any():
+        low, high = np.minimum(ticks.ltp, before), np.maximum(ticks.ltp, before)
+        plain: Bool = high <= low * root
+        if bad is not None:
+            plain &= ~bad
+        if self._doubted:
+            plain &= ~np.isin(row, list(self._doubted))
+        if unpriced is not None:
             # Held against their own closes, two first prices need not be near each other.
             _, place, counts = np.unique(row, return_inverse=True, return_counts=True)
-            plain &= ~unpriced | (counts[place] == 1)
-        if plain.all():
+            plain &= (before > 0) & (~unpriced | (counts[place] == 1))
+        if np.count_nonzero(plain) == len(plain):
             self.price[row] = ticks.ltp
             return None
+        usable = np.ones(len(row), np.bool_) if bad is None else ~bad
         odd_row = np.zeros(self._rows.capacity, np.bool_)
-        odd_row[row[~plain & ~bad]] = True
-        odd = odd_row[row] & ~bad
+        odd_row[row[~plain & usable]] = True
+        odd = odd_row[row] & usable
         plain &= ~odd
         self.price[row[plain]] = ticks.ltp[plain]
         out = np.zeros(len(row), np.bool_)
@@ -139,17 +154,14 @@ class Quarantine:
     def _believed(self, row: int, price: int, close: int) -> bool:
         """One tick after the other: whether a price follows from the last, or is confirmed."""
         before = int(self.price[row]) or close * int(self._close_binds[row])
-        if self._follows(row, before, price):
-            self._agreeing[row] = 0
-        else:
-            agrees = self._agreeing[row] and self._follows(
-                row, int(self._doubted_price[row]), price
-            )
-            self._agreeing[row] = self._agreeing[row] + 1 if agrees else 1
-            self._doubted_price[row] = price
-            if self._agreeing[row] < self._settings.confirmations:
+        doubted = self._doubted.pop(row, None)
+        if not self._follows(row, before, price):
+            agreeing = 1
+            if doubted is not None and self._follows(row, doubted.price, price):
+                agreeing += doubted.agreeing
+            if agreeing < self._settings.confirmations:
+                self._doubted[row] = _Doubted(price, agreeing)
                 return False
-            self._agreeing[row] = 0
         self.price[row] = price
         return True
 

@@ -48,13 +48,14 @@ class VolumeBuckets:
 
     def apply(self, row: I64, at_s: I64, ltp: I64, shares: I64, side: I64, *, unique: bool) -> None:
         """Take trades, in order."""
-        sized = self.size[row] > 0
-        if not sized.all():
+        size = self.size[row]
+        if np.count_nonzero(size) < len(size):
+            sized = size > 0
             row, at_s, ltp = row[sized], at_s[sized], ltp[sized]
             shares, side = shares[sized], side[sized]
         if not len(row):
             return
-        held = self._open[row]
+        held = self._open.take(row, axis=0)
         room = self.size[row] * 2 - held[:, 0] - held[:, 1]
         fits = (2 * shares < room) & (held[:, 3] > 0)
         if not unique or not fits.all():
