@@ -189,7 +189,7 @@ class Observer:
     def session_row(self, row: int) -> SessionRow | None:
         """The session totals of a row, as Redis holds them."""
         p = self._p
-        day = int(p.market.normaliser.epoch_day[row])
+        day = int(p.market.normaliser.volumes.epoch_day[row])
         if day < 0:
             return None
         cols = p.market.packets.cols[row]
@@ -198,7 +198,7 @@ class Observer:
         return SessionRow(
             instrument=p.market.rows.instruments[row],
             day=day,
-            cumulative_volume=int(p.market.normaliser.last_volume[row]),
+            cumulative_volume=int(p.market.normaliser.volumes.last[row]),
             bucket_volume=int(current[1][VOLUME]) if current else 0,
             last_price=price(row, cols[_AT["ltp"]]),
             high=price(row, cols[_AT["high"]]),

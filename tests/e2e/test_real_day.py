@@ -118,7 +118,7 @@ def test_minute_bars_agree_with_the_feeds_own(
         print("\n" + "\n".join(lines))
     minutes, normaliser = pipeline.market.minutes, pipeline.market.normaliser
     for row in range(pipeline.market.rows.count):
-        told = normaliser.last_volume[row] - normaliser.first_volume[row]
+        told = normaliser.volumes.last[row] - normaliser.volumes.first[row]
         kept = (minutes.bar_volume[row] + minutes.late_volume[row]
                 + normaliser.out_of_session_volume[row])  # fmt: skip
         assert kept == told > 0, pipeline.market.rows.instruments[row].symbol

@@ -65,7 +65,7 @@ def test_the_first_tick_counts_whole_only_when_connected_since_the_open(
 ) -> None:
     feed(pipeline, before_open(), at(1, 5000), at(2, 5010))
     row = int(pipeline.market.rows.find(full_tick().token)[0])
-    assert pipeline.market.normaliser.first_volume[row] == 0
+    assert pipeline.market.normaliser.volumes.first[row] == 0
     assert pipeline.market.minutes.session_volume[row] == 5010
 
 
@@ -143,7 +143,7 @@ def test_impossible_prices_and_times_are_refused_and_counted(pipeline: Pipeline)
     assert counts.reasons == {"zero_price": 1, "time_ahead": 1}
     feed(pipeline, at(8, 130))
     row = int(pipeline.market.rows.find(full_tick().token)[0])
-    assert pipeline.market.normaliser.last_volume[row] == 130
+    assert pipeline.market.normaliser.volumes.last[row] == 130
     assert pipeline.market.minutes.late_ticks == 0
 
 

@@ -74,14 +74,14 @@ def outcome(batches: list[RecordBatch]) -> dict[str, Any]:
     market = pipeline.market
     counts = market.normaliser.counts
     kept = market.minutes.bar_volume + market.minutes.late_volume
-    told = market.normaliser.last_volume - market.normaliser.first_volume
+    told = market.normaliser.volumes.last - market.normaliser.volumes.first
     return {
         "bars": bars,
         "counts": (counts.received, counts.duplicates, counts.late, counts.rejected),
         "reasons": sorted(counts.reasons.items()),
         "gaps": list(pipeline.gaps),
-        "epoch": market.normaliser.epoch_day.tolist(),
-        "volumes": (market.normaliser.last_volume.tolist(), told.tolist(), kept.tolist()),
+        "epoch": market.normaliser.volumes.epoch_day.tolist(),
+        "volumes": (market.normaliser.volumes.last.tolist(), told.tolist(), kept.tolist()),
         "seen": market.normaliser.last_seen_s.tolist(),
         "open": [market.minutes.open_bars(row).__repr__() for row in range(3)],
         "late": (market.minutes.late_ticks, market.minutes.late_volume.tolist()),

@@ -260,8 +260,8 @@ class Market:
         """
         volume, turnover, _ = self.minutes.session[row].tolist()
         average = int(self.packets.cols[row][_ATP])
-        whole = self.normaliser.first_volume[row] == 0 and not self.minutes.late_volume[row]
-        whole &= volume == self.normaliser.last_volume[row]
+        whole = self.normaliser.volumes.first[row] == 0 and not self.minutes.late_volume[row]
+        whole &= volume == self.normaliser.volumes.last[row]
         return turnover / volume / average - 1 if whole and volume and average else None
 
     def chain_now(self, name: str, expiry: str, settings: OptionSettings) -> ChainNow | None:

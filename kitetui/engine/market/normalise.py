@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kitetui.config import NormaliseSettings
-from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, SEGMENTS, Calendar, ist_day
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, Calendar, ist_day
 from kitetui.engine.feed.batch import FULL, I32, I64, PACKET_MAX, QUOTE, U8, Bool, Flag, TickBatch
 from kitetui.engine.market.by_row import ByRow
+from kitetui.engine.market.hours import SessionHours
+from kitetui.engine.market.increments import Increments
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.quarantine import NEVER, Quarantine, TickCounts
 
@@ -21,8 +23,6 @@ _FACTORS: U64 = np.array(
     [int.from_bytes(blake2b(bytes([n]), digest_size=8).digest(), "big") | 1
      for n in range(PACKET_MAX // 8)], np.uint64,
 )  # fmt: skip
-_HOURS_KEPT = 16
-_LAST_S = 1 << 62
 _TRADE_AHEAD_S = 60
 """A trade cannot be later than its packet; the exchange's two clocks differ by seconds."""
 
@@ -88,20 +88,6 @@ class Clean(msgspec.Struct):
         return Run(self.run, increment)
 
 
-class _Hours(msgspec.Struct):
-    """A day's sessions: i64, one second a segment; zeros where it is closed.
-
-    Attributes:
-        all_from_s, all_until_s: between them every segment is open.
-    """
-
-    open_s: I64
-    close_s: I64
-    pre_open_s: I64
-    all_from_s: int
-    all_until_s: int
-
-
 class Run(msgspec.Struct):
     """A run of ticks as sinks take it: with rows, flags and volume increments."""
 
@@ -116,7 +102,6 @@ class Normaliser:
         newest_s: the newest second seen over the feed; 0 before any. The exchange's, or where no
             packet ever carried one (quote and ltp modes) ours.
         session_ns: session time of the last TIMER; stamps packets that carry no time.
-        first_volume, last_volume: i64 (rows,), cumulative volume at baseline and now.
         out_of_session_volume: i64 (rows,).
     """
 
@@ -128,20 +113,16 @@ class Normaliser:
         self._gap_after_s = int(gap_after_s)
         self.counts = TickCounts()
         self.quarantine = Quarantine(rows, settings, self.counts)
+        self._hours = SessionHours(calendar)
+        self.volumes = Increments(rows, self._hours)
         self.newest_s = 0
         self.session_ns = 0
         self.gap_count = 0
-        self.epoch_day: I64 = np.full(capacity, -1, np.int64)
-        self.first_volume: I64 = np.zeros(capacity, np.int64)
-        self.last_volume: I64 = np.zeros(capacity, np.int64)
         self.out_of_session_volume: I64 = np.zeros(capacity, np.int64)
         self.last_exch_s: I64 = np.zeros(capacity, np.int64)
         self.last_seen_s: I64 = np.zeros(capacity, np.int64)
-        self._unbased: Bool = np.zeros(capacity, np.bool_)
         self._fingerprints: U64 = np.zeros(capacity, np.uint64)
         self._gap_seen: I64 = np.zeros(capacity, np.int64)
-        self._first_of_day: dict[int, int] = {}
-        self._hours_of: dict[int, _Hours] = {}
         self._stamp: I32 = np.zeros(capacity, np.int32)
 
     def connection_live(self, rows: I64 | I32) -> None:
@@ -169,7 +150,7 @@ class Normaliser:
         by = ByRow(ticks.row, self._stamp)
         self._compare(ticks, by, gap_index)
         full = np.count_nonzero(ticks.length == FULL) == len(ticks)
-        increment = self._volumes(ticks, by, stamp, exch_s, day, full)
+        increment = self.volumes.read(ticks, by, stamp, exch_s, day, full)
         clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), gaps, run, kept,
                       full)  # fmt: skip
         if len(ticks):
@@ -196,11 +177,11 @@ class Normaliser:
     def _stale(self, ticks: TickBatch, stamp: I64, day: int | None) -> Bool | None:
         """Ticks of a date before their row's own, or None where there is none."""
         row = ticks.row
-        if not len(row) or (day is not None and int(self.epoch_day[row].max()) <= day):
+        if not len(row) or (day is not None and int(self.volumes.epoch_day[row].max()) <= day):
             return None
         days = (stamp + IST_OFFSET_S) // DAY_S
         newest: dict[int, int] = {}
-        held = self.epoch_day[row].tolist()
+        held = self.volumes.epoch_day[row].tolist()
         out = np.zeros(len(days), np.bool_)
         for at, (r, day) in enumerate(zip(row.tolist(), days.tolist(), strict=True)):
             newest[r] = max(newest.get(r, held[at]), day)
@@ -253,97 +234,6 @@ class Normaliser:
             ticks.flags[missed] |= Flag.GAP_BEFORE
             ticks.flags[seen < 0] |= Flag.CACHED_FIRST
 
-    def _volumes(self, ticks: TickBatch, by: ByRow, stamp: I64, exch_s: I64, day: int | None,
-                 full: bool) -> I64:  # fmt: skip
-        """Cumulative volume to increments against the running maximum of (row, date)."""
-        row = by.row
-        if not len(row):
-            return np.zeros(0, np.int64)
-        days = day if day is not None else (stamp + IST_OFFSET_S) // DAY_S
-        bearing = None if full else ticks.length >= QUOTE
-        odd: Bool = self._unbased[row]
-        if bearing is not None:
-            odd = (odd & bearing) | self._stepped_back(ticks, by)
-        odd |= self.epoch_day[row] != days
-        if not np.count_nonzero(odd) and (bearing is None or bearing.all()):
-            before, after = by.running_maximum(ticks.volume, self.last_volume)
-            increment: I64 = after - before
-        else:
-            days = np.broadcast_to(days, len(row))
-            increment = np.zeros(len(row), np.int64)
-            of_odd_row = np.zeros(self._rows.capacity, np.bool_)
-            of_odd_row[row[odd]] = True
-            odd = of_odd_row[row]
-            self._odd_volumes(ticks, by, np.flatnonzero(odd), days, exch_s, increment)
-            plain = np.flatnonzero(~odd if bearing is None else bearing & ~odd)
-            part = ByRow(ticks.row[plain], self._stamp)
-            before, after = part.running_maximum(ticks.volume[plain], self.last_volume)
-            increment[plain] = after - before
-        if np.count_nonzero(ticks.flags):
-            gapped = (ticks.flags & Flag.GAP_BEFORE) != 0
-            ticks.flags[gapped & (increment > 0)] |= Flag.VOLUME_UNCERTAIN
-        return increment
-
-    def _stepped_back(self, ticks: TickBatch, by: ByRow) -> Bool:
-        """Quote packets, which carry no time, whose volume is below what their row had."""
-        quote: Bool = ticks.length == QUOTE
-        if not quote.any():
-            return quote
-        before, _ = by.running_maximum(ticks.volume, self.last_volume.copy())
-        return quote & (ticks.volume < before)
-
-    def _odd_volumes(self, ticks: TickBatch, by: ByRow, places: I64, days: I64, exch_s: I64,
-                     increment: I64) -> None:  # fmt: skip
-        """Ticks of rows whose date or baseline changes in this run."""
-        if not len(places):
-            return
-        connected = self._connected_since_open(ticks, by.row, days, exch_s)
-        _, place, counts = np.unique(by.row[places], return_inverse=True, return_counts=True)
-        once = counts[place] == 1
-        self._first_of_epoch(ticks, by.row, places[once], days, connected, increment)
-        for at in places[~once]:
-            self._first_of_epoch(ticks, by.row, np.array([at]), days, connected, increment)
-
-    def _first_of_epoch(self, ticks: TickBatch, rows: I64, places: I64, days: I64,
-                        connected: Bool, increment: I64) -> None:  # fmt: skip
-        """Ticks at `places`, each of another row."""
-        row, day = rows[places], days[places]
-        turned = day > self.epoch_day[row]
-        self.epoch_day[row] = day
-        self._unbased[row] |= turned
-        self.first_volume[row[turned]] = self.last_volume[row[turned]] = 0
-        bearing = ticks.length[places] >= QUOTE
-        places, row = places[bearing], row[bearing]
-        volume = ticks.volume[places]
-        unbased = self._unbased[row]
-        self._unbased[row] = False
-        joined_late = unbased & ~connected[places]
-        # Without a time, a fall to less than half is a new day's count, not a late packet.
-        recounted = ~unbased & (ticks.length[places] == QUOTE)
-        recounted &= volume * 2 < self.last_volume[row]
-        self.first_volume[row] += np.where(
-            joined_late | recounted, volume - self.last_volume[row], 0
-        )
-        self.last_volume[row] = np.where(joined_late | recounted, volume, self.last_volume[row])
-        ticks.flags[places[joined_late | recounted]] |= Flag.VOLUME_UNCERTAIN
-        increment[places] = np.maximum(volume - self.last_volume[row], 0)
-        self.last_volume[row] += increment[places]
-
-    def _connected_since_open(self, ticks: TickBatch, row: I64, days: I64, exch_s: I64) -> Bool:
-        """Whether a packet before each tick came, on its date, before the row's session opened."""
-        usable = (exch_s > 0) & ((ticks.flags & Flag.CACHED_FIRST) == 0)
-        out = np.zeros(len(row), np.bool_)
-        for day in np.unique(days).tolist():
-            held = self._first_of_day.get(day, _LAST_S)
-            told = np.where(usable & (days == day), exch_s, _LAST_S)
-            earliest = np.empty_like(told)
-            earliest[0] = held
-            np.minimum.accumulate(told[:-1], out=earliest[1:])
-            np.minimum(earliest, held, out=earliest)
-            opens_s = self._hours(day).open_s[self._rows.hours[row]]
-            out |= (days == day) & (earliest <= opens_s)
-        return out
-
     def _destination(self, clean: Clean, stamp: I64) -> None:
         """Which ticks go into a bar, and of which second; session and counters on the way."""
         ticks, row, flags = clean.ticks, clean.by.row, clean.ticks.flags
@@ -372,7 +262,7 @@ class Normaliser:
         else:
             np.maximum.at(self.last_exch_s, row, told_s)
         self.last_seen_s[row] = stamp  # the last of a row's ticks stays
-        self._note_first_of_day(clean.exch_s if cached is None else clean.exch_s[~cached])
+        self.volumes.note_times(clean.exch_s if cached is None else clean.exch_s[~cached])
 
     def _mark_session(self, clean: Clean) -> None:
         """Flag ticks outside the continuous session; they go into no bar."""
@@ -380,12 +270,12 @@ class Normaliser:
         first_s, last_s = int(at_s.min()), int(at_s.max())
         if ist_day(first_s) == ist_day(last_s):
             clean.day = ist_day(first_s)
-            of = self._hours(clean.day)
+            of = self._hours.on(clean.day)
             if of.all_from_s <= first_s and last_s < of.all_until_s:
                 return
         hours = self._rows.hours[clean.by.row]
         for day in np.unique((at_s + IST_OFFSET_S) // DAY_S).tolist():
-            of = self._hours(day)
+            of = self._hours.on(day)
             of_day = (at_s + IST_OFFSET_S) // DAY_S == day
             inside = (at_s >= of.open_s[hours]) & (at_s < of.close_s[hours])
             clean.ticks.flags[of_day & ~inside] |= Flag.OUT_OF_SESSION
@@ -394,32 +284,6 @@ class Normaliser:
         outside = clean.folds & ((clean.ticks.flags & Flag.OUT_OF_SESSION) != 0)
         np.add.at(self.out_of_session_volume, clean.by.row[outside], clean.increment[outside])
         clean.folds &= ~outside
-
-    def _hours(self, day: int) -> _Hours:
-        """Session hours on a day."""
-        if day not in self._hours_of:
-            sessions = [
-                self._calendar.session(s, day) if 0 <= day < 1 << 17 else None for s in SEGMENTS
-            ]
-            hours = [(s.open_s, s.close_s, s.pre_open_s) if s else (0, 0, 0) for s in sessions]
-            open_s, close_s, pre_open_s = np.array(hours, np.int64).T.copy()
-            if len(self._hours_of) > _HOURS_KEPT:
-                self._hours_of.clear()
-            self._hours_of[day] = _Hours(open_s, close_s, pre_open_s, int(open_s.max()),
-                                         int(close_s.min()))  # fmt: skip
-        return self._hours_of[day]
-
-    def _note_first_of_day(self, exch_s: I64) -> None:
-        """The earliest packet of each date: it tells whether we were there at the open."""
-        low_s, high_s = int(exch_s.min(initial=_LAST_S)), int(exch_s.max(initial=0))
-        if low_s > 0 and ist_day(low_s) == ist_day(high_s):
-            earliest = {ist_day(low_s): low_s}
-        else:
-            seconds = exch_s[exch_s > 0]
-            dates = (seconds + IST_OFFSET_S) // DAY_S
-            earliest = {d: int(seconds[dates == d].min()) for d in np.unique(dates).tolist()}
-        for day, second in earliest.items():
-            self._first_of_day[day] = min(self._first_of_day.get(day, second), second)
 
 
 def _only_day(seconds: I64) -> int | None:
