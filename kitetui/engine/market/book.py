@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 
 from kitetui.engine.feed.batch import F64, FULL, I32, I64, Bool
-from kitetui.engine.market.bars import Trades
 from kitetui.engine.market.by_row import ByRow, put_rows
+from kitetui.engine.market.minutes import Trades
 from kitetui.engine.market.normalise import Clean
 
 LEVELS = 5

@@ -19,13 +19,12 @@ from kitetui.engine.market.bars import (
     LOW,
     VOLUME,
     ClosedBars,
-    Closing,
-    LongerBars,
-    MinuteBars,
 )
 from kitetui.engine.market.book import LEVELS, BookFlow
 from kitetui.engine.market.by_row import put_rows
 from kitetui.engine.market.instruments import Instrument, Rows
+from kitetui.engine.market.longer import LongerBars
+from kitetui.engine.market.minutes import Closing, MinuteBars
 from kitetui.engine.market.normalise import Clean, Normaliser
 from kitetui.engine.market.options import (
     SECONDS_A_YEAR,

@@ -187,7 +187,7 @@ class SessionProfiles:
         self.size: I64 = np.zeros(capacity, np.int64)
         self.since: I64 = np.full(capacity, _NEVER, np.int64)
         self.unsized = 0
-        self._volume: F64 = np.full((capacity, BINS), 0.0)  # filled: see bars.History
+        self._volume: F64 = np.full((capacity, BINS), 0.0)  # filled: see history.History
         self._filled: Bool = np.zeros(capacity, np.bool_)
         self._base: I64 = np.zeros(capacity, np.int64)
         self._joined: I64 = np.zeros(capacity, np.int64)

@@ -14,9 +14,9 @@ from kitetui.engine.market.bars import (
     VOLUME,
     BarFlag,
     ClosedBars,
-    History,
     span,
 )
+from kitetui.engine.market.history import History
 from kitetui.engine.market.indicators import Closed, Indicators, learn
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.volume import (
