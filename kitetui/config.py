@@ -175,12 +175,14 @@ class RedisSettings(_Section, frozen=True):
 
 class PatternSettings(_Section, frozen=True):
     enabled: bool
-    timeframes: list[Literal["1m", "5m"]]
+    timeframes: list[Literal["1m", "5m", "15m"]]
     cooldown_bars: AtLeastOne
     horizon_bars: AtLeastOne
     min_bars: AtLeastOne
+    target_atr: Positive
+    stop_atr: Positive
     params: dict[str, float]
-    ramps: dict[str, tuple[float, float]]
+    ramps: dict[str, Annotated[list[float], msgspec.Meta(min_length=2, max_length=3)]]
 
 
 class UniverseSettings(_Section, frozen=True):
@@ -200,6 +202,12 @@ class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
     auction_end: str = ""
 
 
+class ZoneSettings(_Section, frozen=True):
+    minutes: AtLeastOne
+    after_open: Count | None = None
+    before_close: Count | None = None
+
+
 class CalendarSettings(_Section, frozen=True):
     covers: tuple[str, str]
     hours: dict[str, list[HoursSettings]]
@@ -217,6 +225,7 @@ class Settings(_Section, frozen=True):
     journal: JournalSettings
     archive: ArchiveSettings
     alerts: AlertSettings
+    zones: dict[str, ZoneSettings]
     screen: ScreenSettings
     redis: RedisSettings
     fields: dict[str, list[str]]
@@ -424,6 +433,9 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
             "a list, or one of " + ", ".join(settings.universes),
             feed.instruments,
         )
+    for name, zone in settings.zones.items():
+        if (zone.after_open is None) == (zone.before_close is None):
+            fail(f"zones.{name}", "one of after_open and before_close", None)
     for asset in ("equity", "index", "futures", "options", "currency", "commodity"):
         if asset not in settings.normalise.jump:
             fail(f"normalise.jump.{asset}", "a ratio above 1", None)

@@ -17,7 +17,6 @@ from kitetui.engine import commands
 from kitetui.engine.alerts.alert import Alert, alert_id
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Gate
-from kitetui.engine.calendar import SEGMENTS
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
 from kitetui.engine.feed.records import (
@@ -28,11 +27,7 @@ from kitetui.engine.feed.records import (
     Remembered,
     Subscribed,
 )
-from kitetui.engine.market.bars import (
-    CLOSE,
-    FLAGS,
-    ClosedBars,
-)
+from kitetui.engine.market.bars import ClosedBars
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -41,8 +36,8 @@ from kitetui.engine.market.instruments import (
 )
 from kitetui.engine.market.market import FrameBars, Market
 from kitetui.engine.market.normalise import Gap, Run
-from kitetui.engine.patterns.registry import Trigger, View, registry
-from kitetui.engine.patterns.score import UNKNOWN_TABLE, confidence, score
+from kitetui.engine.patterns.firing import Detectors, Fired
+from kitetui.engine.patterns.score import UNKNOWN_TABLE, confidence
 
 NS = 1_000_000_000
 TIMER = struct.Struct("<q")
@@ -96,7 +91,8 @@ class Pipeline:
 
     def __init__(self, settings: Settings, capacity: int) -> None:
         self.settings = settings
-        self.market = Market(settings, capacity)
+        self.detectors = Detectors(settings.patterns, capacity)
+        self.market = Market(settings, capacity, self.detectors.followed)
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
         self.counts = FeedCounts()
@@ -108,13 +104,6 @@ class Pipeline:
         self.announced: list[int] = []
         self._subscribed: list[int] = []
         self._table: dict[int, Instrument] = {}
-        self._triggers = {
-            (name, frame.name): Trigger(name, settings.patterns[name], capacity)
-            for name in registry()
-            if name in settings.patterns and settings.patterns[name].enabled
-            for frame in self.market.frames.values()
-            if frame.name in settings.patterns[name].timeframes
-        }
         self._handlers: dict[int, Callable[[bytes, int, Derived], None]] = {
             Kind.TEXT: self._text,
             Kind.LINK: self._link,
@@ -250,65 +239,45 @@ class Pipeline:
     def _bars(self, closed: Iterable[FrameBars], out: Derived) -> None:
         """Bars closed: the detectors look at them, at the very point where it happens."""
         for told in closed:
-            frame, bars = told.frame, told.bars
-            self.bars_closed += len(bars.rows)
-            out.bars.append((frame.name, bars))
-            index = self.market.rows.hours[bars.rows] == SEGMENTS.index("index")
-            view = View(frame, bars.start, bars.rows, told.opened, index, bars.values[FLAGS])
-            for (name, timeframe), trigger in self._triggers.items():
-                if timeframe == frame.name:
-                    self._detect(name, view, trigger, out)
+            self.bars_closed += len(told.bars.rows)
+            out.bars.append((told.frame.name, told.bars))
+            for fired in self.detectors.look(self.market, told):
+                self._candidates(fired, told.frame.minutes, out)
 
-    def _detect(self, name: str, view: View, trigger: Trigger, out: Derived) -> None:
-        settings = self.settings.patterns[name]
-        hits = registry()[name](view, settings)
-        if not len(hits.rows):
-            return
-        fires = trigger.fire(hits, view.timeframe.history.count[hits.rows])
-        scores = score(hits.evidence, settings)
-        table = self.settings.reference.get(name, {}).get(view.timeframe.name) or UNKNOWN_TABLE
-        ranks = confidence(scores, table)
-        fired = np.flatnonzero(fires)
-        doubtful = view.flags[np.searchsorted(view.rows, hits.rows[fired])] != 0
-        for at in fired[self.gate.screen(ranks[fired], doubtful)].tolist():
-            row = int(hits.rows[at])
-            alert = self._alert(
-                name,
-                view,
-                row,
-                int(hits.side[at]),
-                float(scores[at]),
-                float(ranks[at]),
-                hits.tags[at],
-                {k: float(v[at]) for k, v in hits.evidence.items()},
-            )
+    def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
+        name = fired.detector.name
+        table = self.settings.reference.get(name, {}).get(fired.timeframe) or UNKNOWN_TABLE
+        ranks = confidence(fired.score, table)
+        passed = np.flatnonzero(self.gate.screen(ranks, fired.flags != 0))
+        for at in passed.tolist():
+            alert = self._alert(fired, at, minutes, float(ranks[at]))
             if self.gate.admit(alert):
                 self.desk.raise_alert(alert)
                 out.alerts.append(alert)
-                self.note("alert", f"{alert.symbol} {name} {alert.timeframe} {alert.direction}")
+                self.note(
+                    "alert", f"{alert.symbol} {alert.pattern} {alert.timeframe} {alert.direction}"
+                )
 
-    def _alert(
-        self, name: str, view: View, row: int, side: int, strength: float, rank: float,
-        tags: tuple[str, ...], evidence: dict[str, float],
-    ) -> Alert:  # fmt: skip
+    def _alert(self, fired: Fired, at: int, minutes: int, rank: float) -> Alert:
+        hits = fired.hits
+        row, side = int(hits.rows[at]), int(hits.side[at])
         symbol = self.market.rows.instruments[row].symbol
-        bar_s = view.start * 60
-        frame = view.timeframe
-        close = frame.history.window(CLOSE, np.array([row]), 1)[0, 0]
+        pattern = fired.label(at)
+        bar_s = fired.start * 60
         return Alert(
-            alert_id=alert_id(symbol, name, frame.name, side, bar_s),
+            alert_id=alert_id(symbol, pattern, fired.timeframe, side, bar_s),
             symbol=symbol,
             token=int(self.market.rows.token[row]),
-            pattern=name,
-            timeframe=frame.name,
+            pattern=pattern,
+            timeframe=fired.timeframe,
             side=side,
             bar_s=bar_s,
-            at_s=bar_s + frame.minutes * 60,
-            price=self.market.rows.price(row, close),
-            score=strength,
+            at_s=bar_s + minutes * 60,
+            price=float(fired.entry[at]),
+            score=float(fired.score[at]),
             confidence=rank,
-            evidence=evidence,
-            tags=tags,
+            evidence={k: float(v[at]) for k, v in hits.evidence.items() if np.isfinite(v[at])},
+            tags=hits.tags[at],
         )
 
 

@@ -19,6 +19,7 @@ from kitetui.config import Settings
 from kitetui.engine.clock import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
+from kitetui.engine.market.day_levels import profile_of
 from kitetui.engine.market.indicators import NAMES, WARM_BARS, realised_volatility
 from kitetui.engine.market.instruments import Instrument, InstrumentError, read_table
 from kitetui.engine.market.market import COMPOSITE_SESSIONS, Market
@@ -255,11 +256,7 @@ def _sessions(starts: I64, bars: I64, opened: I64, tick: int, minutes: int) -> l
         of_day = opened == day
         own, prices = bars[:, of_day], bars[:, of_day] / DIVISOR
         opening = starts[of_day] < day + OPENING_MINUTES
-        profile = None
-        if tick and own[VOLUME].any() and minutes < 1440:
-            size = int(bin_size(int(own[CLOSE, 0]), tick))
-            base, volume = spread_bars(own[LOW], own[HIGH], own[VOLUME], size)
-            profile = Profile(base * size / DIVISOR, size / DIVISOR, volume)
+        profile = profile_of(own, tick, DIVISOR) if tick and minutes < 1440 else None
         out.append(
             Session(
                 date=f"{ist(day * 60):%Y-%m-%d}",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import numpy as np
 
 from kitetui.engine.feed.batch import F64, FULL, I32, I64, Bool
+from kitetui.engine.market.bar_ring import BarRing
 from kitetui.engine.market.by_row import ByRow, put_rows
 from kitetui.engine.market.minutes import Trades
 from kitetui.engine.market.normalise import Clean
@@ -16,6 +19,8 @@ WINDOW_S = 5
 _SLOTS = 8
 _NUMBERS = 2 * LEVELS * 3
 _NO_PRICE = 1 << 40
+_SHARE_BARS = 32
+"""Bars over which the mean share of a side may be asked for, and one."""
 
 FLOWS = ("ofi", "bid_stacked", "ask_stacked", "bid_pulled", "ask_pulled", "bid_queue", "ask_queue")
 """Changes, shares. `ofi`: order-flow imbalance at the best prices (Cont, Kukanov and Stoikov,
@@ -127,6 +132,52 @@ def _at_other_prices(before: I64, after: I64) -> I64:
     out[BID_STACKED : ASK_STACKED + 1] = quantity.sum(axis=1) - kept
     out[BID_PULLED : ASK_PULLED + 1] = old_quantity.sum(axis=1) - kept
     return out
+
+
+class BookShares:
+    """The bids' part of five levels, summed over every book seen.
+
+    Attributes:
+        total: i64 (rows, 2), the sum of the parts in 65536ths, and how many.
+    """
+
+    def __init__(self, capacity: int, timeframes: Collection[int]) -> None:
+        self.total: I64 = np.zeros((capacity, 2), np.int64)
+        self._rings = {
+            minutes: (BarRing(capacity, _SHARE_BARS), BarRing(capacity, _SHARE_BARS))
+            for minutes in timeframes
+        }
+
+    @staticmethod
+    def read(clean: Clean) -> I64:
+        """The part of each tick's book, and 1; zeros without one: i64 (n, 2)."""
+        quantity = clean.ticks.depth[:, :, 0]
+        bids, asks = quantity[:, :LEVELS].sum(axis=1), quantity[:, LEVELS:].sum(axis=1)
+        both = bids + asks
+        out = np.empty((len(both), 2), np.int64)
+        out[:, 1] = both > 0
+        out[:, 0] = (bids << 16) // np.maximum(both, 1)
+        return out
+
+    def add(self, row: I64, found: I64, *, unique: bool) -> None:
+        """Sum what `read` found up."""
+        if unique:
+            put_rows(self.total, row, self.total.take(row, axis=0) + found)
+        else:
+            np.add.at(self.total, row, found)
+
+    def close(self, minutes: int, rows: I64, bars: I64) -> None:
+        """Bars closed: what was summed so far belongs to them and the ones before."""
+        for ring, column in zip(self._rings.get(minutes, ()), self.total[rows].T, strict=False):
+            ring.put(rows, bars, column.astype(np.float64))
+
+    def over(self, minutes: int, rows: I64, bars: I64, n: int) -> tuple[F64, F64]:
+        """Mean part of the bids over the newest n bars, 0 to 1, and of how many books."""
+        parts, books = (
+            ring.before(rows, bars, 0) - ring.before(rows, bars, n) for ring in self._rings[minutes]
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return parts / books / (1 << 16), np.nan_to_num(books)
 
 
 class BookFlow:

@@ -54,18 +54,21 @@ class History:
         self._values[at, :, row] = values[:, kept].T
         self._turnover[at, row] = values[TURNOVER, kept]
 
-    def window(self, field: int, rows: I64 | I32, n: int) -> I64:
-        """The newest n values, oldest first: i64 (len(rows), n); needs count >= n."""
-        at = (self.count[rows] - n + np.arange(n)[:, None]) % self.depth
+    def window(self, field: int, rows: I64 | I32, n: int, back: int = 0) -> I64:
+        """The newest n values before the last `back`, oldest first: i64 (len(rows), n).
+
+        Needs count >= n + back, and n + back <= depth.
+        """
+        at = (self.count[rows] - back - n + np.arange(n)[:, None]) % self.depth
         if field == TURNOVER:
             turnover: I64 = self._turnover[at, rows].T
             return turnover
         found: I64 = self._values[at, field, rows].astype(np.int64).T
         return found
 
-    def starts(self, rows: I64, n: int) -> I64:
-        """First minutes of the newest n bars, oldest first: i64 (len(rows), n)."""
-        at = (self.count[rows] - n + np.arange(n)[:, None]) % self.depth
+    def starts(self, rows: I64, n: int, back: int = 0) -> I64:
+        """First minutes of the newest n bars before the last `back`: i64 (len(rows), n)."""
+        at = (self.count[rows] - back - n + np.arange(n)[:, None]) % self.depth
         found: I64 = self._start[at, rows].astype(np.int64).T
         return found
 

@@ -75,6 +75,27 @@ class Indicators:
         """One committed value: f64 (n,)."""
         return _value(name, self._state[:, rows], self.bars[rows])
 
+    def rsi_before(self, rows: I64, close: F64) -> F64:
+        """RSI after each of the newest bars, oldest first: f64 (k, n), NaN where undefined.
+
+        Wilder's step taken backwards from the committed averages, exact to rounding.
+
+        Args:
+            close: f64 (k, n), the newest closes, oldest first.
+        """
+        gain, loss = self._state[_GAIN, rows], self._state[_LOSS, rows]
+        out = np.empty_like(close)
+        for at in range(len(close) - 1, -1, -1):
+            total = gain + loss
+            settled = (self.bars[rows] - (len(close) - 1 - at) > WILDER + 1) & (total > NOTHING)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                out[at] = np.where(settled, 100.0 * (gain / total), np.nan)
+            if at:
+                change = close[at] - close[at - 1]
+                gain = (WILDER * gain - np.maximum(change, 0.0)) / (WILDER - 1)
+                loss = (WILDER * loss - np.maximum(-change, 0.0)) / (WILDER - 1)
+        return out
+
     def warm(self, rows: I64) -> Bool:
         """Whether Wilder's smoothing has settled: bool (n,)."""
         return self.bars[rows] >= WARM_BARS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -13,6 +13,7 @@ from kitetui.engine.calendar import Calendar, date_day, ist_day
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import COLUMNS, F64, I64, TickBatch
 from kitetui.engine.feed.records import HistoryAnswer, PastLevels, Remembered
+from kitetui.engine.market.bar_ring import BarRing
 from kitetui.engine.market.bars import (
     CLOSE,
     HIGH,
@@ -20,9 +21,12 @@ from kitetui.engine.market.bars import (
     VOLUME,
     ClosedBars,
 )
-from kitetui.engine.market.book import LEVELS, BookFlow
+from kitetui.engine.market.book import LEVELS, BookFlow, BookShares
 from kitetui.engine.market.by_row import put_rows
+from kitetui.engine.market.day_levels import OPENING_MINUTES, DayLevels, levels_of
+from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.instruments import Instrument, Rows
+from kitetui.engine.market.landmarks import Landmarks
 from kitetui.engine.market.longer import LongerBars
 from kitetui.engine.market.minutes import Closing, MinuteBars
 from kitetui.engine.market.normalise import Clean, Normaliser
@@ -36,8 +40,10 @@ from kitetui.engine.market.options import (
     read_chain,
 )
 from kitetui.engine.market.profile import (
+    Levels,
     Profile,
     SessionProfiles,
+    Shapes,
     composite,
     levels,
     spread_bars,
@@ -46,6 +52,7 @@ from kitetui.engine.market.straddle import ChainMinutes
 from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
 from kitetui.engine.market.vpin import VolumeBuckets
 from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, segment_of
+from kitetui.engine.market.zones import ENTRY_MINUTES, Zones
 
 NS = 1_000_000_000
 _LTP, _ATP, _LTT, _OI, _VOLUME = (
@@ -54,6 +61,10 @@ _LTP, _ATP, _LTT, _OI, _VOLUME = (
 FOREVER = 1 << 40
 COMPOSITE_ROWS = 500
 """Rows that have one, the first to be warmed up: each takes some tens of kilobytes."""
+POC_BARS = 32
+"""Bars for which the POC is kept as it was."""
+RECALLED_AT_ONCE = 64
+"""Rows whose landmarks are found together: a step over few costs as much as over many."""
 COMPOSITE_SESSIONS = 5
 """Past sessions whose volume the composite profile holds beside today's."""
 BUILT_FROM: Mapping[int, tuple[int, ...]] = {1: (3, 5), 3: (), 5: (15,), 15: (DAY,), DAY: ()}
@@ -112,7 +123,9 @@ class Market:
         volatility: daily volatilities of past sessions by underlying, oldest first.
     """
 
-    def __init__(self, settings: Settings, capacity: int) -> None:
+    def __init__(self, settings: Settings, capacity: int,
+                 followed: Collection[int] = ()) -> None:  # fmt: skip
+        """`followed`: lengths in minutes of the timeframes that detectors look at closely."""
         self.calendar = Calendar(settings.calendar)
         self.rows = Rows(capacity, {**wire.DIVISORS, **settings.feed.divisors})
         self.normaliser = Normaliser(
@@ -121,6 +134,11 @@ class Market:
         self.minutes = MinuteBars(self.rows)
         self.longer = {m: LongerBars(m, self.rows) for m in DEPTHS if m > 1}
         self.frames = {minutes: Timeframe(minutes, self.rows) for minutes in DEPTHS}
+        self.landmarks = {minutes: Landmarks(capacity) for minutes in followed}
+        self.pocs = {minutes: BarRing(capacity, POC_BARS) for minutes in followed}
+        self.book_shares = BookShares(capacity, followed)
+        self.day_levels = DayLevels(self.rows)
+        self.zones = Zones(settings.zones, capacity)
         self.packets = LastPacket(capacity)
         self.flow = BookFlow(capacity)
         self.profiles = SessionProfiles(self.rows)
@@ -153,12 +171,15 @@ class Market:
             return
         trades = self.minutes.read(clean)
         flow = self.flow.read(clean, trades)
+        shares_of_bids = self.book_shares.read(clean)
+        self.day_levels.collecting = False
         unique = clean.by.unique
         for step in self.minutes.apply(clean, trades):
             if isinstance(step, Closing):
                 yield from self._close_all(step)
                 continue
             self.flow.add(clean.by.row[step], clean.exch_s[step], flow[step], unique=unique)
+            self.book_shares.add(clean.by.row[step], shares_of_bids[step], unique=unique)
             traded = np.flatnonzero(clean.folds[step] & (clean.increment[step] > 0))
             if not len(traded):
                 continue
@@ -167,7 +188,7 @@ class Market:
                 for values in (clean.by.row, clean.at_s, clean.ticks.ltp, clean.increment,
                                trades.side)
             )  # fmt: skip
-            self.profiles.apply(row, at_s, ltp, shares, clean.day)
+            self.profiles.apply(row, at_s, ltp, shares, clean.day, unique=unique)
             self.buckets.apply(row, at_s, ltp, shares, side, unique=unique)
         self.packets.keep(clean)
 
@@ -180,6 +201,7 @@ class Market:
     def take_bars(self, minutes: int, bars: ClosedBars) -> Iterator[FrameBars]:
         """Bars that came as bars, from a file: everything that follows from them."""
         yield from self.close_until(bars.start)
+        self.day_levels.collect(bars)
         yield from self._closed(minutes, bars)
 
     def close_until(self, upto: int) -> Iterator[FrameBars]:
@@ -202,6 +224,12 @@ class Market:
         minutes = minute_bars(answer, segment, self.calendar, upto, today)
         past = {length: longer_bars(minutes, length) for length in self.longer}
         warm_up(self.frames, row, {1: minutes, **past}, self.rows.divisor)
+        for length, landmarks in self.landmarks.items():
+            landmarks.forget(row)
+            if landmarks.forgotten >= RECALLED_AT_ONCE:
+                self._recall(length)
+        self._learn_value_area(row, minutes)
+        self.zones.learn(row, past[ENTRY_MINUTES])
         now = slice(minutes.past, None)
         self.profiles.seed(row, today, minutes.starts[now], minutes.values[:, now])
         if row in self.past_minutes or len(self.past_minutes) < COMPOSITE_ROWS:
@@ -211,12 +239,33 @@ class Market:
             self.buckets.set_size(row, int(usual.mean()))
         self.warmed.add(row)
 
+    def _learn_value_area(self, row: int, minutes: PastBars) -> None:
+        """The value area of the last past session, unless one of its ticks is known."""
+        if not minutes.past:
+            return
+        day = ist_day(int(minutes.opens[minutes.past - 1]) * 60)
+        tick = int(self.rows.tick[row])
+        if not tick or day <= self.day_levels.value_area_day[row]:
+            return
+        of_day = minutes.opens[: minutes.past] == minutes.opens[minutes.past - 1]
+        found = levels_of(minutes.values[:, : minutes.past][:, of_day], tick,
+                          float(self.rows.divisor[row]))  # fmt: skip
+        if found is not None:
+            self.day_levels.tell(row, day, found.val, found.vah, found.poc)
+
+    def _recall(self, minutes: int) -> None:
+        """Find the landmarks of rows whose history was replaced."""
+        frame, every = self.frames[minutes], np.arange(self.rows.capacity)
+        atr = frame.indicators.value(ATR_BEFORE, every)
+        self.landmarks[minutes].recall(frame.history, atr, self.rows.tick)
+
     def remember(self, told: Remembered) -> None:
         """Take what the store of past sessions knows."""
         tokens = np.array([level.token for level in told.levels], np.int64)
         for level, row in zip(told.levels, self.rows.find(tokens).tolist(), strict=True):
             if row >= 0:
                 self.past[row] = level
+                self.day_levels.tell(row, level.day, level.val, level.vah, level.poc)
         for name, days in told.volatility.items():
             self.volatility[name] = np.array(days, np.float64)
 
@@ -251,6 +300,25 @@ class Market:
         past = spread_bars(*self.past_minutes[row], size)
         base, volume = composite([past, (round(now.low * divisor) // size, now.volume)])
         return Profile(base * size / divisor, now.size, volume)
+
+    def levels_around(self, row: int) -> Levels | None:
+        """Levels of the composite profile, or of the session's where there is none."""
+        profile = self.composite(row)
+        if profile is None and self.day_levels.collecting:
+            profile = self.day_levels.collected_profile(row)
+        if profile is None:
+            profile = self.profiles.profile(row)
+        return levels(profile) if profile is not None else None
+
+    def shapes(self, rows: I64) -> Shapes:
+        """The profiles of the rows' sessions at a glance."""
+        held = self.day_levels if self.day_levels.collecting else self.profiles
+        return held.shapes(rows)
+
+    def thinnest(self, rows: I64, one: F64, other: F64) -> F64:
+        """The least volume of a bin of each session's profile between two prices: f64 (n,)."""
+        held = self.day_levels if self.day_levels.collecting else self.profiles
+        return held.thinnest(rows, one, other)
 
     def average_gap(self, row: int) -> float | None:
         """How far our tick VWAP lies from the exchange's average price, as a share of it.
@@ -323,12 +391,25 @@ class Market:
         for longer in BUILT_FROM[minutes]:
             yield from self._close(longer, bars.start)
             self.longer[longer].fold(bars, opened, closes)
-        frame = self.frames[minutes]
+        frame, landmarks = self.frames[minutes], self.landmarks.get(minutes)
+        if landmarks is not None and landmarks.forgotten:
+            self._recall(minutes)
         fresh = frame.commit(bars, opened)
         if not len(fresh.rows):
             return
         if fresh is not bars:
-            opened, _ = self.session_minutes(fresh.start, fresh.rows)
+            opened, closes = self.session_minutes(fresh.start, fresh.rows)
+        if minutes == ENTRY_MINUTES:
+            self.zones.take(fresh, opened, closes)
+        if minutes <= OPENING_MINUTES:
+            self.day_levels.fold(fresh, opened)
+        if landmarks is not None:
+            atr = frame.indicators.value(ATR_BEFORE, fresh.rows)
+            landmarks.advance(frame.history, fresh.rows, atr, self.rows.tick[fresh.rows])
+            count = frame.history.count[fresh.rows]
+            shapes = self.shapes(fresh.rows)
+            self.pocs[minutes].put(fresh.rows, count, shapes.low + shapes.poc * shapes.size)
+            self.book_shares.close(minutes, fresh.rows, count)
         if minutes == 1:
             self.profiles.first_close(fresh.rows, fresh.values[CLOSE])
             self.chains.close(fresh, opened)

@@ -39,6 +39,24 @@ class Profile(msgspec.Struct):
     volume: F64
 
 
+class Shapes(msgspec.Struct):
+    """Many profiles at a glance: f64 (n,), rupees and shares; NaN where there is none.
+
+    Attributes:
+        low: lower edge of the first bin; size: height of a bin; bins: i64 (n,), how many.
+        poc: i64 (n,), number of the fullest bin, the lowest of equal ones.
+        mean, lowest, highest: volume of the mean bin, the lowest one and the highest one.
+    """
+
+    low: F64
+    size: F64
+    bins: I64
+    poc: I64
+    mean: F64
+    lowest: F64
+    highest: F64
+
+
 class Levels(msgspec.Struct, frozen=True):
     """What a profile says, rupees. POC is the lower edge of its bin.
 
@@ -191,15 +209,21 @@ class SessionProfiles:
         self._filled: Bool = np.zeros(capacity, np.bool_)
         self._base: I64 = np.zeros(capacity, np.int64)
         self._joined: I64 = np.zeros(capacity, np.int64)
+        self._first: I64 = np.zeros(capacity, np.int64)
+        self._last: I64 = np.zeros(capacity, np.int64)
+        self._poc: I64 = np.zeros(capacity, np.int64)
+        self._total: F64 = np.zeros(capacity)
         self._pending: deque[tuple[I64, I64, I64]] = deque()
         self._pending_ticks = 0
         self._to_settle = 0
 
-    def apply(self, row: I64, at_s: I64, ltp: I64, shares: I64, day: int | None = None) -> None:
+    def apply(self, row: I64, at_s: I64, ltp: I64, shares: I64, day: int | None = None, *,
+              unique: bool = False) -> None:  # fmt: skip
         """Take trades, in order; a row's later day begins a profile of its own.
 
         Args:
             day: the date of all of them, where they have but one.
+            unique: whether no row occurs twice.
         """
         if day is None or np.count_nonzero(self.day[row] != day):
             current = self._turn(row, (at_s + IST_OFFSET_S) // DAY_S)
@@ -213,7 +237,7 @@ class SessionProfiles:
             self._wait(row[waiting], ltp[waiting], shares[waiting])
             row, ltp, shares = row[~waiting], ltp[~waiting], shares[~waiting]
         if len(row):
-            self._add(row, ltp, shares)
+            self._add(row, ltp, shares, unique=unique)
         if self._to_settle:
             self._settle(SETTLED_AT_ONCE)
 
@@ -251,6 +275,7 @@ class SessionProfiles:
             # In 1024ths all sums are exact, and so the same in any order.
             np.add.at(self._volume[row], bins, np.rint(volume * 1024) / 1024)
             self._filled[row] = True
+            self._survey(np.array([row]))
         self._to_settle = len(self._pending)
 
     def profile(self, row: int) -> Profile | None:
@@ -266,6 +291,35 @@ class SessionProfiles:
         low = (int(self._base[row]) + first) * size
         divisor = float(self._rows.divisor[row])
         return Profile(low / divisor, size / divisor, self._volume[row, first : last + 1].copy())
+
+    def shapes(self, rows: I64) -> Shapes:
+        """The profiles of many rows at a glance."""
+        self._settle(self._to_settle)
+        known = (self.size[rows] > 0) & self._filled[rows]
+        first, last = self._first[rows], self._last[rows]
+        size = (self.size[rows] << self._joined[rows]) / self._rows.divisor[rows]
+        bins = last - first + 1
+        return Shapes(
+            low=np.where(known, (self._base[rows] + first) * size, np.nan),
+            size=np.where(known, size, np.nan),
+            bins=np.where(known, bins, 0),
+            poc=self._poc[rows] - first,
+            mean=np.where(known, self._total[rows] / bins, np.nan),
+            lowest=self._volume[rows, first],
+            highest=self._volume[rows, last],
+        )
+
+    def thinnest(self, rows: I64, one: F64, other: F64) -> F64:
+        """The least volume of a bin between two prices, rupees: f64 (n,); NaN without a profile."""
+        size = np.maximum(self.size[rows], 1) << self._joined[rows]
+        low, high = (
+            np.rint(price * self._rows.divisor[rows]).astype(np.int64) // size - self._base[rows]
+            for price in (np.minimum(one, other), np.maximum(one, other))
+        )
+        at = np.arange(BINS)
+        between = (at > low[:, None]) & (at < high[:, None])
+        least = np.where(between, self._volume[rows], np.inf).min(axis=1)
+        return np.where(np.isfinite(least) & (self.size[rows] > 0), least, np.nan)
 
     def _turn(self, row: I64, day: I64) -> Bool:
         """Begin new sessions; False for trades of an earlier date than their row's."""
@@ -299,6 +353,8 @@ class SessionProfiles:
         Sums are exact, so it does not matter when: a profile that is asked for is settled first.
         """
         parts = min(parts, self._to_settle)
+        if not parts:
+            return
         self._to_settle -= parts
         taken = [self._pending.popleft() for _ in range(parts)]
         row, ltp, shares = (np.concatenate(column) for column in zip(*taken, strict=True))
@@ -320,14 +376,42 @@ class SessionProfiles:
                 self._pending[at] = _part(part, ~mine)
                 self._pending_ticks -= int(mine.sum())
 
-    def _add(self, row: I64, ltp: I64, shares: I64) -> None:
+    def _add(self, row: I64, ltp: I64, shares: I64, *, unique: bool = False) -> None:
         number = ltp // self.size[row]
         bins = (number >> self._joined[row]) - self._base[row]
         if int(bins.min()) < 0 or int(bins.max()) >= BINS:
             self._make_room(row, number, (bins < 0) | (bins >= BINS))
             bins = (number >> self._joined[row]) - self._base[row]
-        self._filled[row] = True
-        np.add.at(self._volume.reshape(-1), row * BINS + bins, shares)
+        if not unique:
+            self._filled[row] = True
+            np.add.at(self._volume.reshape(-1), row * BINS + bins, shares)
+            self._survey(np.unique(row))
+            return
+        place, volume = row * BINS + bins, self._volume.reshape(-1)
+        now = volume[place] + shares
+        volume[place] = now
+        fresh = ~self._filled[row]
+        if np.count_nonzero(fresh):
+            begun = row[fresh]
+            self._filled[begun] = True
+            self._first[begun] = self._last[begun] = self._poc[begun] = bins[fresh]
+            self._total[begun] = 0.0
+        self._first[row] = np.minimum(self._first[row], bins)
+        self._last[row] = np.maximum(self._last[row], bins)
+        self._total[row] += shares
+        poc = self._poc[row]
+        most = volume[row * BINS + poc]
+        ahead = (now > most) | ((now == most) & (bins < poc))
+        self._poc[row[ahead]] = bins[ahead]
+
+    def _survey(self, rows: I64) -> None:
+        """Find the ends, the fullest bin and the sum of rows' profiles anew."""
+        volume = self._volume[rows]
+        filled = volume > 0
+        self._first[rows] = filled.argmax(axis=1)
+        self._last[rows] = BINS - 1 - filled[:, ::-1].argmax(axis=1)
+        self._poc[rows] = volume.argmax(axis=1)
+        self._total[rows] = volume.sum(axis=1)
 
     def _make_room(self, row: I64, number: I64, outside: Bool) -> None:
         """Room for trades outside their rows' bins."""
@@ -359,6 +443,7 @@ class SessionProfiles:
         self._joined[row], self._base[row] = wider, base
         self._volume[row] = 0.0
         np.add.at(self._volume[row], (numbers >> (wider - joined)) - base, held)
+        self._survey(np.array([row]))
 
 
 def _part(trades: tuple[I64, I64, I64], keep: Bool) -> tuple[I64, I64, I64]:

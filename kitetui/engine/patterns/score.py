@@ -16,18 +16,19 @@ UNKNOWN_TABLE = (FLOOR, 1.0)
 """For a pattern without a reference: every score is as likely as any other."""
 
 
-def ramp(x: F64, low: float, high: float) -> F64:
-    """clip((x - low) / (high - low)) scaled to [0.1, 1]; undefined evidence scores the floor."""
-    risen = np.clip((np.nan_to_num(x, nan=low) - low) / (high - low), 0.0, 1.0)
-    scaled: F64 = FLOOR + (1 - FLOOR) * risen
+def ramp(x: F64, low: float, high: float, floor: float = FLOOR) -> F64:
+    """clip((x - low) / (high - low)) scaled to [floor, 1]; NaN stays NaN."""
+    risen = np.clip((x - low) / (high - low), 0.0, 1.0)
+    scaled: F64 = floor + (1 - floor) * risen
     return scaled
 
 
 def score(evidence: Mapping[str, F64], settings: PatternSettings) -> F64:
-    """Geometric mean of the pattern's ramped components, in [0.1, 1]."""
-    parts = [ramp(evidence[name], low, high) for name, (low, high) in settings.ramps.items()]
-    combined: F64 = np.exp(np.mean(np.log(parts), axis=0))
-    return combined
+    """Geometric mean of the pattern's ramped components that are defined, in [0.1, 1]."""
+    parts = np.log([ramp(evidence[name], *marks) for name, marks in settings.ramps.items()])
+    told = np.isfinite(parts)
+    combined: F64 = np.exp(np.where(told, parts, 0.0).sum(axis=0) / np.maximum(told.sum(axis=0), 1))
+    return np.where(told.any(axis=0), combined, FLOOR)
 
 
 def confidence(scores: F64, table: Sequence[float]) -> F64:

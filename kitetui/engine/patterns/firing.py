@@ -1,0 +1,151 @@
+"""Firing: all detectors over the bars that closed, and what of it counts as one event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from kitetui.config import PatternSettings
+from kitetui.engine.feed.batch import F64, I64, Bool
+from kitetui.engine.market.bars import CLOSE
+from kitetui.engine.market.market import FrameBars, Market
+from kitetui.engine.market.timeframe import DEPTHS, timeframe_name
+from kitetui.engine.patterns.registry import (
+    Detector,
+    Hits,
+    Silence,
+    Trigger,
+    check,
+    look,
+    registry,
+)
+from kitetui.engine.patterns.score import score
+from kitetui.engine.patterns.view import View
+
+SAME_EVENT = ("volume_breakout", "volume_profile_breakout", "breakout")
+"""A break that several of these see on one bar is one event: the first of them keeps it."""
+
+
+class Fired(msgspec.Struct):
+    """Firings of one detector on bars that closed together.
+
+    Attributes:
+        timeframe: its name; start: the bars' first minute.
+        hits: those that fired; score: f64 (k,), in [0, 1].
+        bar: i64 (k,), number of each row's closed bar.
+        entry: f64 (k,), the close, rupees; atr: f64 (k,), as it stood before the bar.
+        target, stop: f64 (k,), distances from the entry, rupees.
+        flags: i64 (k,), `BarFlag` bits of the bars.
+    """
+
+    detector: Detector
+    settings: PatternSettings
+    timeframe: str
+    start: int
+    hits: Hits
+    score: F64
+    bar: I64
+    entry: F64
+    atr: F64
+    target: F64
+    stop: F64
+    flags: I64
+
+    def label(self, at: int) -> str:
+        """The pattern of one firing, with its sub-type."""
+        return self.detector.label(int(self.hits.kind[at]))
+
+    def only(self, keep: Bool) -> Fired:
+        """Some of the firings."""
+        return Fired(self.detector, self.settings, self.timeframe, self.start,
+                     self.hits.only(keep), self.score[keep], self.bar[keep], self.entry[keep],
+                     self.atr[keep], self.target[keep], self.stop[keep],
+                     self.flags[keep])  # fmt: skip
+
+
+class Detectors:
+    """The detectors in force, each with its firing rule's state.
+
+    Attributes:
+        silence: why rows could not fire at the last look, by (pattern, timeframe).
+    """
+
+    def __init__(self, patterns: Mapping[str, PatternSettings], capacity: int) -> None:
+        """Raises ConfigError where settings do not fit the detectors."""
+        check(patterns)
+        self._enabled = [
+            (known, patterns[name])
+            for name, known in registry().items()
+            if name in patterns and patterns[name].enabled
+        ]
+        self._triggers: dict[tuple[str, str], Trigger] = {
+            (known.name, timeframe): Trigger(known, settings, capacity)
+            for known, settings in self._enabled
+            for timeframe in settings.timeframes
+        }
+        self.silence: dict[tuple[str, str], Silence] = {}
+
+    @property
+    def followed(self) -> set[int]:
+        """Lengths of the timeframes whose landmarks some detector needs."""
+        names = {
+            timeframe
+            for known, settings in self._enabled
+            if "landmarks" in known.needs
+            for timeframe in settings.timeframes
+        }
+        return {minutes for minutes in DEPTHS if timeframe_name(minutes) in names}
+
+    def look(self, market: Market, told: FrameBars) -> list[Fired]:
+        """All firings on bars that a timeframe took; an event seen twice is told once."""
+        name = told.frame.name
+        wanted = [pair for pair in self._enabled if name in pair[1].timeframes]
+        if not wanted:
+            return []
+        view = View.of(market, told.frame, told.bars, told.opened)
+        found = [self._fire(known, settings, view) for known, settings in wanted]
+        return [fired for fired in _merged(found) if len(fired.hits)]
+
+    def _fire(self, known: Detector, settings: PatternSettings, view: View) -> Fired:
+        timeframe = view.frame.name
+        hits, self.silence[known.name, timeframe] = look(known, view, settings)
+        bar = view.frame.history.count[hits.rows]
+        fires = self._triggers[known.name, timeframe].fire(hits, bar)
+        hits = hits.only(fires)
+        at = np.searchsorted(view.rows, hits.rows)
+        atr, entry = view.atr[at], view.window(CLOSE, 1)[0, at]
+        target = np.where(np.isfinite(hits.target), (hits.target - entry) * hits.side, np.nan)
+        stop = np.where(np.isfinite(hits.stop), (entry - hits.stop) * hits.side, np.nan)
+        # A price of the pattern's own that lies on the wrong side of the entry says nothing.
+        tick = view.tick[at]
+        target = np.where(target >= tick, target, settings.target_atr * atr)
+        stop = np.where(stop >= tick, stop, settings.stop_atr * atr)
+        return Fired(known, settings, timeframe, view.start, hits,
+                     score(hits.evidence, settings) * hits.factor, bar[fires] - 1, entry, atr,
+                     np.maximum(target, tick), np.maximum(stop, tick), view.flags[at])  # fmt: skip
+
+
+def _merged(found: list[Fired]) -> list[Fired]:
+    """Breaks that several patterns see stay with the first of them, tagged with the others."""
+    by_name = {fired.detector.name: at for at, fired in enumerate(found)}
+    for at, winner in enumerate(SAME_EVENT):
+        for loser in SAME_EVENT[at + 1 :]:
+            if winner not in by_name or loser not in by_name:
+                continue
+            first, second = found[by_name[winner]], found[by_name[loser]]
+            ours = {(r, s): k for k, (r, s) in enumerate(_events(first))}
+            twice = [(k, ours[e]) for k, e in enumerate(_events(second)) if e in ours]
+            if not twice:
+                continue
+            keep = np.ones(len(second.hits), np.bool_)
+            keep[[k for k, _ in twice]] = False
+            for _, k in twice:
+                first.hits.tags[k] += (loser,)
+            found[by_name[loser]] = second.only(keep)
+    return found
+
+
+def _events(fired: Fired) -> list[tuple[int, int]]:
+    return list(zip(fired.hits.rows.tolist(), fired.hits.side.tolist(), strict=True))
