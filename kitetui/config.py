@@ -208,11 +208,18 @@ class ZoneSettings(_Section, frozen=True):
     before_close: Count | None = None
 
 
+class EventSettings(_Section, frozen=True):
+    at: str
+    what: str
+    names: list[str]
+
+
 class CalendarSettings(_Section, frozen=True):
     covers: tuple[str, str]
     hours: dict[str, list[HoursSettings]]
     holidays: list[str]
     special: dict[str, HoursSettings]
+    events: list[EventSettings]
 
 
 class Settings(_Section, frozen=True):

@@ -88,7 +88,8 @@ def firings(series: list[PastBars], found: dict[tuple[str, str], list[float]]) -
         values = np.stack([series[n].values[:, at[n]] for n in rows], axis=1)
         for told in market.take_bars(1, ClosedBars(start, np.array(rows), values)):
             for fired in detectors.look(market, told):
-                found[fired.detector.name, fired.timeframe].extend(fired.score.tolist())
+                for at, strength in enumerate(fired.score.tolist()):
+                    found[fired.label(at), fired.timeframe].append(strength)
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ class Calendar:
         self._settings = settings
         self._holidays = {date_day(date.fromisoformat(d)) for d in settings.holidays}
         self._special = {date_day(date.fromisoformat(d)): h for d, h in settings.special.items()}
+        self._events = [(_event_s(event.at), event) for event in settings.events]
         self._cache: dict[tuple[str, int], Session | None] = {}
 
     def session(self, segment: str, day: int) -> Session | None:
@@ -83,6 +84,13 @@ class Calendar:
             day -= 1
         return found[::-1]
 
+    def pending(self, name: str, from_s: int, upto_s: int) -> str:
+        """What lies ahead for an underlying between two seconds; '' for nothing."""
+        for at_s, event in self._events:
+            if from_s < at_s <= upto_s and (name in event.names or "*" in event.names):
+                return event.what
+        return ""
+
     def _find(self, segment: str, day: int) -> Session | None:
         special = self._special.get(day)
         if special is not None:
@@ -97,6 +105,16 @@ class Calendar:
         begun = [h for h in self._settings.hours[segment] if h.from_ <= iso]
         hours = begun[-1] if begun else self._settings.hours[segment][0]
         return _at(day, hours)
+
+
+def _event_s(text: str) -> int:
+    try:
+        day, time = text.split(" ")
+        return date_day(date.fromisoformat(day)) * DAY_S - IST_OFFSET_S + _seconds(time)
+    except ValueError:
+        raise msgspec.ValidationError(
+            f"calendar.events: expected a time such as 2026-02-01 11:00, got {text!r}"
+        ) from None
 
 
 def _at(day: int, hours: HoursSettings) -> Session:

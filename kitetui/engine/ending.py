@@ -97,7 +97,7 @@ class Ending:
         day = ist_day(market.session_s)
         out = []
         for chain in [series.chain for series in market.chains.straddles]:
-            now = market.chain_now(chain.name, chain.expiry, self._settings.options)
+            now = market.chain_now(chain.name, chain.expiry)
             if now is not None and math.isfinite(now.atm_volatility) and now.years > 0:
                 out.append((chain.name, chain.expiry, now.years * 365, now.atm_volatility))
             await sleep(0)

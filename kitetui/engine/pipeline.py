@@ -19,6 +19,7 @@ from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Gate
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
+from kitetui.engine.feed.batch import F64
 from kitetui.engine.feed.records import (
     HistoryAnswer,
     Kind,
@@ -36,8 +37,8 @@ from kitetui.engine.market.instruments import (
 )
 from kitetui.engine.market.market import FrameBars, Market
 from kitetui.engine.market.normalise import Gap, Run
+from kitetui.engine.patterns.calibration import Calibration, Calibrations, null_rate
 from kitetui.engine.patterns.firing import Detectors, Fired
-from kitetui.engine.patterns.score import UNKNOWN_TABLE, confidence
 
 NS = 1_000_000_000
 TIMER = struct.Struct("<q")
@@ -93,6 +94,7 @@ class Pipeline:
         self.settings = settings
         self.detectors = Detectors(settings.patterns, capacity)
         self.market = Market(settings, capacity, self.detectors.followed)
+        self.calibrations = Calibrations(settings.reference)
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
         self.counts = FeedCounts()
@@ -245,9 +247,7 @@ class Pipeline:
                 self._candidates(fired, told.frame.minutes, out)
 
     def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
-        name = fired.detector.name
-        table = self.settings.reference.get(name, {}).get(fired.timeframe) or UNKNOWN_TABLE
-        ranks = confidence(fired.score, table)
+        ranks = self._ranks(fired)
         passed = np.flatnonzero(self.gate.screen(ranks, fired.flags != 0))
         for at in passed.tolist():
             alert = self._alert(fired, at, minutes, float(ranks[at]))
@@ -258,12 +258,28 @@ class Pipeline:
                     "alert", f"{alert.symbol} {alert.pattern} {alert.timeframe} {alert.direction}"
                 )
 
+    def _calibration(self, fired: Fired, at: int) -> Calibration:
+        asset_class = self.market.rows.instruments[int(fired.hits.rows[at])].asset_class
+        return self.calibrations.of(fired.label(at), fired.timeframe, asset_class)
+
+    def _ranks(self, fired: Fired) -> F64:
+        """How strong each firing is among those of its pattern, timeframe and asset class."""
+        ranks = np.zeros(len(fired.hits))
+        calibrations = [self._calibration(fired, at) for at in range(len(ranks))]
+        for calibration in dict.fromkeys(calibrations):
+            mine = np.array([c is calibration for c in calibrations])
+            ranks[mine] = calibration.confidence(fired.score[mine])
+        return ranks
+
     def _alert(self, fired: Fired, at: int, minutes: int, rank: float) -> Alert:
         hits = fired.hits
         row, side = int(hits.rows[at]), int(hits.side[at])
         symbol = self.market.rows.instruments[row].symbol
         pattern = fired.label(at)
         bar_s = fired.start * 60
+        entry, target, stop = (float(x[at]) for x in (fired.entry, fired.target, fired.stop))
+        strength = float(fired.score[at])
+        chance = self._calibration(fired, at).chance(strength, null_rate(target, stop))
         return Alert(
             alert_id=alert_id(symbol, pattern, fired.timeframe, side, bar_s),
             symbol=symbol,
@@ -273,10 +289,20 @@ class Pipeline:
             side=side,
             bar_s=bar_s,
             at_s=bar_s + minutes * 60,
-            price=float(fired.entry[at]),
-            score=float(fired.score[at]),
+            price=entry,
+            score=strength,
             confidence=rank,
             evidence={k: float(v[at]) for k, v in hits.evidence.items() if np.isfinite(v[at])},
+            target=entry + side * target,
+            stop=entry - side * stop,
+            horizon_bars=fired.settings.horizon_bars,
+            p_hit=chance.p,
+            p_low=chance.low,
+            p_high=chance.high,
+            p_outcomes=chance.n,
+            calibrated=chance.calibrated,
+            null_rate=chance.null,
+            expected_r=chance.expected_r(target, stop),
             tags=hits.tags[at],
         )
 

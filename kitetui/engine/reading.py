@@ -12,7 +12,7 @@ from kitetui.engine.market import indicators as ind
 from kitetui.engine.market.bars import merge
 from kitetui.engine.market.black76 import REASONS
 from kitetui.engine.market.book import FLOWS, read_book
-from kitetui.engine.market.options import ChainNow, VolatilityRank, volatility_rank
+from kitetui.engine.market.options import ChainNow, VolatilityRank
 from kitetui.engine.market.profile import levels
 from kitetui.engine.market.timeframe import RATIO_BARS
 from kitetui.engine.pipeline import Pipeline
@@ -25,7 +25,6 @@ class Reader:
     """Reads the engine's state for one row; changes nothing."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._settings = pipeline.settings.options
         self._market = pipeline.market
 
     def read(self, row: int) -> view.Reading:
@@ -155,10 +154,7 @@ class Reader:
 
     def rank(self, now: ChainNow) -> VolatilityRank:
         """Where the chain's volatility stands among past days."""
-        nothing = np.zeros(0)
-        past = self._market.volatility
-        return volatility_rank(now.atm_volatility, past.get(now.chain.name, nothing),
-                               past.get("INDIA VIX", nothing), self._settings)  # fmt: skip
+        return self._market.chain_reader.rank(now)
 
     def option(self, row: int) -> view.OptionReading | None:
         """Volatility and greeks of an option; None for anything else."""
@@ -191,7 +187,7 @@ class Reader:
         if not expiries:
             return None
         expiry = listed.expiry if listed.expiry in expiries else min(expiries)
-        return self._market.chain_now(listed.name, expiry, self._settings)
+        return self._market.chain_now(listed.name, expiry)
 
 
 def _defined(value: float) -> float | None:

@@ -19,8 +19,8 @@ from kitetui.engine.alerts.statistics import (
     false_discoveries,
     max_drawdown,
     profit_factor,
-    wilson,
 )
+from kitetui.engine.patterns.intervals import wilson
 
 NAMES = {"target": Outcome.TARGET, "stop": Outcome.STOP, "timeout": Outcome.TIMEOUT,
          "stop_ambiguous": Outcome.STOP_AMBIGUOUS}  # fmt: skip

@@ -85,5 +85,8 @@ def test_the_next_day_begins_with_what_this_one_kept(tmp_path: Path) -> None:
     market = pipeline.market
     assert set(market.past) == {0, 1}
     assert market.past[0].high >= market.past[0].close >= market.past[0].low > 0
-    assert len(market.volatility["NIFTY"]) == 1 and 0.01 < market.volatility["NIFTY"][0] < 2
-    assert len(market.volatility["INDIA VIX"]) > 10
+    assert (
+        len(market.chain_reader.volatility["NIFTY"]) == 1
+        and 0.01 < market.chain_reader.volatility["NIFTY"][0] < 2
+    )
+    assert len(market.chain_reader.volatility["INDIA VIX"]) > 10

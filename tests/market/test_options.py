@@ -164,7 +164,7 @@ def test_the_simulated_market_has_chains_that_can_be_read() -> None:
     pipeline.apply(market_day())
     market = pipeline.market
     (name, expiry) = next((s.chain.name, s.chain.expiry) for s in market.chains.straddles)
-    now = market.chain_now(name, expiry, SETTINGS)
+    now = market.chain_now(name, expiry)
     assert now is not None and now.by in ("future", "parity") and 0 < now.years < 1
     assert 0.05 < now.atm_volatility < 0.5
     assert now.interest.pcr > 0 and now.straddle > 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -24,10 +26,10 @@ from kitetui.engine.patterns.registry import registry
 from kitetui.engine.patterns.score import confidence, score
 
 Fired = set[tuple[int, int]]
+Series = list[tuple[int, list[int]]]
 OURS = Path(__file__).with_name("planted.csv")
 SETTINGS = load()
 AS_THE_REFERENCE = load(overrides=["thresholds.volume_price_divergence.params.by_time_of_day=0"])
-SYMBOL = Instrument(token=257, tradingsymbol="TEST", exchange="NSE", tick_size=0.05, lot_size=1)
 OURS_OF = {
     "volume_spike": ["volume_spike"],
     "volume_breakout": ["volume_breakout"],
@@ -52,54 +54,97 @@ def bars_of(path: Path) -> Iterator[tuple[int, list[int]]]:
             yield minute, [*prices, int(float(line["volume"]))]
 
 
-def fired(bars: list[tuple[int, list[int]]], minutes: int, settings: Settings) -> dict[str, Fired]:
+def fired(bars: Series, minutes: int, settings: Settings) -> dict[str, Fired]:
     """What fires on bars of one length, as (bar number, side), by pattern and kind."""
+    return fired_together([bars], minutes, settings)[0]
+
+
+def fired_together(all_of: list[Series], minutes: int, settings: Settings) -> (
+        list[dict[str, Fired]]):  # fmt: skip
+    """The same for several instruments of one market."""
     timeframe = timeframe_name(minutes)
     on_this = {
         name: msgspec.structs.replace(pattern, timeframes=[timeframe])
         for name, pattern in settings.patterns.items()
     }
-    detectors = Detectors(on_this, 1)
-    market = Market(settings, 1, detectors.followed)
-    market.add_instruments([SYMBOL])
-    out: dict[str, Fired] = {
-        known.label(kind): set()
-        for known in registry().values()
-        for kind in range(len(known.kinds))
-    }
-    for start, values in bars:
-        column = np.zeros((len(FIELDS), 1), np.int64)
-        column[[OPEN, HIGH, LOW, CLOSE, VOLUME], 0] = values
-        for told in market.take_bars(minutes, ClosedBars(start, np.array([0]), column)):
+    detectors = Detectors(on_this, len(all_of))
+    market = Market(settings, len(all_of), detectors.followed)
+    market.add_instruments([
+        Instrument(token=(n + 1) << 8 | 1, tradingsymbol=f"T{n}", exchange="NSE", tick_size=0.05,
+                   lot_size=1) for n in range(len(all_of))
+    ])  # fmt: skip
+    labels = [d.label(kind) for d in registry().values() for kind in range(len(d.kinds))]
+    out: list[dict[str, Fired]] = [{label: set() for label in labels} for _ in all_of]
+    by_start: dict[int, list[tuple[int, list[int]]]] = {}
+    for row, bars in enumerate(all_of):
+        for start, values in bars:
+            by_start.setdefault(start, []).append((row, values))
+    for start, closed in sorted(by_start.items()):
+        column = np.zeros((len(FIELDS), len(closed)), np.int64)
+        column[[OPEN, HIGH, LOW, CLOSE, VOLUME]] = np.array([values for _, values in closed]).T
+        rows = np.array([row for row, _ in closed])
+        for told in market.take_bars(minutes, ClosedBars(start, rows, column)):
             # No opening minute: the reference lists do not spare a session's first bar.
             told.opened = np.zeros_like(told.opened)
             for found in detectors.look(market, told):
-                for at in range(len(found.hits)):
+                for at, row in enumerate(found.hits.rows.tolist()):
                     event = (int(found.bar[at]), int(found.hits.side[at]))
-                    out[found.label(at)].add(event)
+                    out[row][found.label(at)].add(event)
                     for merged in set(found.hits.tags[at]) & set(SAME_EVENT):
-                        out[merged].add(event)
+                        out[row][merged].add(event)
     return out
 
 
-def test_every_firing_of_the_reference_lists_and_no_other(shared: Path) -> None:
+REFERENCE = {
+    "edge_halt_45min": 2, "edge_overnight_gap_up5": 9, "eq_range": 210, "eq_range_5m": 35,
+    "eq_trend": 231, "eq_trend_5m": 33, "fut_index": 202, "fut_index_5m": 26, "planted": 50,
+    "real_nifty_index": 75, "real_reliance": 219, "real_sbin": 190,
+}  # fmt: skip
+"""The reference series, and how many firings each has in all lists together."""
+
+
+@cache
+def reference(golden: Path, share: int) -> dict[str, dict[str, Fired]]:
+    """What fires on the first 1/share of every reference series."""
+    out = {}
+    for minutes in (1, 5):
+        names = [name for name in REFERENCE if name.endswith("5m") == (minutes == 5)]
+        series = [list(bars_of(golden / f"{name}.bars.csv")) for name in names]
+        parts = [bars[: len(bars) // share] for bars in series]
+        out |= dict(zip(names, fired_together(parts, minutes, AS_THE_REFERENCE), strict=True))
+    return out
+
+
+def test_no_reference_list_is_left_out(shared: Path) -> None:
+    with (shared / "golden" / "patterns_expected.csv").open() as file:
+        told = Counter(line["series"] for line in csv.DictReader(file))
+    assert dict(told) == REFERENCE
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_every_firing_of_the_reference_lists_and_no_other(name: str, shared: Path) -> None:
     golden = shared / "golden"
-    expected: dict[tuple[str, str], Fired] = {}
+    expected: dict[str, Fired] = {}
     with (golden / "patterns_expected.csv").open() as file:
         for line in csv.DictReader(file):
-            key = (line["series"], line["pattern"])
-            expected.setdefault(key, set()).add((int(line["bar"]), int(line["direction"])))
-    series = sorted({name for name, _ in expected})
-    assert len(series) >= 12
-    compared = 0
-    for name in series:
-        minutes = 5 if name.endswith("5m") else 1
-        got = fired(list(bars_of(golden / f"{name}.bars.csv")), minutes, AS_THE_REFERENCE)
-        for pattern, ours in OURS_OF.items():
-            wanted = {firing for theirs in ours for firing in expected.pop((name, theirs), set())}
-            assert got[pattern] == wanted, (name, pattern)
-            compared += len(wanted)
-    assert compared == 1282 and not expected
+            if line["series"] == name:
+                event = (int(line["bar"]), int(line["direction"]))
+                expected.setdefault(line["pattern"], set()).add(event)
+    got = reference(golden, 1)[name]
+    for pattern, theirs in OURS_OF.items():
+        wanted = {event for of in theirs for event in expected.pop(of, set())}
+        assert got[pattern] == wanted, pattern
+    assert not expected
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_a_prefix_of_a_reference_series_fires_as_the_whole_does(name: str, shared: Path) -> None:
+    """Every pattern, bar by bar: what comes later changes nothing."""
+    golden = shared / "golden"
+    cut = len(list(bars_of(golden / f"{name}.bars.csv"))) // 3
+    part = reference(golden, 3)[name]
+    for pattern, events in reference(golden, 1)[name].items():
+        assert part[pattern] == {event for event in events if event[0] < cut}, pattern
 
 
 def planted() -> list[tuple[int, list[int]]]:

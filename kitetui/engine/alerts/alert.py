@@ -24,6 +24,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         price: rupees at the bar's close; side: +1, -1 or 0.
         score, confidence: in [0, 1]; the confidence is the score's rank among past firings.
         evidence: each formula's value.
+        target, stop: rupees; horizon_bars: when the outcome is settled.
+        p_hit: chance of the target before the stop within the horizon, with its 95 % interval
+            p_low to p_high, from p_outcomes resolved ones; `calibrated` where they are enough.
+        null_rate: the rate that chance alone would have.
+        expected_r: expected result in units of the stop's distance, before costs.
         revision: grows with every change; a command must name the one it saw.
     """
 
@@ -39,6 +44,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float
     evidence: dict[str, float]
+    target: float = 0.0
+    stop: float = 0.0
+    horizon_bars: int = 0
+    p_hit: float = 0.0
+    p_low: float = 0.0
+    p_high: float = 1.0
+    p_outcomes: int = 0
+    calibrated: bool = False
+    null_rate: float = 0.0
+    expected_r: float = 0.0
     tags: tuple[str, ...] = ()
     episode: int = 1
     revision: int = 1

@@ -9,24 +9,10 @@ import numpy as np
 
 from kitetui.engine.feed.batch import F64, I64, Bool
 
-Z95 = 1.959963984540054
 BINS = 10
 DRAWS = 2000
 _SEED = 20_250_101
 """The bootstrap is to give the same interval for the same outcomes."""
-
-
-def wilson(hits: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of a rate; (0, 1) where there is none.
-
-    E. B. Wilson, Probable inference, the law of succession, and statistical inference (1927).
-    """
-    if n <= 0:
-        return 0.0, 1.0
-    rate, square = hits / n, Z95 * Z95
-    middle = (rate + square / (2 * n)) / (1 + square / n)
-    half = Z95 / (1 + square / n) * float(np.sqrt(rate * (1 - rate) / n + square / (4 * n * n)))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def profit_factor(r: F64) -> float:

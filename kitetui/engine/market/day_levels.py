@@ -13,8 +13,35 @@ from kitetui.engine.market.profile import Levels, Profile, Shapes, bin_size, lev
 OPENING_MINUTES = 15
 _COLLECTED_ROWS = 64
 """Bar files hold few instruments: their bars are kept and read anew each time."""
-_COLLECTED_BARS = 1500
-"""Bars of one session kept in the path of bar files: a day of minutes, evening sessions too."""
+_MOST_BINS = 1 << 16
+"""A bar that would need more is left out of the profile: one wrong price asks for no memory."""
+
+
+class _Growing:
+    """A profile that bars are added to, each spread evenly over the bins it spans."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.base = 0
+        self.volume: F64 = np.zeros(0)
+
+    def add(self, low: int, high: int, shares: int) -> None:
+        """Take one bar, raw prices."""
+        if shares <= 0:
+            return
+        first, last = low // self.size, high // self.size
+        if last - first >= _MOST_BINS:
+            return
+        if not len(self.volume):
+            self.base, self.volume = first, np.zeros(last - first + 1)
+        before = max(self.base - first, 0)
+        after = max(last + 1 - self.base - len(self.volume), 0)
+        if before or after:
+            if len(self.volume) + before + after > _MOST_BINS:
+                return
+            self.volume = np.pad(self.volume, (before, after))
+            self.base -= before
+        self.volume[first - self.base : last - self.base + 1] += shares / (last - first + 1)
 
 
 class DayLevels:
@@ -39,7 +66,7 @@ class DayLevels:
         self.poc: F64 = np.full(capacity, np.nan)
         self.collecting = False
         self.value_area_day: I64 = np.full(capacity, -1, np.int64)
-        self._collected: list[ClosedBars] = []
+        self._collected: dict[int, _Growing] = {}
         self._collected_day = -1
 
     def fold(self, bars: ClosedBars, opened: I64) -> None:
@@ -62,29 +89,35 @@ class DayLevels:
             self.value_area_day[row] = day
 
     def collect(self, bars: ClosedBars) -> None:
-        """Bars of a file: their session's value area is told when the next one begins."""
+        """Bars of a file: their session's levels are told when the next one begins."""
         self.collecting = self._rows.count <= _COLLECTED_ROWS
         if not self.collecting:
             return
         day = ist_day(bars.start * 60)
         if day != self._collected_day:
-            for row in np.unique([r for part in self._collected for r in part.rows]).tolist():
+            for row in self._collected:
                 profile = self.collected_profile(row)
                 found = levels(profile) if profile else None
                 if found is not None:
                     self.tell(row, self._collected_day, found.val, found.vah, found.poc)
-            self._collected = []
+            self._collected = {}
             self._collected_day = day
-        if len(self._collected) < _COLLECTED_BARS:
-            self._collected.append(bars)
+        for row, close, low, high, volume in zip(
+            bars.rows.tolist(), *bars.values[[CLOSE, LOW, HIGH, VOLUME]].tolist(), strict=True
+        ):
+            tick = int(self._rows.tick[row])
+            if tick and row not in self._collected:
+                self._collected[row] = _Growing(int(bin_size(close, tick)))
+            if tick:
+                self._collected[row].add(low, high, volume)
 
     def collected_profile(self, row: int) -> Profile | None:
         """The profile of a row's session as far as the bars of a file go."""
-        mine = [part.values[:, part.rows == row] for part in self._collected]
-        tick = int(self._rows.tick[row])
-        if not mine or not tick:
+        held = self._collected.get(row)
+        if held is None or not held.volume.any():
             return None
-        return profile_of(np.concatenate(mine, axis=1), tick, float(self._rows.divisor[row]))
+        divisor = float(self._rows.divisor[row])
+        return Profile(held.base * held.size / divisor, held.size / divisor, held.volume.copy())
 
     def shapes(self, rows: I64) -> Shapes:
         """The profiles of rows of bar files at a glance."""

@@ -175,8 +175,8 @@ class Landmarks:
         self._stale.clear()
         if not len(rows):
             return
-        self.swings.count[rows] = self.gaps.count[rows] = 0
-        self.swings.side[rows] = self.gaps.side[rows] = 0
+        self.swings.count[rows] = self.swings.side[rows] = 0
+        self.gaps.forget(rows)
         self.pivots.bar[:, rows] = self.pivots.session[:, rows] = -1
         for back in range(history.depth - _WINDOW, -1, -1):
             self.advance(history, rows, atr[rows], tick[rows], back)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date
 
 import msgspec
 import numpy as np
 
-from kitetui.config import OptionSettings, Settings
-from kitetui.engine.calendar import Calendar, date_day, ist_day
+from kitetui.config import Settings
+from kitetui.engine.calendar import Calendar, ist_day
 from kitetui.engine.feed import wire
-from kitetui.engine.feed.batch import COLUMNS, F64, I64, TickBatch
+from kitetui.engine.feed.batch import F64, I64, TickBatch
 from kitetui.engine.feed.records import HistoryAnswer, PastLevels, Remembered
 from kitetui.engine.market.bar_ring import BarRing
 from kitetui.engine.market.bars import (
@@ -21,23 +20,19 @@ from kitetui.engine.market.bars import (
     VOLUME,
     ClosedBars,
 )
-from kitetui.engine.market.book import LEVELS, BookFlow, BookShares
-from kitetui.engine.market.by_row import put_rows
+from kitetui.engine.market.book import BookFlow, BookShares
+from kitetui.engine.market.chain_reader import ChainReader
 from kitetui.engine.market.day_levels import OPENING_MINUTES, DayLevels, levels_of
 from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.landmarks import Landmarks
+from kitetui.engine.market.last_packet import ATP, LastPacket
 from kitetui.engine.market.longer import LongerBars
 from kitetui.engine.market.minutes import Closing, MinuteBars
 from kitetui.engine.market.normalise import Clean, Normaliser
 from kitetui.engine.market.options import (
-    SECONDS_A_YEAR,
-    Chain,
     ChainNow,
-    Quotes,
     chains_of,
-    fair_price,
-    read_chain,
 )
 from kitetui.engine.market.profile import (
     Levels,
@@ -55,9 +50,6 @@ from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, seg
 from kitetui.engine.market.zones import ENTRY_MINUTES, Zones
 
 NS = 1_000_000_000
-_LTP, _ATP, _LTT, _OI, _VOLUME = (
-    COLUMNS.index(name) for name in ("ltp", "atp", "ltt_s", "oi", "volume")
-)
 FOREVER = 1 << 40
 COMPOSITE_ROWS = 500
 """Rows that have one, the first to be warmed up: each takes some tens of kilobytes."""
@@ -92,25 +84,6 @@ def _last_sessions(minutes: PastBars) -> tuple[I64, I64, I64]:
     return low, high, volume
 
 
-class LastPacket:
-    """The last packet of every row, for views: the values that only packets carry.
-
-    Attributes:
-        cols: i64 (rows, 18); length: u8 (rows,).
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self.cols: I64 = np.zeros((capacity, len(COLUMNS)), np.int64)
-        self.length = np.zeros(capacity, np.uint8)
-
-    def keep(self, clean: Clean) -> None:
-        """Remember the last packet of each row."""
-        rows = clean.by.row
-        # Repeated indices take the last value, which is the newest packet of the row.
-        put_rows(self.cols, rows, clean.ticks.cols.T)
-        self.length[rows] = clean.ticks.length
-
-
 class Market:
     """All rows' state. Every method is a function of the state and its arguments alone.
 
@@ -120,7 +93,6 @@ class Market:
         warmed: rows whose history was told.
         past: levels of each row's last session, where one is known.
         past_minutes: lows, highs and volumes of each warmed row's last sessions, minute by minute.
-        volatility: daily volatilities of past sessions by underlying, oldest first.
     """
 
     def __init__(self, settings: Settings, capacity: int,
@@ -144,10 +116,10 @@ class Market:
         self.profiles = SessionProfiles(self.rows)
         self.buckets = VolumeBuckets(capacity)
         self.chains = ChainMinutes(self.rows)
+        self.chain_reader = ChainReader(self.rows, self.packets, self.calendar, settings.options)
         self.warmed: set[int] = set()
         self.past: dict[int, PastLevels] = {}
         self.past_minutes: dict[int, tuple[I64, I64, I64]] = {}
-        self.volatility: dict[str, F64] = {}
 
     @property
     def session_s(self) -> int:
@@ -179,6 +151,7 @@ class Market:
                 yield from self._close_all(step)
                 continue
             self.flow.add(clean.by.row[step], clean.exch_s[step], flow[step], unique=unique)
+            self.packets.keep(clean, step)
             self.book_shares.add(clean.by.row[step], shares_of_bids[step], unique=unique)
             traded = np.flatnonzero(clean.folds[step] & (clean.increment[step] > 0))
             if not len(traded):
@@ -190,7 +163,6 @@ class Market:
             )  # fmt: skip
             self.profiles.apply(row, at_s, ltp, shares, clean.day, unique=unique)
             self.buckets.apply(row, at_s, ltp, shares, side, unique=unique)
-        self.packets.keep(clean)
 
     def timer(self, session_ns: int) -> Iterator[FrameBars]:
         """Session time passes without a packet."""
@@ -266,8 +238,8 @@ class Market:
             if row >= 0:
                 self.past[row] = level
                 self.day_levels.tell(row, level.day, level.val, level.vah, level.poc)
-        for name, days in told.volatility.items():
-            self.volatility[name] = np.array(days, np.float64)
+        told_days = {name: np.array(days, np.float64) for name, days in told.volatility.items()}
+        self.chain_reader.volatility = {**self.chain_reader.volatility, **told_days}
 
     def levels_now(self, row: int) -> PastLevels:
         """What the row's session says so far, to be kept for the days to come."""
@@ -326,46 +298,17 @@ class Market:
         None unless every trade since the open was ours to see.
         """
         volume, turnover, _ = self.minutes.session[row].tolist()
-        average = int(self.packets.cols[row][_ATP])
+        average = int(self.packets.cols[row][ATP])
         whole = self.normaliser.volumes.first[row] == 0 and not self.minutes.late_volume[row]
         whole &= volume == self.normaliser.volumes.last[row]
         return turnover / volume / average - 1 if whole and volume and average else None
 
-    def chain_now(self, name: str, expiry: str, settings: OptionSettings) -> ChainNow | None:
+    def chain_now(self, name: str, expiry: str) -> ChainNow | None:
         """Everything a chain says now; None where there is no such chain."""
         for series in self.chains.straddles:
             if (series.chain.name, series.chain.expiry) == (name, expiry):
-                return self._read_chain(series.chain, settings)
+                return self.chain_reader.now(series.chain, self.session_s)
         return None
-
-    def _read_chain(self, chain: Chain, settings: OptionSettings) -> ChainNow:
-        future = float("nan")
-        if chain.future >= 0:
-            quotes = self._quotes(np.array([chain.future]))
-            tick = self.rows.instruments[chain.future].tick_size
-            future = float(fair_price(quotes, tick, settings)[0])
-        segment = segment_of(int(self.rows.hours[max(chain.call[0], chain.put[0])]))
-        day = date_day(date.fromisoformat(chain.expiry))
-        # The instrument table knows the day of expiry, even where our calendar calls it closed.
-        session = self.calendar.session(segment, day) or self.calendar.usual(segment, day)
-        left_s = session.close_s - self.session_s
-        years = max(left_s // 60 * 60, 0) / SECONDS_A_YEAR
-        return read_chain(chain, self._quotes(chain.call), self._quotes(chain.put), future, years,
-                          settings)  # fmt: skip
-
-    def _quotes(self, rows: I64) -> Quotes:
-        """What the rows' last packets say; nothing for row -1."""
-        there = rows >= 0
-        at = np.where(there, rows, 0)
-        cols, depth = self.packets.cols[at], self.flow.depth[at]
-        divisor = self.rows.divisor[at].astype(np.float64)
-        nothing = ~there | (self.packets.length[at] == 0)
-        age_s = self.session_s - np.maximum(cols[:, _LTT], 0)
-        found = [depth[:, 0, 1] / divisor, depth[:, LEVELS, 1] / divisor, cols[:, _LTP] / divisor]
-        bid, ask, last = (np.where(nothing, 0.0, price) for price in found)
-        return Quotes(bid, ask, last, age_s.astype(np.float64),
-                      np.where(nothing, 0, cols[:, _OI]),
-                      np.where(nothing, 0, cols[:, _VOLUME]))  # fmt: skip
 
     def session_minutes(self, minute: int, rows: I64) -> tuple[I64, I64]:
         """First minute of the rows' session on a minute's day, and the one after its last.

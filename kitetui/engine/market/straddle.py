@@ -10,6 +10,9 @@ from kitetui.engine.market.bars import CLOSE, OI, VOLUME, ClosedBars
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.options import Chain
 
+MINUTES_KEPT = 64
+"""Minutes of every straddle that are kept."""
+
 
 class Premium(msgspec.Struct):
     """The straddles of one chain after its newest minute, f64 or i64 (k,) by strike.
@@ -38,6 +41,19 @@ class Straddles:
         self.above: I64 = np.zeros(k, np.int64)
         self._spent: F64 = np.zeros(k)
         self._shares: F64 = np.zeros(k)
+        self._minutes = 0
+        self._premiums: F64 = np.full((MINUTES_KEPT, k), np.nan)
+        self._traded: F64 = np.zeros((MINUTES_KEPT, k))
+        self._vwaps: F64 = np.full((MINUTES_KEPT, k), np.nan)
+
+    def last(self, place: int, n: int) -> tuple[F64, F64, F64]:
+        """Premium, shares and VWAP of one strike over the session's newest n minutes.
+
+        f64 (up to n,), oldest first; premium NaN in minutes without a trade of a leg.
+        """
+        held = min(n, self._minutes, MINUTES_KEPT)
+        at = (self._minutes - held + np.arange(held)) % MINUTES_KEPT
+        return self._premiums[at, place], self._traded[at, place], self._vwaps[at, place]
 
     def now(self) -> Premium:
         """As it stands after the newest minute."""
@@ -54,6 +70,7 @@ class Straddles:
             for total in (self._spent, self._shares):
                 total[:] = 0.0
             self.below[:] = self.above[:] = 0
+            self._minutes = 0
         premium = call_close + put_close
         traded = np.isfinite(premium)
         self.premium = premium
@@ -64,6 +81,9 @@ class Straddles:
             below, above = premium < vwap, premium > vwap
         self.below = np.where(below, self.below + 1, np.where(traded, 0, self.below))
         self.above = np.where(above, self.above + 1, np.where(traded, 0, self.above))
+        at = self._minutes % MINUTES_KEPT
+        self._premiums[at], self._traded[at], self._vwaps[at] = premium, shares, vwap
+        self._minutes += 1
 
     def _vwap(self) -> F64:
         with np.errstate(divide="ignore", invalid="ignore"):

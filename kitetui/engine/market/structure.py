@@ -12,6 +12,8 @@ import numpy as np
 
 from kitetui.engine.feed.batch import I64, Bool
 
+_NO_LEVEL = -(1 << 40)
+
 
 class SwingEvents(msgspec.Struct):
     """What one close told of n rows.
@@ -104,6 +106,8 @@ class FairValueGaps:
         self.mitigated: I64 = np.full((capacity, depth), -1, np.int64)
         self.halved: I64 = np.full((capacity, depth), -1, np.int64)
         self.filled: I64 = np.full((capacity, depth), -1, np.int64)
+        self._highest: I64 = np.full(capacity, _NO_LEVEL, np.int64)
+        self._lowest: I64 = np.full(capacity, -_NO_LEVEL, np.int64)
 
     def advance(self, rows: I64, bars: I64, open_: I64, high: I64, low: I64, close: I64) -> I64:
         """Take one close; the rows that have a gap now.
@@ -127,23 +131,39 @@ class FairValueGaps:
         self.bottom[rows, place] = np.where(up, high[found, 0], high[found, 2])
         for mark in (self.mitigated, self.halved, self.filled):
             mark[rows, place] = -1
+        self._note_edges(rows)
         return rows
 
     def _touch(self, rows: I64, bars: I64, high: I64, low: I64) -> None:
+        near = np.flatnonzero((low <= self._highest[rows]) | (high >= self._lowest[rows]))
+        if not len(near):
+            return
+        rows, bars, high, low = rows[near], bars[near], high[near], low[near]
         side, top, bottom = self.side[rows], self.top[rows], self.bottom[rows]
         rising = side > 0
-        near = np.where(rising, top, bottom)
-        far = np.where(rising, bottom, top)
         reached = np.where(rising, low[:, None], high[:, None])
         for mark, level, twice in (
-            (self.mitigated, near, 2),
+            (self.mitigated, np.where(rising, top, bottom), 2),
             (self.halved, top + bottom, 1),
-            (self.filled, far, 2),
+            (self.filled, np.where(rising, bottom, top), 2),
         ):
             held = mark[rows]
             hit = (side != 0) & (held < 0) & ((reached * 2 - level * twice) * side <= 0)
             if hit.any():
                 mark[rows] = np.where(hit, bars[:, None], held)
+        self._note_edges(rows)
+
+    def _note_edges(self, rows: I64) -> None:
+        """The nearest edges of the gaps that are not filled: beyond them nothing can change."""
+        side, whole = self.side[rows], self.filled[rows] < 0
+        rising, falling = whole & (side > 0), whole & (side < 0)
+        self._highest[rows] = np.where(rising, self.top[rows], _NO_LEVEL).max(axis=1)
+        self._lowest[rows] = np.where(falling, self.bottom[rows], -_NO_LEVEL).min(axis=1)
+
+    def forget(self, rows: I64) -> None:
+        """Begin anew for some rows."""
+        self.count[rows] = self.side[rows] = 0
+        self._highest[rows], self._lowest[rows] = _NO_LEVEL, -_NO_LEVEL
 
     def last(self, row: int, n: int) -> I64:
         """Up to n newest gaps of a row, oldest first: i64 (7, k).

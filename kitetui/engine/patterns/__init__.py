@@ -5,9 +5,12 @@ from kitetui.engine.patterns import (
     breakout,
     context,
     displacement,
+    kow,
     liquidity,
     momentum,
+    options,
     profile,
+    traps,
     volume,
 )
 
@@ -16,8 +19,11 @@ __all__ = [
     "breakout",
     "context",
     "displacement",
+    "kow",
     "liquidity",
     "momentum",
+    "options",
     "profile",
+    "traps",
     "volume",
 ]

@@ -24,18 +24,23 @@ def hidden_accumulation(view: View, settings: PatternSettings) -> Hits:
     Without the book's own data (a bar file, or packets without depth) the Chaikin line of
     accumulation over the window stands in for it, and the hit is tagged so.
     """
-    return joined([_absorbed(view, settings.params, side) for side in (1, -1)])
-
-
-def _absorbed(view: View, params: dict[str, float], side: int) -> Hits:
-    n, usual_bars = int(params["window_bars"]), int(params["usual_bars"])
-    volume = view.window(VOLUME, n + usual_bars)
+    params = settings.params
+    n = int(params["window_bars"])
+    volume = view.window(VOLUME, n + int(params["usual_bars"]))
     recent, usual = volume[-n:].sum(axis=0), volume[:-n].mean(axis=0) * n
-    opens, high, low, close = (view.window(f, n) for f in (OPEN, HIGH, LOW, CLOSE))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(usual > 0, recent / usual, np.nan)
-        bought, sold = view.window(BUY, n).sum(axis=0), view.window(SELL, n).sum(axis=0)
-        tilt = np.where(recent > 0, (sold - bought) / recent, np.nan) * side
+    at = np.flatnonzero(ratio >= params["min_volume_ratio"])
+    view, ratio = view.only(at), ratio[at]
+    return joined([_absorbed(view, params, ratio, side) for side in (1, -1)])
+
+
+def _absorbed(view: View, params: dict[str, float], ratio: F64, side: int) -> Hits:
+    n = int(params["window_bars"])
+    opens, high, low, close = (view.window(f, n) for f in (OPEN, HIGH, LOW, CLOSE))
+    volume = view.window(VOLUME, n)
+    bought, sold = view.window(BUY, n).sum(axis=0), view.window(SELL, n).sum(axis=0)
+    tilt = (sold - bought) / volume.sum(axis=0) * side
     drift = np.abs(close[-1] - opens[0]) / (view.atr * np.sqrt(n))
     half = n // 2
     if side > 0:
@@ -45,9 +50,9 @@ def _absorbed(view: View, params: dict[str, float], side: int) -> Hits:
     share, snapshots = view.book_share(n)
     leaning = share if side > 0 else 1 - share
     seen = snapshots >= params["min_snapshots"]
-    absorbed = np.where(seen, tilt, _chaikin(high, low, close, volume[-n:]) * side)
+    absorbed = np.where(seen, tilt, _chaikin(high, low, close, volume) * side)
     leans = np.where(seen, leaning >= params["min_book_share"], True)
-    hit = (ratio >= params["min_volume_ratio"]) & (drift <= params["max_drift_atr"]) & holds
+    hit = (drift <= params["max_drift_atr"]) & holds
     hit &= (absorbed >= params["min_absorbed"]) & leans & view.earlier_bars(n - 1)
     evidence = {
         "volume_ratio": ratio,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,14 +16,13 @@ from kitetui.engine.market.timeframe import DEPTHS, timeframe_name
 from kitetui.engine.patterns.registry import (
     Detector,
     Hits,
-    Silence,
     Trigger,
     check,
     look,
     registry,
 )
 from kitetui.engine.patterns.score import score
-from kitetui.engine.patterns.view import View
+from kitetui.engine.patterns.view import Silence, View
 
 SAME_EVENT = ("volume_breakout", "volume_profile_breakout", "breakout")
 """A break that several of these see on one bar is one event: the first of them keeps it."""
@@ -86,6 +86,7 @@ class Detectors:
             for timeframe in settings.timeframes
         }
         self.silence: dict[tuple[str, str], Silence] = {}
+        self._memory: dict[object, Any] = {}
 
     @property
     def followed(self) -> set[int]:
@@ -105,26 +106,44 @@ class Detectors:
         if not wanted:
             return []
         view = View.of(market, told.frame, told.bars, told.opened)
+        view.memory = self._memory
         found = [self._fire(known, settings, view) for known, settings in wanted]
-        return [fired for fired in _merged(found) if len(fired.hits)]
+        return [
+            fired
+            for fired in _merged([fired for fired in found if fired is not None])
+            if len(fired.hits)
+        ]
 
-    def _fire(self, known: Detector, settings: PatternSettings, view: View) -> Fired:
+    def _fire(self, known: Detector, settings: PatternSettings, view: View) -> Fired | None:
         timeframe = view.frame.name
         hits, self.silence[known.name, timeframe] = look(known, view, settings)
-        bar = view.frame.history.count[hits.rows]
+        if not len(hits):
+            return None
+        of_chains = "chains" in known.needs
+        if of_chains:  # a chain has no bars: minutes stand for them
+            bar = np.full(len(hits), view.start // view.frame.minutes)
+        else:
+            bar = view.frame.history.count[hits.rows]
         fires = self._triggers[known.name, timeframe].fire(hits, bar)
+        if not fires.any():
+            return None
         hits = hits.only(fires)
-        at = np.searchsorted(view.rows, hits.rows)
-        atr, entry = view.atr[at], view.window(CLOSE, 1)[0, at]
+        if of_chains:
+            atr, entry = np.full(len(hits), np.nan), hits.entry
+            tick = view.market.rows.tick[hits.rows] / view.market.rows.divisor[hits.rows]
+            flags = np.zeros(len(hits), np.int64)
+        else:
+            at = np.searchsorted(view.rows, hits.rows)
+            atr, entry = view.atr[at], view.window(CLOSE, 1)[0, at]
+            tick, flags = view.tick[at], view.flags[at]
         target = np.where(np.isfinite(hits.target), (hits.target - entry) * hits.side, np.nan)
         stop = np.where(np.isfinite(hits.stop), (entry - hits.stop) * hits.side, np.nan)
         # A price of the pattern's own that lies on the wrong side of the entry says nothing.
-        tick = view.tick[at]
         target = np.where(target >= tick, target, settings.target_atr * atr)
         stop = np.where(stop >= tick, stop, settings.stop_atr * atr)
         return Fired(known, settings, timeframe, view.start, hits,
                      score(hits.evidence, settings) * hits.factor, bar[fires] - 1, entry, atr,
-                     np.maximum(target, tick), np.maximum(stop, tick), view.flags[at])  # fmt: skip
+                     np.maximum(target, tick), np.maximum(stop, tick), flags)  # fmt: skip
 
 
 def _merged(found: list[Fired]) -> list[Fired]:

@@ -136,11 +136,15 @@ def _deep(view: View, params: dict[str, float], side: int) -> Hits:
     rising = leg.up if side > 0 else ~leg.up
     end = leg.high if side > 0 else leg.low
     broke = origin.known & ((end - origin.level) * side > 0)
-    at = np.flatnonzero(leg.known & rising & broke)
-    view, end = view.only(at), end[at]
+    far = view.window(LOW if side > 0 else HIGH, 1)[0]
+    close, height = view.window(CLOSE, 1)[0], leg.high - leg.low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reached, retrace = (end - far) * side / height, (end - close) * side / height
+    hit = leg.known & rising & broke & (height >= params["min_leg_atr"] * view.atr)
+    hit &= (reached >= params["from_retrace"]) & (retrace <= params["to_retrace"])
+    at = np.flatnonzero(hit)
+    view, end, height, retrace = view.only(at), end[at], height[at], retrace[at]
     low, high = leg.low[at], leg.high[at]
-    height = high - low
-    close = view.window(CLOSE, 1)[0]
     # Bars since the leg's end was known, the closed one included.
     known_for = view.bars - 1 - (view.swing(0).bar + view.landmarks.swings.length)
     reach = view.frame.history.depth - 1
@@ -148,10 +152,7 @@ def _deep(view: View, params: dict[str, float], side: int) -> Hits:
     since = np.arange(reach)[:, None] >= reach - 1 - known_for
     deepest = (end - worst) * side / height
     before = np.where(since[:-1], deepest[:-1], -np.inf).max(axis=0)
-    retrace = (end - close) * side / height
-    hit = (height >= params["min_leg_atr"] * view.atr) & (known_for < reach)
-    hit &= (deepest[-1] >= params["from_retrace"]) & (before < params["from_retrace"])
-    hit &= retrace <= params["to_retrace"]
+    hit = (known_for < reach) & (before < params["from_retrace"])
     half = (params["to_retrace"] - params["from_retrace"]) / 2
     evidence = {
         "leg_atr": height / view.atr,

@@ -118,7 +118,7 @@ def _poc_migration(view: View, params: dict[str, float]) -> Hits:
     way = close[-1] - close[0]
     moved = (poc - before) / view.atr
     hit = (np.abs(moved) >= params["migration_atr"]) & (np.sign(moved) == np.sign(way))
-    hit &= view.bars_today >= back
+    hit &= view.earlier_bars(back)
     return _hits(view, hit, np.where(moved > 0, 1, -1), POC_MIGRATION, np.abs(moved) / 5, poc)
 
 
@@ -193,7 +193,7 @@ def _va_reentry(view: View, params: dict[str, float]) -> Hits:
     opened = view.session_open
     on_the_mark = (view.start + view.frame.minutes - view.opened) % 30 == 0
     inside = (now >= val) & (now <= vah) & (before >= val) & (before <= vah)
-    outside_before = (first < val) | (first > vah) | (view.bars_today < 2 * half_hour)
+    outside_before = (first < val) | (first > vah) | ~view.earlier_bars(2 * half_hour)
     below, above = opened < val, opened > vah
     side = np.where(below, 1, -1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -11,10 +10,11 @@ import numpy as np
 
 from kitetui.config import ConfigError, PatternSettings
 from kitetui.engine.feed.batch import F64, I64, Bool
-from kitetui.engine.patterns.view import View
+from kitetui.engine.patterns.view import Silence, View
 
-Need = Literal["volume", "landmarks", "previous_session"]
-"""What a detector cannot do without: rows that trade; followed swings and gaps; a past session."""
+Need = Literal["volume", "landmarks", "previous_session", "chains"]
+"""What a detector cannot do without: rows that trade; followed swings and gaps; a past session;
+option chains, at which it looks instead of rows."""
 
 
 class Hits(msgspec.Struct):
@@ -27,6 +27,8 @@ class Hits(msgspec.Struct):
         kind: i64 (k,), which of the detector's kinds.
         factor: f64 (k,), multiplies the score.
         stop, target: f64 (k,), rupees; NaN where the pattern's usual distances hold.
+        entry: f64 (k,), rupees; NaN where it is the close.
+        legs: i64 (k, 2), rows of the call and the put whose premium is traded; -1 for none.
         tags: per hit, extra words.
     """
 
@@ -37,6 +39,8 @@ class Hits(msgspec.Struct):
     factor: F64
     stop: F64
     target: F64
+    entry: F64
+    legs: I64
     tags: list[tuple[str, ...]]
 
     def __len__(self) -> int:
@@ -47,8 +51,14 @@ class Hits(msgspec.Struct):
         return Hits(
             self.rows[keep], self.side[keep], {k: v[keep] for k, v in self.evidence.items()},
             self.kind[keep], self.factor[keep], self.stop[keep], self.target[keep],
+            self.entry[keep], self.legs[keep],
             [tags for tags, kept in zip(self.tags, keep.tolist(), strict=True) if kept],
         )  # fmt: skip
+
+
+_NO_ROWS: I64 = np.zeros(0, np.int64)
+_NOTHING: F64 = np.zeros(0)
+_NO_LEGS: I64 = np.zeros((0, 2), np.int64)
 
 
 def hits_of(view: View, hit: Bool, side: I64 | int, evidence: Mapping[str, F64], *,
@@ -61,6 +71,9 @@ def hits_of(view: View, hit: Bool, side: I64 | int, evidence: Mapping[str, F64],
         tags: words, and where each applies.
     """
     n, at = len(view), np.flatnonzero(hit)
+    if not len(at):
+        return Hits(_NO_ROWS, _NO_ROWS, dict.fromkeys(evidence, _NOTHING), _NO_ROWS, _NOTHING,
+                    _NOTHING, _NOTHING, _NOTHING, _NO_LEGS, [])  # fmt: skip
     return Hits(
         rows=view.rows[at],
         side=np.broadcast_to(side, n)[at].astype(np.int64),
@@ -69,6 +82,8 @@ def hits_of(view: View, hit: Bool, side: I64 | int, evidence: Mapping[str, F64],
         factor=np.broadcast_to(factor, n)[at].astype(np.float64),
         stop=np.broadcast_to(stop, n)[at].astype(np.float64),
         target=np.broadcast_to(target, n)[at].astype(np.float64),
+        entry=np.full(len(at), np.nan),
+        legs=np.full((len(at), 2), -1, np.int64),
         tags=[
             tuple(word for word, applies in (tags or {}).items() if applies[k]) for k in at.tolist()
         ],
@@ -77,9 +92,11 @@ def hits_of(view: View, hit: Bool, side: I64 | int, evidence: Mapping[str, F64],
 
 def joined(parts: Sequence[Hits]) -> Hits:
     """Hits of one detector together, which all name the same evidence."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = ("rows", "side", "kind", "factor", "stop", "target")
+    some = [part for part in parts if len(part)]
+    if len(some) < 2:
+        return (some or parts)[0]
+    parts = some
+    columns = ("rows", "side", "kind", "factor", "stop", "target", "entry", "legs")
     return Hits(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
         evidence={
@@ -192,17 +209,14 @@ class Trigger:
         return rested
 
 
-class Silence(msgspec.Struct):
-    """Why rows could not fire at a pattern's last look, by reason; the rest simply did not."""
-
-    rows: Counter[str] = msgspec.field(default_factory=Counter)
-
-
 def look(known: Detector, view: View, settings: PatternSettings) -> tuple[Hits, Silence]:
     """Let a detector look, at rows that have what it needs."""
     silence = Silence()
+    if "chains" in known.needs:
+        view.silence = silence
+        return known.function(view, settings), silence
     keep = view.bars >= settings.min_bars  # one bar early, for those that fire on an edge
-    silence.rows["warming up"] = int(np.count_nonzero(~keep))
+    silence.counts["warming up"] = int(np.count_nonzero(~keep))
     if "volume" in known.needs:
         keep &= _told(silence, "no volume", view.is_index, keep)
     if "previous_session" in known.needs:
@@ -213,5 +227,5 @@ def look(known: Detector, view: View, settings: PatternSettings) -> tuple[Hits, 
 
 def _told(silence: Silence, reason: str, lacking: Bool, keep: Bool) -> Bool:
     """Where nothing is lacking; of the rows kept so far the others are counted."""
-    silence.rows[reason] = int(np.count_nonzero(lacking & keep))
+    silence.counts[reason] = int(np.count_nonzero(lacking & keep))
     return ~lacking

@@ -6,7 +6,9 @@ What several detectors ask for is read once.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,6 +26,15 @@ from kitetui.engine.market.timeframe import DAY, RATIO_BARS, Timeframe
 PRICES = frozenset({OPEN, HIGH, LOW, CLOSE})
 _USUAL_WINDOW = 26
 """Bars that are read at once: most detectors ask for fewer."""
+
+
+class Silence(msgspec.Struct):
+    """Why rows or chains could not fire at a pattern's last look, how many by reason.
+
+    The others simply did not.
+    """
+
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class SwingOf(msgspec.Struct):
@@ -48,6 +59,8 @@ class View:
         start: the closed bars' first minute.
         rows: i64 (n,), ascending; opened: i64 (n,), first minute of each row's session.
         flags: i64 (n,), `BarFlag` bits of the closed bars.
+        silence: where a detector of chains counts why they could not fire.
+        memory: what detectors keep from one look to the next, by keys of their own.
     """
 
     def __init__(self, market: Market, frame: Timeframe, start: int, rows: I64, opened: I64,
@@ -58,6 +71,8 @@ class View:
         self.rows = rows
         self.opened = opened
         self.flags = flags
+        self.silence = Silence()
+        self.memory: dict[object, Any] = {}
         self._windows: dict[int, F64] = {}
 
     @classmethod
