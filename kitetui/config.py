@@ -202,6 +202,10 @@ class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
     auction_end: str = ""
 
 
+class OutcomeSettings(_Section, frozen=True):
+    force_close_min: Count
+
+
 class ZoneSettings(_Section, frozen=True):
     minutes: AtLeastOne
     after_open: Count | None = None
@@ -232,6 +236,7 @@ class Settings(_Section, frozen=True):
     journal: JournalSettings
     archive: ArchiveSettings
     alerts: AlertSettings
+    outcomes: OutcomeSettings
     zones: dict[str, ZoneSettings]
     screen: ScreenSettings
     redis: RedisSettings

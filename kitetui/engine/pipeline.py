@@ -17,9 +17,11 @@ from kitetui.engine import commands
 from kitetui.engine.alerts.alert import Alert, alert_id
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Gate
+from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
+from kitetui.engine.alerts.scoreboard import Scoreboard
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
-from kitetui.engine.feed.batch import F64
+from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.feed.records import (
     HistoryAnswer,
     Kind,
@@ -28,7 +30,7 @@ from kitetui.engine.feed.records import (
     Remembered,
     Subscribed,
 )
-from kitetui.engine.market.bars import ClosedBars
+from kitetui.engine.market.bars import FLAGS, ClosedBars
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -70,6 +72,20 @@ class FeedCounts(msgspec.Struct):
     text_types: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+class Followed(msgspec.Struct):
+    """Firings whose outcome is followed: all (k,).
+
+    Attributes:
+        rank: f64, confidence; null: f64, the rate to hit by chance alone.
+        number: i64, by which `Resolved` names them; -1 where they are not followed.
+    """
+
+    fired: Fired
+    rank: F64
+    null: F64
+    number: I64
+
+
 class Derived(msgspec.Struct):
     """What one batch of records led to.
 
@@ -78,6 +94,7 @@ class Derived(msgspec.Struct):
         bars: bars that closed, as (timeframe name, bars).
         alerts: alerts raised; changed: alerts that a command changed.
         results: what became of each command.
+        fired: everything that fired, told or not; resolved: outcomes that became known.
     """
 
     runs: list[Run]
@@ -85,6 +102,8 @@ class Derived(msgspec.Struct):
     alerts: list[Alert]
     changed: list[Alert]
     results: list[Result]
+    fired: list[Followed] = msgspec.field(default_factory=list)
+    resolved: list[Resolved] = msgspec.field(default_factory=list)
 
 
 class Pipeline:
@@ -95,6 +114,8 @@ class Pipeline:
         self.detectors = Detectors(settings.patterns, capacity)
         self.market = Market(settings, capacity, self.detectors.followed)
         self.calibrations = Calibrations(settings.reference)
+        self.outcomes = OutcomeDesk()
+        self.scoreboard = Scoreboard()
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
         self.counts = FeedCounts()
@@ -243,11 +264,18 @@ class Pipeline:
         for told in closed:
             self.bars_closed += len(told.bars.rows)
             out.bars.append((told.frame.name, told.bars))
+            resolved = self.outcomes.take(
+                told.frame.minutes, told.bars, self.market.rows.divisor, told.bars.values[FLAGS]
+            )
+            if resolved is not None:
+                self.scoreboard.take(resolved)
+                out.resolved.append(resolved)
             for fired in self.detectors.look(self.market, told):
                 self._candidates(fired, told.frame.minutes, out)
 
     def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
         ranks = self._ranks(fired)
+        out.fired.append(self._follow(fired, ranks, minutes))
         passed = np.flatnonzero(self.gate.screen(ranks, fired.flags != 0))
         for at in passed.tolist():
             alert = self._alert(fired, at, minutes, float(ranks[at]))
@@ -257,6 +285,22 @@ class Pipeline:
                 self.note(
                     "alert", f"{alert.symbol} {alert.pattern} {alert.timeframe} {alert.direction}"
                 )
+
+    def _follow(self, fired: Fired, ranks: F64, minutes: int) -> Followed:
+        """Every firing's outcome is followed, whether or not anybody is told of it."""
+        _, closes = self.market.session_minutes(fired.start, fired.hits.rows)
+        numbers = self.outcomes.follow(
+            minutes, fired, closes - self.settings.outcomes.force_close_min
+        )
+        instruments = self.market.rows.instruments
+        keys = [
+            (fired.label(at), fired.timeframe, instruments[row].asset_class)
+            for at, row in enumerate(fired.hits.rows.tolist())
+        ]
+        null = null_rate(fired.target, fired.stop)
+        at_s = (fired.start + minutes) * 60
+        self.scoreboard.expect(numbers, keys, null, fired.target / fired.stop, at_s)
+        return Followed(fired, ranks, null, numbers)
 
     def _calibration(self, fired: Fired, at: int) -> Calibration:
         asset_class = self.market.rows.instruments[int(fired.hits.rows[at])].asset_class

@@ -6,6 +6,7 @@ Everything is told before the session and does not change within it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -59,7 +60,10 @@ class Chance(msgspec.Struct, frozen=True):
         return self.p * target / stop - (1 - self.p)
 
 
-def null_rate(target: float, stop: float) -> float:
+Distance = TypeVar("Distance", float, F64)
+
+
+def null_rate(target: Distance, stop: Distance) -> Distance:
     """How often a walk without drift reaches the target first: its distances' share."""
     return stop / (target + stop)
 
