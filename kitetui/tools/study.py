@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,21 @@ from kitetui.engine.clock import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.day_levels import profile_of
-from kitetui.engine.market.indicators import NAMES, WARM_BARS, realised_volatility
+from kitetui.engine.market.indicators import NAMES, realised_volatility
 from kitetui.engine.market.instruments import Instrument, InstrumentError, read_table
 from kitetui.engine.market.market import COMPOSITE_SESSIONS, Market
 from kitetui.engine.market.profile import Levels, Profile, bin_size, levels, spread_bars
-from kitetui.engine.market.structure import FairValueGaps, Pool, Swings, pools
+from kitetui.engine.market.structure import FairValueGaps, Swings, pools
 from kitetui.engine.market.timeframe import DEPTHS, RATIO_BARS, Z_BARS, Timeframe, timeframe_name
+from kitetui.engine.pipeline import Pipeline
 from kitetui.places import private
 from kitetui.tools.bar_files import BadBars, BarFile, read_bar_file
+from kitetui.tools.studied import DIVISOR, EXTRA, SWING_LENGTH, Session, Studied
+from kitetui.tools.study_report import complain, print_newest, summary, write
+from kitetui.tools.study_signals import Signals, parameter_hash, print_board, write_signals
 
-DIVISOR = 100
 TOKEN = 1 << 8 | 1
 ROW = np.array([0])
-SWING_LENGTH = 5
 SWINGS_KEPT = 1 << 16
 GAPS_WATCHED = 512
 """Newest gaps that are watched for being filled; older ones stay as they are."""
@@ -40,45 +41,6 @@ OPENING_MINUTES = 15
 POOL_SHARE = 5e-4
 """Swings within two ticks, or this share of the first one's level, make a pool."""
 REALISED_BARS = 60
-EXTRA = ("volume_ratio", "same_minute", "volume_z", "realised_volatility")
-SHOWN_PROBLEMS = 5
-
-
-class Session(msgspec.Struct):
-    """One session of a series: rupees and shares; opening range of its first 15 minutes."""
-
-    date: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    opening_high: float
-    opening_low: float
-    profile: Profile | None
-    levels: Levels | None
-
-
-class Studied(msgspec.Struct):
-    """Everything found in one file.
-
-    Attributes:
-        values: f64 (k, len(NAMES) + len(EXTRA)), after each bar.
-        outside: bars outside sessions, left out.
-    """
-
-    file: BarFile
-    symbol: str
-    tick: float
-    starts: I64
-    bars: I64
-    values: F64
-    swings: list[tuple[int, int, int]]
-    gaps: list[list[int]]
-    pools: list[Pool]
-    sessions: list[Session]
-    composite: Levels | None
-    outside: int
 
 
 def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table: Path | None,
@@ -96,6 +58,7 @@ def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table:
             out.mkdir(mode=0o700, parents=True, exist_ok=True)
             for studied in found:
                 write(studied, out)
+                write_signals(studied.symbol, studied.signals, studied.board, out)
             with open(out / "summary.json", "w", opener=private) as told:
                 json.dump([summary(s) for s in found], told, indent=1)
     except (BadBars, InstrumentError) as error:
@@ -103,10 +66,14 @@ def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table:
     except OSError as error:
         fail(EXIT_CONFIG, f"{error.filename or out}: {error.strerror or error}")
     for studied in found:
-        _complain(studied)
-    _print(found)
+        complain(studied)
+    print_newest(found)
+    board = [(studied.symbol, line) for studied in found for line in studied.board]
+    if board:
+        print_board(board, parameter_hash(settings.patterns))
     if out is not None:
-        click.echo(f"written to {out}: indicators, swings, gaps, pools, levels, profile, summary")
+        click.echo(f"written to {out}: indicators, swings, gaps, pools, levels, profile, signals, "
+                   "scoreboard, summary")  # fmt: skip
     return 0
 
 
@@ -166,7 +133,9 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
             instrument, tick_size=known_as.tick_size, lot_size=known_as.lot_size,
             hours=known_as.hours,
         )  # fmt: skip
-    market = Market(settings, 1)
+    pipeline = Pipeline(settings, 1)
+    market = pipeline.market
+    signals = Signals(market, settings.outcomes.force_close_min)
     market.add_instruments([instrument])
     starts, bars, opened, outside = _inside(file, market)
     frame = market.frames[file.minutes]
@@ -176,8 +145,7 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
     values = np.full((len(starts), len(NAMES) + len(EXTRA)), np.nan)
     for at, start in enumerate(starts.tolist()):
         closed = ClosedBars(start, ROW, bars[:, at : at + 1])
-        for _ in market.take_bars(file.minutes, closed):
-            pass
+        signals.take(pipeline.take_bars(file.minutes, closed))
         values[at] = _values(frame, start, opened[at : at + 1], market)
         progress(1)
         _structure(swings, gaps, past_gaps, bars, at)
@@ -196,6 +164,8 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         sessions=_sessions(starts, bars, opened, raw_tick, file.minutes),
         composite=_composite(bars, opened, raw_tick),
         outside=outside,
+        signals=signals,
+        board=signals.board(),
     )  # fmt: skip
 
 
@@ -283,145 +253,3 @@ def _composite(bars: I64, opened: I64, tick: int) -> Levels | None:
     own = bars[:, opened >= days[0]]
     base, volume = spread_bars(own[LOW], own[HIGH], own[VOLUME], size)
     return levels(Profile(base * size / DIVISOR, size / DIVISOR, volume))
-
-
-def write(studied: Studied, folder: Path) -> None:
-    """Write one file's tables."""
-    times = [f"{ist(s * 60):%Y-%m-%d %H:%M:%S}" for s in studied.starts.tolist()]
-
-    def table(kind: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-        path = folder / f"{studied.symbol}.{kind}.csv"
-        with open(path, "w", newline="", opener=private) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(head)
-            writer.writerows(lines)
-
-    prices = studied.bars[[OPEN, HIGH, LOW, CLOSE]].T / DIVISOR
-    table(
-        "indicators",
-        ("ts", "open", "high", "low", "close", "volume", *NAMES, *EXTRA),
-        (
-            (time, *price, volume, *("" if math.isnan(v) else repr(v) for v in line))
-            for time, price, volume, line in zip(
-                times, prices.tolist(), studied.bars[VOLUME].tolist(), studied.values.tolist(),
-                strict=True,
-            )
-        ),
-    )  # fmt: skip
-    table(
-        "swings",
-        ("ts", "bar", "known_at_bar", "side", "level"),
-        ((times[b], b, b + SWING_LENGTH, s, x / DIVISOR) for b, s, x in studied.swings),
-    )
-    table(
-        "gaps",
-        ("ts", "bar", "known_at_bar", "side", "top", "bottom", "mitigated", "halved", "filled"),
-        ((times[m], m, m + 1, s, t / DIVISOR, b / DIVISOR, *("" if x < 0 else x for x in marks))
-         for m, s, t, b, *marks in studied.gaps),
-    )  # fmt: skip
-    table("pools", ("side", "level", "touches", "first_bar", "last_bar", "swept_bar"),
-          ((p.side, p.level / DIVISOR, p.touches, p.first, p.last, "" if p.swept < 0 else p.swept)
-           for p in studied.pools))  # fmt: skip
-    table(
-        "levels",
-        ("session", "open", "high", "low", "close", "volume", "opening_high", "opening_low",
-         "previous_high", "previous_low", "poc", "vah", "val", "hvn", "lvn"),
-        (_level_line(s, before) for s, before in
-         zip(studied.sessions, [None, *studied.sessions], strict=False)),
-    )  # fmt: skip
-    table(
-        "profile",
-        ("session", "row_low", "volume"),
-        (
-            (s.date, round(s.profile.low + at * s.profile.size, 6), shares)
-            for s in studied.sessions
-            if s.profile
-            for at, shares in enumerate(s.profile.volume.tolist())
-        ),
-    )
-    if studied.file.problems:
-        table("problems", ("file", "line", "what"),
-              ((p.file, p.line, p.what) for p in studied.file.problems))  # fmt: skip
-
-
-def _level_line(s: Session, before: Session | None) -> tuple[Any, ...]:
-    found = s.levels
-    return (
-        s.date, s.open, s.high, s.low, s.close, s.volume, s.opening_high, s.opening_low,
-        before.high if before else "", before.low if before else "",
-        *((found.poc, found.vah, found.val, " ".join(map(str, found.hvn)),
-           " ".join(map(str, found.lvn))) if found else ("",) * 5),
-    )  # fmt: skip
-
-
-def summary(studied: Studied) -> dict[str, Any]:
-    """What there is of one file, and its newest values; null where undefined."""
-    last = studied.values[-1].tolist()
-    newest = studied.sessions[-1].levels
-    return {
-        "file": str(studied.file.path),
-        "symbol": studied.symbol,
-        "timeframe": timeframe_name(studied.file.minutes),
-        "tick": studied.tick,
-        "bars": len(studied.starts),
-        "warm": len(studied.starts) >= WARM_BARS,
-        "sessions": len(studied.sessions),
-        "outside_sessions": studied.outside,
-        "problems": studied.file.counts,
-        "swings": len(studied.swings),
-        "gaps": len(studied.gaps),
-        "pools": len(studied.pools),
-        "last": {
-            name: None if math.isnan(v) else v
-            for name, v in zip((*NAMES, *EXTRA), last, strict=True)
-        },
-        "levels": msgspec.to_builtins(newest) if newest else None,
-        "composite": msgspec.to_builtins(studied.composite) if studied.composite else None,
-    }
-
-
-def _complain(studied: Studied) -> None:
-    """Say what was wrong, the first lines of it by number."""
-    file = studied.file
-    for problem in file.problems[:SHOWN_PROBLEMS]:
-        click.echo(f"{problem.file}, line {problem.line}: {problem.what}", err=True)
-    hidden = sum(file.counts.values()) - SHOWN_PROBLEMS
-    if hidden > 0:
-        click.echo(f"{file.path}: {hidden} more lines with problems: {file.counts}", err=True)
-    if studied.outside:
-        click.echo(f"{file.path}: {studied.outside} bars outside sessions were left out", err=True)
-    if not studied.tick:
-        click.echo(f"{file.path}: no tick size, so no profile; give --tick", err=True)
-
-
-def _print(found: Sequence[Studied]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title="newest values", title_justify="left")
-    heads = ("symbol", "tf", "bars", "close", "ema20", "rsi14", "atr14", "adx14", "vwap", "ratio",
-             "poc", "vah", "val", "swings", "gaps")  # fmt: skip
-    for head in heads:
-        table.add_column(head, justify="left" if head in ("symbol", "tf") else "right")
-    for s in found:
-        last = dict(zip((*NAMES, *EXTRA), s.values[-1].tolist(), strict=True))
-        newest = s.sessions[-1].levels
-        warm = len(s.starts) >= WARM_BARS
-        cells = (
-            s.symbol, timeframe_name(s.file.minutes), str(len(s.starts)),
-            f"{s.bars[CLOSE, -1] / DIVISOR:,.2f}", _cell(last["ema20"]),
-            _cell(last["rsi14"]) + ("" if warm or math.isnan(last["rsi14"]) else "~"),
-            _cell(last["atr14"]), _cell(last["adx14"]), _cell(last["vwap"]),
-            _cell(last["volume_ratio"]),
-            *(_cell(x) for x in ((newest.poc, newest.vah, newest.val) if newest else ()) ),
-            *([] if newest else ["-"] * 3), str(len(s.swings)), str(len(s.gaps)),
-        )  # fmt: skip
-        table.add_row(*(Text(cell) for cell in cells))
-    Console(width=None if sys.stdout.isatty() else 150).print(table)
-    if any(len(s.starts) < WARM_BARS for s in found):
-        click.echo(f"~ fewer than {WARM_BARS} bars: Wilder's smoothing still remembers its start")
-
-
-def _cell(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:,.2f}"

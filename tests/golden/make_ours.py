@@ -1,4 +1,4 @@
-"""Makes `ours/`: a small series, and what independent code says of it.
+"""Makes `ours/`: a small series with what independent code says of it, and a longer one.
 
 Indicators by TA-Lib and plain numpy, structure by the definitions written out as loops. Needs
 the `oracle` extra. Run as `python -m tests.golden.make_ours`; its output is committed.
@@ -37,9 +37,33 @@ def series() -> list[tuple[float, float, float, float, int]]:
     return out
 
 
+def sessions() -> list[tuple[str, float, float, float, float, int]]:
+    """Four days that drift now and then, with more volume where they do, as bars with times."""
+    rng = np.random.default_rng(9)
+    out = []
+    price, drift, loud = 800.0, 0.0, 1.0
+    for day in range(4):
+        price = round(price * (1 + rng.uniform(-0.006, 0.006)) * 20) / 20
+        for n in range(375):
+            if n % 25 == 0:
+                drift, loud = rng.choice([-0.25, -0.1, 0, 0.1, 0.25]), rng.choice([1, 1, 2.5])
+            close = round((price + drift + rng.normal(0, 0.45)) * 20) / 20
+            high = max(price, close) + rng.integers(0, 7) * 0.05
+            low = min(price, close) - rng.integers(0, 7) * 0.05
+            usual = rng.lognormal(7.6, 0.5) * (1 + 1.5 * (abs(187 - n) / 187) ** 2)
+            volume = int(usual * (loud if abs(drift) > 0.2 else 1))
+            time = f"{OPEN + timedelta(days=day, minutes=n):%Y-%m-%d %H:%M:%S}"
+            out.append((time, price, round(high, 2), round(low, 2), close, volume))
+            price = close
+    return out
+
+
 def write(kind: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-    name = FOLDER / ("planted.csv" if not kind else f"planted.{kind}.csv")
-    with name.open("w", newline="") as file:
+    _write(FOLDER / ("planted.csv" if not kind else f"planted.{kind}.csv"), head, lines)
+
+
+def _write(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(head)
         writer.writerows(lines)
@@ -51,9 +75,11 @@ def text(value: float) -> str:
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
+    columns = ("ts", "open", "high", "low", "close", "volume")
+    _write(FOLDER / "fired.csv", columns, sessions())
     bars = series()
     times = [f"{OPEN + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}" for n in range(len(bars))]
-    write("", ("ts", "open", "high", "low", "close", "volume"),
+    write("", columns,
           [(t, *bar) for t, bar in zip(times, bars, strict=True)])  # fmt: skip
     o, h, low, c, v = (np.array(column, np.float64) for column in zip(*bars, strict=True))
     typical = (h + low + c) / 3

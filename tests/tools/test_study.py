@@ -57,6 +57,35 @@ def test_our_own_series_gives_the_same_tables_as_ever(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "summary.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_signals_with_their_outcomes_and_the_scoreboard_of_them(tmp_path: Path) -> None:
+    done = study(OURS / "fired.csv", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "scoreboard, parameters" in done.output and "null" in done.output
+    signals = read_csv(tmp_path / "out" / "fired.signals.csv")
+    board = json.loads((tmp_path / "out" / "fired.scoreboard.json").read_text())
+    settled = [line for line in signals if line["outcome"]]
+    assert len(settled) > 20
+    assert sum(line["n"] + line["unresolvable"] for line in board) == len(settled)
+    for line in board:
+        mine = [s for s in settled if (s["pattern"], s["timeframe"]) ==
+                (line["pattern"], line["timeframe"])]  # fmt: skip
+        assert line["hits"] == sum(s["outcome"] == "target" for s in mine)
+        assert line["low"] <= line["rate"] <= line["high"] and 0 < line["null"] < 1
+        assert line["expectancy_r"] == pytest.approx(
+            sum(float(s["r"]) for s in mine) / len(mine), abs=2e-4
+        )
+        assert not line["claim"], "nobody may say 80 % of so few"
+    for line in settled:
+        reached = (float(line["target"]) - float(line["entry"])) * int(line["side"])
+        assert (
+            reached > 0 and 0 <= float(line["score"]) <= 1 and 0 <= float(line["confidence"]) <= 1
+        )
+        if line["outcome"] == "target":
+            assert float(line["r"]) > 0 and float(line["best_r"]) > 0
+        if line["outcome"].startswith("stop"):
+            assert float(line["r"]) < 0
+
+
 def test_parquet_and_csv_say_the_same(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.csv

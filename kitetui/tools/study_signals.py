@@ -1,0 +1,197 @@
+"""What fired over a bar file, and what became of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+
+from kitetui.config import PatternSettings
+from kitetui.engine.alerts.barriers import Outcome
+from kitetui.engine.alerts.null import MatchedNull
+from kitetui.engine.alerts.scoreboard import Line, Scoreboard
+from kitetui.engine.clock import ist
+from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN
+from kitetui.engine.market.indicators import ATR_BEFORE
+from kitetui.engine.market.market import Market
+from kitetui.engine.patterns.firing import Fired
+from kitetui.engine.pipeline import Derived
+from kitetui.places import private
+
+HEAD = ("ts", "timeframe", "pattern", "side", "entry", "target", "stop", "horizon_bars", "score",
+        "confidence", "null", "outcome", "bars", "exit", "r", "best_r", "worst_r",
+        "tags")  # fmt: skip
+_ROW = np.array([0])
+_NULL = HEAD.index("null")
+_ENDED = slice(HEAD.index("outcome"), HEAD.index("tags"))
+
+
+class _Series:
+    """The bars of one timeframe as they closed."""
+
+    def __init__(self) -> None:
+        self.start: list[int] = []
+        self.values: list[I64] = []
+        self.atr: list[float] = []
+
+
+class Signals:
+    """All firings of one file, oldest first.
+
+    Attributes:
+        lines: in the order of `HEAD`; of an open outcome its columns are empty.
+    """
+
+    def __init__(self, market: Market, force_close_min: int) -> None:
+        self.lines: list[list[Any]] = []
+        self._market = market
+        self._force_close_min = force_close_min
+        self._place: dict[int, int] = {}
+        self._series: dict[str, _Series] = {}
+        self._derived: list[Derived] = []
+
+    def take(self, derived: Derived) -> None:
+        """What one bar led to."""
+        self._note_bars(derived)
+        if derived.fired or derived.resolved:
+            self._derived.append(derived)
+        for resolved in derived.resolved:
+            for at, number in enumerate(resolved.number.tolist()):
+                self.lines[self._place.pop(number)][_ENDED] = [
+                    Outcome(int(resolved.outcome[at])).name.lower(), int(resolved.bars[at]),
+                    *(round(float(column[at]), 4) for column in (
+                        resolved.exit, resolved.r, resolved.best_r, resolved.worst_r)),
+                ]  # fmt: skip
+        for followed in derived.fired:
+            fired, hits = followed.fired, followed.fired.hits
+            for at, number in enumerate(followed.number.tolist()):
+                side, entry = int(hits.side[at]), float(fired.entry[at])
+                if number >= 0:
+                    self._place[number] = len(self.lines)
+                self.lines.append([
+                    f"{ist(fired.start * 60):%Y-%m-%d %H:%M:%S}", fired.timeframe, fired.label(at),
+                    side, entry, round(entry + side * float(fired.target[at]), 4),
+                    round(entry - side * float(fired.stop[at]), 4), fired.settings.horizon_bars,
+                    round(float(fired.score[at]), 4), round(float(followed.rank[at]), 4),
+                    round(float(followed.null[at]), 4), *[""] * 6, " ".join(hits.tags[at]),
+                ])  # fmt: skip
+
+    def _note_bars(self, derived: Derived) -> None:
+        frames = {frame.name: frame for frame in self._market.frames.values()}
+        for name, bars in derived.bars:
+            series = self._series.setdefault(name, _Series())
+            series.start.append(bars.start)
+            series.values.append(bars.values[[OPEN, HIGH, LOW, CLOSE], 0])
+            series.atr.append(float(frames[name].indicators.value(ATR_BEFORE, _ROW)[0]))
+
+    def board(self) -> list[Line]:
+        """The scoreboard, every firing beside its own matched null; fills the lines' null in."""
+        nulls = {name: self._null(series) for name, series in self._series.items()}
+        board = Scoreboard()
+        place = 0
+        for derived in self._derived:
+            for resolved in derived.resolved:
+                board.take(resolved)
+            for followed in derived.fired:
+                fired = followed.fired
+                matched = self._matched(fired, nulls[fired.timeframe])
+                for at, value in enumerate(matched.tolist()):
+                    self.lines[place + at][_NULL] = round(value, 4) if math.isfinite(value) else ""
+                place += len(matched)
+                at_s = fired.start * 60
+                keys = [(fired.label(at), fired.timeframe, "") for at in range(len(matched))]
+                board.expect(followed.number, keys, matched, fired.target / fired.stop, at_s)
+        return board.lines()
+
+    def _null(self, series: _Series) -> tuple[I64, MatchedNull]:
+        start = np.array(series.start, np.int64)
+        hours = [self._market.session_minutes(int(s), _ROW) for s in start.tolist()]
+        opens, closes = (np.array([int(h[k][0]) for h in hours], np.int64) for k in (0, 1))
+        allowed = start < closes - self._force_close_min
+        number = np.arange(len(start))
+        # The last allowed bar of each session, told to all of its bars.
+        sessions, place = np.unique(opens, return_inverse=True)
+        last = np.full(len(sessions), -1, np.int64)
+        np.maximum.at(last, place[allowed], number[allowed])
+        prices = np.array(series.values).T / float(self._market.rows.divisor[0])
+        tick = max(int(self._market.rows.tick[0]), 1) / float(self._market.rows.divisor[0])
+        return start, MatchedNull(prices, np.array(series.atr), start - opens, last[place], tick)
+
+    def _matched(self, fired: Fired, of: tuple[I64, MatchedNull]) -> F64:
+        start, null = of
+        bar = int(np.searchsorted(start, fired.start))
+        return np.array([
+            null.rate(bar, side, float(fired.target[at]), float(fired.stop[at]),
+                      fired.settings.horizon_bars) if side else math.nan
+            for at, side in enumerate(fired.hits.side.tolist())
+        ])  # fmt: skip
+
+
+def parameter_hash(patterns: dict[str, PatternSettings]) -> str:
+    """Eight digits that change with any parameter of any pattern."""
+    told = msgspec.json.encode(patterns, order="sorted")
+    return blake2b(told, digest_size=4).hexdigest()
+
+
+def write_signals(symbol: str, signals: Signals, board: Sequence[Line], folder: Path) -> None:
+    """SYMBOL.signals.csv, SYMBOL.scoreboard.csv and .json."""
+    _table(folder / f"{symbol}.signals.csv", HEAD, signals.lines)
+    lines = ([_plain(value) for value in msgspec.structs.astuple(line)] for line in board)
+    _table(folder / f"{symbol}.scoreboard.csv", Line.__struct_fields__, lines)
+    with open(folder / f"{symbol}.scoreboard.json", "w", opener=private) as file:
+        json.dump([{k: _plain(v, None) for k, v in msgspec.structs.asdict(line).items()}
+                   for line in board], file, indent=1)  # fmt: skip
+
+
+def _table(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    with open(path, "w", newline="", opener=private) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(lines)
+
+
+def _plain(value: Any, undefined: Any = "") -> Any:
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else undefined
+    return value
+
+
+def print_board(board: Sequence[tuple[str, Line]], digest: str) -> None:
+    """The scoreboard on the screen; rates never without their interval and the null."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from kitetui.tools.study_report import console
+
+    table = Table(title=f"scoreboard, parameters {digest}", title_justify="left")
+    heads = ("symbol", "pattern", "tf", "n", "hit", "95 %", "null", "lift", "R", "R 95 %", "time",
+             "80 %")  # fmt: skip
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("symbol", "pattern", "tf") else "right")
+    for symbol, line in board:
+        cells = (
+            symbol, line.pattern, line.timeframe, str(line.n), _share(line.rate),
+            f"{line.low:.2f}-{line.high:.2f}", _share(line.null), _share(line.lift),
+            _share(line.expectancy_r, "+.2f"),
+            f"{_share(line.expectancy_low, '+.2f')}..{_share(line.expectancy_high, '+.2f')}",
+            _share(line.timeouts), "yes" if line.claim else "-",
+        )  # fmt: skip
+        table.add_row(*(Text(cell) for cell in cells))
+    console().print(table)
+    click.echo(
+        "hit: target before stop, timeouts are misses; null: the share of all bars of the same "
+        "half-hour that hit by the same rule; R before costs, 95 % by whole sessions"
+    )
+
+
+def _share(value: float, form: str = ".2f") -> str:
+    return format(value, form) if math.isfinite(value) else "-"
