@@ -59,11 +59,24 @@ class History:
 
         Needs count >= n + back, and n + back <= depth.
         """
-        at = (self.count[rows] - back - n + np.arange(n)[:, None]) % self.depth
         if field == TURNOVER:
+            at = (self.count[rows] - back - n + np.arange(n)[:, None]) % self.depth
             turnover: I64 = self._turnover[at, rows].T
             return turnover
-        found: I64 = self._values[at, field, rows].astype(np.int64).T
+        return self.read(field, self.places(rows, n, back)).T
+
+    def places(self, rows: I64 | I32, n: int, back: int = 0) -> I64:
+        """Where the newest n bars before the last `back` lie, for `read`: i64 (n, len(rows))."""
+        first = (self.count[rows] - back - n) % self.depth
+        slot = first + np.arange(n)[:, None]
+        slot -= self.depth * (slot >= self.depth)
+        place: I64 = slot * self._values[0].size + rows
+        return place
+
+    def read(self, field: int, places: I64) -> I64:
+        """A field of the bars at `places`, any but the turnover."""
+        flat = self._values.reshape(-1)
+        found: I64 = flat.take(places + field * self._values.shape[2]).astype(np.int64)
         return found
 
     def starts(self, rows: I64, n: int, back: int = 0) -> I64:

@@ -98,6 +98,7 @@ class Landmarks:
         gap_atr: f64 (rows, depth), ATR before the bar that made each gap known, rupees.
         gap_inside: bool (rows, depth), whether the gap's three bars lie in one session.
         pivot_pairs: pivots that the last close confirmed.
+        swept_rows: i64 (k,), ascending, rows with a swing that the last close traded beyond.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -109,6 +110,7 @@ class Landmarks:
         self.gap_atr: F64 = np.full((capacity, self.gaps.depth), np.nan)
         self.gap_inside: Bool = np.zeros((capacity, self.gaps.depth), np.bool_)
         self.pivot_pairs = NO_PIVOTS
+        self.swept_rows: I64 = _NO
         self._stale: set[int] = set()
 
     def advance(self, history: History, rows: I64, atr: F64, tick: I64, back: int = 0) -> None:
@@ -119,16 +121,21 @@ class Landmarks:
             back: bars after the one to take.
         """
         self.pivot_pairs = NO_PIVOTS
+        self.swept_rows = _NO
         bars = history.count[rows] - 1 - back
         ready = bars >= _WINDOW - 1
         if np.count_nonzero(ready) < len(rows):
             rows, bars, atr, tick = rows[ready], bars[ready], atr[ready], tick[ready]
         if not len(rows):
             return
-        open_, close = (history.window(f, rows, _GAP_BARS, back).T for f in (OPEN, CLOSE))
-        high, low, volume = (history.window(f, rows, _WINDOW, back).T for f in (HIGH, LOW, VOLUME))
-        starts = history.starts(rows, _WINDOW, back).T
-        days = (starts * 60 + IST_OFFSET_S) // DAY_S
+        places = history.places(rows, _WINDOW, back)
+        open_, close = (history.read(f, places[-_GAP_BARS:]) for f in (OPEN, CLOSE))
+        high, low, volume = (history.read(f, places) for f in (HIGH, LOW, VOLUME))
+        # Dates of the bars that are asked about: the newest, the gap's first, the pivot's.
+        now, first, pivot = (
+            (history.starts(rows, 1, back + ago)[:, 0] * 60 + IST_OFFSET_S) // DAY_S
+            for ago in (0, _GAP_BARS - 1, PIVOT_REACH)
+        )
         self._sweep(rows, bars, high[-1], low[-1], np.maximum(tick, 1))
         found = self.gaps.advance(rows, bars, open_.T, high[-_GAP_BARS:].T, low[-_GAP_BARS:].T,
                                   close.T)  # fmt: skip
@@ -137,9 +144,8 @@ class Landmarks:
             place = (self.gaps.count[found] - 1) % self.gaps.depth
             self.gap_body[found, place] = np.abs(close[1, at] - open_[1, at])
             self.gap_atr[found, place] = atr[at]
-            self.gap_inside[found, place] = days[-_GAP_BARS, at] == days[-1, at]
-        self.pivot_pairs = self.pivots.advance(rows, bars, high, low, volume,
-                                               days[-1 - PIVOT_REACH])  # fmt: skip
+            self.gap_inside[found, place] = first[at] == now[at]
+        self.pivot_pairs = self.pivots.advance(rows, bars, high, low, volume, pivot)
         told = bars >= 3 * SWING_LENGTH - 1
         part = slice(_WINDOW - 2 * SWING_LENGTH, None)
         events = self.swings.advance(rows[told], bars[told], high[part, told].T,
@@ -155,6 +161,7 @@ class Landmarks:
         hit = np.flatnonzero(through.any(axis=1))
         if len(hit):
             self.swept[rows[hit]] = np.where(through[hit], bars[hit, None], held[hit])
+            self.swept_rows = rows[hit]
 
     def forget(self, row: int) -> None:
         """A row's history was replaced: its landmarks are to be found anew."""

@@ -94,6 +94,7 @@ class FairValueGaps:
         count: i64 (rows,), gaps ever found.
         middle, side, top, bottom: i64 (rows, depth), a ring, the newest at (count - 1) % depth.
         mitigated, halved, filled: i64 (rows, depth), numbers of bars, -1 while it has not been.
+        touched_rows: i64 (k,), ascending, rows with a gap that the last close touched first.
     """
 
     def __init__(self, capacity: int, depth: int = 16) -> None:
@@ -106,6 +107,7 @@ class FairValueGaps:
         self.mitigated: I64 = np.full((capacity, depth), -1, np.int64)
         self.halved: I64 = np.full((capacity, depth), -1, np.int64)
         self.filled: I64 = np.full((capacity, depth), -1, np.int64)
+        self.touched_rows: I64 = np.zeros(0, np.int64)
         self._highest: I64 = np.full(capacity, _NO_LEVEL, np.int64)
         self._lowest: I64 = np.full(capacity, -_NO_LEVEL, np.int64)
 
@@ -135,6 +137,7 @@ class FairValueGaps:
         return rows
 
     def _touch(self, rows: I64, bars: I64, high: I64, low: I64) -> None:
+        self.touched_rows = rows[:0]
         near = np.flatnonzero((low <= self._highest[rows]) | (high >= self._lowest[rows]))
         if not len(near):
             return
@@ -151,6 +154,8 @@ class FairValueGaps:
             hit = (side != 0) & (held < 0) & ((reached * 2 - level * twice) * side <= 0)
             if hit.any():
                 mark[rows] = np.where(hit, bars[:, None], held)
+                if mark is self.mitigated:
+                    self.touched_rows = rows[hit.any(axis=1)]
         self._note_edges(rows)
 
     def _note_edges(self, rows: I64) -> None:

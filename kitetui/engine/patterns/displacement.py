@@ -60,6 +60,7 @@ def _volume_of_the_bar_before(view: View) -> F64:
                 "high, that a body of {body_atr:.1f} ATR left")  # fmt: skip
 def ict_fair_value_gaps(view: View, settings: PatternSettings) -> Hits:
     """The first touch of a gap that holds: closed on its far side's inner edge."""
+    view = view.only(np.isin(view.rows, view.landmarks.gaps.touched_rows))
     return joined([_returned(view, settings.params, side) for side in (1, -1)])
 
 

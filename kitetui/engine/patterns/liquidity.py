@@ -71,14 +71,15 @@ def _tolerance(view: View, params: dict[str, float], level: F64) -> F64:
 def _pool(view: View, params: dict[str, float], side: int) -> F64:
     """The pool of swings on one side that the closed bar swept: its farthest level, or NaN."""
     marks, swings = view.landmarks, view.landmarks.swings
-    bar = view.bars - 1
-    taken = (marks.swept[view.rows] == bar[:, None]) & (swings.side[view.rows] == side)
     out = np.full(len(view), np.nan)
-    at = np.flatnonzero(taken.any(axis=1))
+    at = np.flatnonzero(np.isin(view.rows, marks.swept_rows))
+    rows = view.rows[at]
+    taken = (marks.swept[rows] == view.bars[at, None] - 1) & (swings.side[rows] == side)
+    some = taken.any(axis=1)
+    at, rows, taken = at[some], rows[some], taken[some]
     if len(at):
-        level = swings.level[view.rows[at]] * side / view.divisor[at, None]
-        farthest = np.where(taken[at], level, -np.inf).max(axis=1)
-        out[at] = farthest * side
+        level = swings.level[rows] * side / view.divisor[at, None]
+        out[at] = np.where(taken, level, -np.inf).max(axis=1) * side
     return out
 
 

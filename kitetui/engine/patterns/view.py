@@ -74,6 +74,7 @@ class View:
         self.silence = Silence()
         self.memory: dict[object, Any] = {}
         self._windows: dict[int, F64] = {}
+        self._places: I64 | None = None
 
     @classmethod
     def of(cls, market: Market, frame: Timeframe, bars: ClosedBars, opened: I64) -> View:
@@ -117,8 +118,11 @@ class View:
         """
         held = self._windows.get(field)
         if held is None or len(held) < n:
-            depth = self.frame.history.depth
-            raw = self.frame.history.window(field, self.rows, min(max(n, _USUAL_WINDOW), depth)).T
+            history = self.frame.history
+            depth = min(max(n, _USUAL_WINDOW), history.depth)
+            if self._places is None or len(self._places) < depth:
+                self._places = history.places(self.rows, depth)
+            raw = history.read(field, self._places[-depth:])
             held = raw / self.divisor if field in PRICES else raw.astype(np.float64)
             self._windows[field] = held
         return held[-n:]
@@ -244,7 +248,7 @@ class View:
 
     def earlier_bars(self, n: int) -> Bool:
         """Whether the n-th bar before the closed one lies in the same session: bool (n,)."""
-        start = self.frame.history.starts(self.rows, n + 1).T[0]
+        start = self.frame.history.starts(self.rows, 1, n)[:, 0]
         same: Bool = (start * 60 + IST_OFFSET_S) // DAY_S == self.day
         return same & (self.bars > n)
 
