@@ -18,7 +18,6 @@ from kitetui.engine.alerts.alert import Alert, alert_id
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Gate
 from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
-from kitetui.engine.alerts.scoreboard import Scoreboard
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
 from kitetui.engine.feed.batch import F64, I64
@@ -115,7 +114,6 @@ class Pipeline:
         self.market = Market(settings, capacity, self.detectors.followed)
         self.calibrations = Calibrations(settings.reference)
         self.outcomes = OutcomeDesk()
-        self.scoreboard = Scoreboard()
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
         self.counts = FeedCounts()
@@ -268,7 +266,6 @@ class Pipeline:
                 told.frame.minutes, told.bars, self.market.rows.divisor, told.bars.values[FLAGS]
             )
             if resolved is not None:
-                self.scoreboard.take(resolved)
                 out.resolved.append(resolved)
             for fired in self.detectors.look(self.market, told):
                 self._candidates(fired, told.frame.minutes, out)
@@ -292,15 +289,7 @@ class Pipeline:
         numbers = self.outcomes.follow(
             minutes, fired, closes - self.settings.outcomes.force_close_min
         )
-        instruments = self.market.rows.instruments
-        keys = [
-            (fired.label(at), fired.timeframe, instruments[row].asset_class)
-            for at, row in enumerate(fired.hits.rows.tolist())
-        ]
-        null = null_rate(fired.target, fired.stop)
-        at_s = (fired.start + minutes) * 60
-        self.scoreboard.expect(numbers, keys, null, fired.target / fired.stop, at_s)
-        return Followed(fired, ranks, null, numbers)
+        return Followed(fired, ranks, null_rate(fired.target, fired.stop), numbers)
 
     def _calibration(self, fired: Fired, at: int) -> Calibration:
         asset_class = self.market.rows.instruments[int(fired.hits.rows[at])].asset_class

@@ -16,7 +16,6 @@ from kitetui.engine.alerts.barriers import Entries, Outcome, Settled, walk
 from kitetui.engine.alerts.statistics import (
     block_bootstrap,
     calibration,
-    false_discoveries,
     max_drawdown,
     profit_factor,
 )
@@ -174,8 +173,3 @@ def test_intervals_and_falls() -> None:
     low, high = block_bootstrap(r, np.arange(40))
     assert low < 0 < high
     assert np.isnan(block_bootstrap(r, np.zeros(40, np.int64))).all()
-
-
-def test_false_discoveries_by_hand() -> None:
-    assert false_discoveries([0.01, 0.04, 0.03, 0.5], 0.1) == [True, True, True, False]
-    assert false_discoveries([], 0.1) == []

@@ -13,7 +13,8 @@ from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from kitetui.engine.market.black76 import OK, REASONS, greeks, implied_volatility, price
 from kitetui.engine.market.indicators import ATR, EMA5, EMA20, EMA50, RSI, VWAP, VWAP_SD
 from kitetui.engine.market.options import Chain, open_interest, parity_forward
-from kitetui.engine.market.profile import Profile, SessionProfiles, bin_size, levels, spread_bars
+from kitetui.engine.market.profile import Profile, bin_size, levels, spread_bars
+from kitetui.engine.market.session_profiles import SessionProfiles
 from kitetui.engine.market.straddle import Straddles
 from kitetui.engine.market.structure import FairValueGaps, Swings, pools
 from kitetui.engine.market.volume import MinuteOfDayVolume

@@ -11,15 +11,8 @@ from scipy.signal import find_peaks
 
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, VOLUME
 from kitetui.engine.market.instruments import Instrument, Rows
-from kitetui.engine.market.profile import (
-    BINS,
-    Profile,
-    SessionProfiles,
-    composite,
-    levels,
-    peaks,
-    spread_bars,
-)
+from kitetui.engine.market.profile import Profile, composite, levels, peaks, spread_bars
+from kitetui.engine.market.session_profiles import BINS, SessionProfiles
 from kitetui.engine.market.vpin import BUCKETS_A_DAY, VolumeBuckets
 from tests.samples import MONDAY_OPEN_S
 

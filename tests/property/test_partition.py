@@ -28,16 +28,19 @@ def outcome(batches: list[RecordBatch], settings: Settings = EASY) -> dict[str, 
     bars: list[tuple[Any, ...]] = []
     alerts: list[Any] = []
     ticks: list[tuple[int, ...]] = []
+    resolved: list[Any] = []
     for batch in batches:
         derived = pipeline.apply(batch)
         for name, closed in derived.bars:
             for at, row in enumerate(closed.rows.tolist()):
                 bars.append((name, closed.start, row, *closed.values[:, at].tolist()))
         alerts += derived.alerts
+        resolved += derived.resolved
         for run in derived.runs:
             ticks += list(zip(run.ticks.row.tolist(), run.increment.tolist(),
                               run.ticks.flags.tolist(), strict=True))  # fmt: skip
-    return {"bars": bars, "alerts": alerts, "ticks": ticks, **state_of(pipeline)}
+    return {"bars": bars, "alerts": alerts, "ticks": ticks, "resolved": resolved,
+            **state_of(pipeline)}  # fmt: skip
 
 
 def state_of(pipeline: Pipeline) -> dict[str, Any]:
@@ -69,7 +72,6 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
         "book shares": market.book_shares.total[:90].tolist(),
         "value areas": market.day_levels.value_area[:, :90].tolist(),
         "outcomes": [pipeline.outcomes.followed, pipeline.outcomes.settled],
-        "scoreboard": pipeline.scoreboard.lines(),
         "silence": pipeline.detectors.silence,
         "open": minutes.minute.tolist(),
         "session": minutes.session.tolist(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 
@@ -98,15 +96,3 @@ def calibration(told: F64, hit: Bool) -> Calibration | None:
     return Calibration(brier, base, 1 - brier / base if base > 0 else float("nan"), loss,
                        sum(share * abs(gap) for share, gap in off),
                        sum(share * gap * gap for share, gap in off), bins)  # fmt: skip
-
-
-def false_discoveries(p_values: Sequence[float], rate: float = 0.10) -> list[bool]:
-    """Which of many tests stand at a false discovery rate.
-
-    Y. Benjamini and Y. Hochberg, Controlling the false discovery rate (1995).
-    """
-    n = len(p_values)
-    order = sorted(range(n), key=lambda at: p_values[at])
-    passed = [at for rank, at in enumerate(order, 1) if p_values[at] <= rate * rank / n]
-    limit = p_values[passed[-1]] if passed else -1.0
-    return [p <= limit for p in p_values]

@@ -35,13 +35,16 @@ class LastPacket:
         values[:, BID], values[:, ASK] = ticks.depth[part, 0, 1], ticks.depth[part, _FIRST_ASK, 1]
         length = ticks.length[part]
         if not clean.full:
-            self._keep_best_prices(rows, values, length == FULL)
+            self._keep_best_prices(clean, rows, values, length == FULL)
         # Repeated rows take the last value, which is the newest packet of the row.
         put_rows(self.cols, rows, values)
         self.length[rows] = length
 
-    def _keep_best_prices(self, rows: I64, values: I64, full: Bool) -> None:
+    def _keep_best_prices(self, clean: Clean, rows: I64, values: I64, full: Bool) -> None:
         """Packets without a book leave the row's last best prices as they were."""
+        if clean.by.unique:
+            values[~full, BID:] = self.cols[rows[~full], BID:]
+            return
         for at, (row, has_book) in enumerate(zip(rows.tolist(), full.tolist(), strict=True)):
             if has_book:
                 self.cols[row, BID:] = values[at, BID:]

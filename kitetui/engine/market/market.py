@@ -37,12 +37,12 @@ from kitetui.engine.market.options import (
 from kitetui.engine.market.profile import (
     Levels,
     Profile,
-    SessionProfiles,
     Shapes,
     composite,
     levels,
     spread_bars,
 )
+from kitetui.engine.market.session_profiles import SessionProfiles
 from kitetui.engine.market.straddle import ChainMinutes
 from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
 from kitetui.engine.market.vpin import VolumeBuckets
