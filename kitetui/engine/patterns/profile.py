@@ -123,12 +123,17 @@ def _poc_migration(view: View, params: dict[str, float]) -> Hits:
 
 
 def _shape(view: View, params: dict[str, float]) -> Hits:
-    """POC in the top third (P) or the bottom third (b); strength: how far beyond it."""
+    """The POC came into the top third (P) or the bottom third (b); strength: how far beyond it.
+
+    A profile that has long been lopsided, as that of an option that decays, tells nothing.
+    """
     shapes, third = view.shapes, params["third"]
     with np.errstate(divide="ignore", invalid="ignore"):
         place = (shapes.poc + 0.5) / shapes.bins
+        before = ((view.developing_poc(1) - shapes.low) / shapes.size + 0.5) / shapes.bins
     enough = (shapes.bins >= params["min_bins"]) & np.isfinite(shapes.size)
-    top, bottom = place >= 1 - third, place <= third
+    top = (place >= 1 - third) & (before < 1 - third)
+    bottom = (place <= third) & (before > third)
     strength = np.where(top, place - (1 - third), third - place) / third
     return _hits(view, enough & (top | bottom), np.where(top, 1, -1), SHAPE, strength,
                  view.developing_poc(0))  # fmt: skip
