@@ -22,6 +22,7 @@ from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor
+from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
@@ -88,9 +89,7 @@ class Core:
             rate=Rate(),
             health=ServerHealth([], [], 0.0, "not polled yet"),
         )
-        self._open = RecordBatch()
-        self._open_ticks = 0
-        self._flush_handle: asyncio.TimerHandle | None = None
+        self.intake = Intake(settings.batch, self.pipeline, self._keep, self._taken)
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._server: EmbeddedServer | None = None
         self._encoder: Encoder | None = None
@@ -112,19 +111,19 @@ class Core:
         await self._start_redis()
         self._start_journal()
         if self._plan.replay is None:
-            self.put(Kind.CALIBRATION, self._calibration())
+            self.intake.put(Kind.CALIBRATION, self._calibration())
         if self._plan.replay is not None:
             speed = self._plan.replay_speed
-            self.vitals.replay = ReplaySource(self._plan.replay, speed, self)
+            self.vitals.replay = ReplaySource(self._plan.replay, speed, self.intake)
             self._spawn(self._play(self.vitals.replay))
         else:
             assert self._plan.credentials is not None
             self.vitals.source = KiteSource(
-                self._settings.feed, self._plan.credentials, self, self._ended
+                self._settings.feed, self._plan.credentials, self.intake, self._ended
             )
             store = self._open_store()
             past = Past(self._plan.places.archive, store) if store is not None else None
-            self.vitals.opening = Opening(self._settings, self.pipeline, self, past)
+            self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             self._spawn(self._open_feed(self._plan.credentials))
         self._spawn(self._measure())
 
@@ -133,14 +132,14 @@ class Core:
         vitals = self.vitals
         assert vitals.source is not None and vitals.opening is not None
         if vitals.restart is not None:
-            await vitals.restart.play(self.pipeline, self._restored)
+            await vitals.restart.play(self.pipeline, self.intake, self._restored)
             vitals.restoring = False
         if self._ending is not None:
             self._spawn(self._ending.run())
         self._spawn(self._timers())
         await vitals.opening.run(vitals.source, credentials)
 
-    def _restored(self, derived: Derived) -> None:
+    def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """Something an earlier engine derived already: nobody is told again."""
         self._note_time()
         if self._ending is not None:
@@ -160,7 +159,7 @@ class Core:
         if vitals.source is not None:
             await self._last("feed", vitals.source.close(), 1.0)
         try:
-            self._flush()
+            self.intake.finish()
         except Exception as error:  # noqa: BLE001 - the journal is closed whatever the bug was
             self.error = self.error or error
         await self._cancel_tasks()
@@ -223,7 +222,6 @@ class Core:
             return
         if self.error is None:
             self.error = error
-        self._open.clear()
         self.stopping.set()
 
     async def _start_redis(self) -> None:
@@ -268,41 +266,20 @@ class Core:
         name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.arrows"
         self.vitals.journal = JournalWriter(folder / name, self._settings.journal, source)
 
-    # ---- the inbox -----------------------------------------------------------------------
+    # ---- what comes in -------------------------------------------------------------------
 
-    def put(self, kind: int, payload: bytes, connection: int = 0) -> None:
-        """Take one record; the batch closes by size, by time, or at stop."""
-        self._open.append(kind, wall_ns(), payload, connection)
-        if kind == Kind.FRAME and len(payload) > 1:
-            self._open_ticks += (payload[0] << 8) | payload[1]
-            if self._open_ticks >= self._settings.batch.max_ticks:
-                self._flush()
-                return
-        if self._flush_handle is None:
-            wait_s = self._settings.batch.max_wait_ms / 1000
-            self._flush_handle = asyncio.get_running_loop().call_later(wait_s, self._flush)
-
-    def put_batch(self, batch: RecordBatch) -> None:
-        """Take a recorded batch as it was."""
-        self._open.extend(batch)
-        self._flush()
-
-    def _flush(self) -> None:
-        """Close the batch: journal first, then everything that follows from it."""
-        if self._flush_handle is not None:
-            self._flush_handle.cancel()
-            self._flush_handle = None
-        batch = self._open
-        if not len(batch):
+    def _keep(self, batch: RecordBatch) -> None:
+        """A batch closed: the journal has it before anything follows from it."""
+        journal = self.vitals.journal
+        if journal is None:
             return
-        self._open = RecordBatch()
-        self._open_ticks = 0
-        if self.vitals.journal is not None:
-            before = self.vitals.journal.failed
-            self.vitals.journal.write(batch, monotonic_ns())
-            if self.vitals.journal.failed and not before:
-                self._note("journal", f"not durable: {self.vitals.journal.failed}")
-        derived = self.pipeline.apply(batch)
+        before = journal.failed
+        journal.write(batch, monotonic_ns())
+        if journal.failed and not before:
+            self._note("journal", f"not durable: {journal.failed}")
+
+    def _taken(self, batch: RecordBatch, derived: Derived) -> None:
+        """A batch was applied: whom it concerns is told what followed."""
         self._note_time()
         if self._ending is not None:
             self._ending.take(derived)
@@ -326,8 +303,8 @@ class Core:
             return commands.Result(False, "today's journals are still being taken in; try again")
         answer: asyncio.Future[commands.Result] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
-        self.put(Kind.COMMAND, commands.encode(command))
-        self._flush()
+        self.intake.put(Kind.COMMAND, commands.encode(command))
+        self.intake.flush()
         return await answer
 
     def _note(self, source: str, text: str) -> None:
@@ -351,7 +328,7 @@ class Core:
         """One TIMER record a second: session time, moved on between packets by our clock."""
         while True:
             await sleep(1.0)
-            self.put(Kind.TIMER, timer_payload(self.session_ns()))
+            self.intake.put(Kind.TIMER, timer_payload(self.session_ns()))
 
     def session_ns(self) -> int:
         """Session time now; 0 before any packet."""

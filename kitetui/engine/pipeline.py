@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
 
 from kitetui.config import Settings
 from kitetui.engine import commands
-from kitetui.engine.alerts.alert import Alert, alert_id
+from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.candidates import Candidates
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Gate
 from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
@@ -38,7 +39,7 @@ from kitetui.engine.market.instruments import (
 )
 from kitetui.engine.market.market import FrameBars, Market
 from kitetui.engine.market.normalise import Gap, Run
-from kitetui.engine.patterns.calibration import Calibration, Calibrations, null_rate
+from kitetui.engine.patterns.calibration import Calibrations, null_rate
 from kitetui.engine.patterns.firing import Detectors, Fired
 
 NS = 1_000_000_000
@@ -113,6 +114,7 @@ class Pipeline:
         self.detectors = Detectors(settings.patterns, capacity)
         self.market = Market(settings, capacity, self.detectors.followed)
         self.calibrations = Calibrations(settings.reference)
+        self.candidates = Candidates(self.market.rows, self.calibrations)
         self.outcomes = OutcomeDesk()
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
@@ -125,7 +127,7 @@ class Pipeline:
         self.announced: list[int] = []
         self._subscribed: list[int] = []
         self._table: dict[int, Instrument] = {}
-        self._handlers: dict[int, Callable[[bytes, int, Derived], None]] = {
+        self._handlers: dict[int, Callable[[bytes, int, Derived], Iterator[None] | None]] = {
             Kind.TEXT: self._text,
             Kind.LINK: self._link,
             Kind.TIMER: self._timer,
@@ -144,6 +146,14 @@ class Pipeline:
     def apply(self, records: RecordBatch) -> Derived:
         """Take a batch of records in; any run of frames is decoded in one stroke."""
         out = Derived([], [], [], [], [])
+        deque(self.steps(records, out), maxlen=0)
+        return out
+
+    def steps(self, records: RecordBatch, out: Derived) -> Iterator[None]:
+        """The same in steps, for a caller with other things to do in between.
+
+        `out` is complete, and another batch may be begun, once the last step is taken.
+        """
         self.batches += 1
         kinds = records.kind
         at = 0
@@ -152,24 +162,23 @@ class Pipeline:
                 stop = at + 1
                 while stop < len(kinds) and kinds[stop] == Kind.FRAME:
                     stop += 1
-                self._frames_in(records.payload[at:stop], records.recv_ns[at:stop], out)
+                yield from self._frames(records.payload[at:stop], records.recv_ns[at:stop], out)
                 at = stop
                 continue
             handler = self._handlers.get(kinds[at])
             if handler is not None:
                 try:
-                    handler(records.payload[at], records.recv_ns[at], out)
+                    yield from handler(records.payload[at], records.recv_ns[at], out) or ()
                 except UNREADABLE as error:
                     self.counts.unreadable_records += 1
                     self.note("journal", f"a record could not be read: {error}")
             at += 1
-        return out
 
     def note(self, source: str, text: str) -> None:
         """Add a line to the events."""
         self.events.append(Event(self.session_s, source, text))
 
-    def _frames_in(self, frames: list[bytes], recv_ns: list[int], out: Derived) -> None:
+    def _frames(self, frames: list[bytes], recv_ns: list[int], out: Derived) -> Iterator[None]:
         decoded = wire.decode(frames, recv_ns)
         counts = self.counts
         counts.frames += decoded.frames
@@ -186,7 +195,7 @@ class Pipeline:
         clean = self.market.normalise(decoded.batch)
         if len(self.market.rows.unknown_segments) > unknown:
             self._warn_segments()
-        self._bars(self.market.take(clean), out)
+        yield from self._bars(self.market.take(clean), out)
         for gap in clean.gaps:
             self.gaps.append(gap)
             self.note("feed", f"gap of {gap.seconds} s")
@@ -215,9 +224,9 @@ class Pipeline:
             rows = self.market.rows.find(np.array(tokens, np.int64))
             self.market.normaliser.connection_live(rows[rows >= 0])
 
-    def _timer(self, payload: bytes, _: int, out: Derived) -> None:
+    def _timer(self, payload: bytes, _: int, out: Derived) -> Iterator[None]:
         (session_ns,) = TIMER.unpack(payload)
-        self._bars(self.market.timer(session_ns), out)
+        yield from self._bars(self.market.timer(session_ns), out)
 
     def _command(self, payload: bytes, recv_ns: int, out: Derived) -> None:
         try:
@@ -254,12 +263,15 @@ class Pipeline:
     def take_bars(self, minutes: int, bars: ClosedBars) -> Derived:
         """Bars of a file instead of ticks: the same indicators, detectors and alerts follow."""
         out = Derived([], [], [], [], [])
-        self._bars(self.market.take_bars(minutes, bars), out)
+        deque(self._bars(self.market.take_bars(minutes, bars), out), maxlen=0)
         return out
 
-    def _bars(self, closed: Iterable[FrameBars], out: Derived) -> None:
+    def _bars(self, closed: Iterable[FrameBars | None], out: Derived) -> Iterator[None]:
         """Bars closed: the detectors look at them, at the very point where it happens."""
         for told in closed:
+            yield
+            if told is None:
+                continue
             self.bars_closed += len(told.bars.rows)
             out.bars.append((told.frame.name, told.bars))
             resolved = self.outcomes.take(
@@ -267,15 +279,16 @@ class Pipeline:
             )
             if resolved is not None:
                 out.resolved.append(resolved)
-            for fired in self.detectors.look(self.market, told):
+            for fired in (yield from self.detectors.look(self.market, told)):
                 self._candidates(fired, told.frame.minutes, out)
+                yield
 
     def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
-        ranks = self._ranks(fired)
+        ranks = self.candidates.ranks(fired)
         out.fired.append(self._follow(fired, ranks, minutes))
         passed = np.flatnonzero(self.gate.screen(ranks, fired.flags != 0))
         for at in passed.tolist():
-            alert = self._alert(fired, at, minutes, float(ranks[at]))
+            alert = self.candidates.alert(fired, at, minutes, float(ranks[at]))
             if self.gate.admit(alert):
                 self.desk.raise_alert(alert)
                 out.alerts.append(alert)
@@ -290,54 +303,6 @@ class Pipeline:
             minutes, fired, closes - self.settings.outcomes.force_close_min
         )
         return Followed(fired, ranks, null_rate(fired.target, fired.stop), numbers)
-
-    def _calibration(self, fired: Fired, at: int) -> Calibration:
-        asset_class = self.market.rows.instruments[int(fired.hits.rows[at])].asset_class
-        return self.calibrations.of(fired.label(at), fired.timeframe, asset_class)
-
-    def _ranks(self, fired: Fired) -> F64:
-        """How strong each firing is among those of its pattern, timeframe and asset class."""
-        ranks = np.zeros(len(fired.hits))
-        calibrations = [self._calibration(fired, at) for at in range(len(ranks))]
-        for calibration in dict.fromkeys(calibrations):
-            mine = np.array([c is calibration for c in calibrations])
-            ranks[mine] = calibration.confidence(fired.score[mine])
-        return ranks
-
-    def _alert(self, fired: Fired, at: int, minutes: int, rank: float) -> Alert:
-        hits = fired.hits
-        row, side = int(hits.rows[at]), int(hits.side[at])
-        symbol = self.market.rows.instruments[row].symbol
-        pattern = fired.label(at)
-        bar_s = fired.start * 60
-        entry, target, stop = (float(x[at]) for x in (fired.entry, fired.target, fired.stop))
-        strength = float(fired.score[at])
-        chance = self._calibration(fired, at).chance(strength, null_rate(target, stop))
-        return Alert(
-            alert_id=alert_id(symbol, pattern, fired.timeframe, side, bar_s),
-            symbol=symbol,
-            token=int(self.market.rows.token[row]),
-            pattern=pattern,
-            timeframe=fired.timeframe,
-            side=side,
-            bar_s=bar_s,
-            at_s=bar_s + minutes * 60,
-            price=entry,
-            score=strength,
-            confidence=rank,
-            evidence={k: float(v[at]) for k, v in hits.evidence.items() if np.isfinite(v[at])},
-            target=entry + side * target,
-            stop=entry - side * stop,
-            horizon_bars=fired.settings.horizon_bars,
-            p_hit=chance.p,
-            p_low=chance.low,
-            p_high=chance.high,
-            p_outcomes=chance.n,
-            calibrated=chance.calibrated,
-            null_rate=chance.null,
-            expected_r=chance.expected_r(target, stop),
-            tags=hits.tags[at],
-        )
 
 
 def timer_payload(session_ns: int) -> bytes:

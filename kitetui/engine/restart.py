@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
-from kitetui.engine.clock import ist, monotonic_ns, sleep
+from kitetui.engine.clock import ist
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader, source_of
-from kitetui.engine.pipeline import Derived, Pipeline
-
-HOLD_NS = 20_000_000
-"""How long playing may hold the loop before others get their turn."""
+from kitetui.engine.intake import Intake, Taken
+from kitetui.engine.pipeline import Pipeline
 
 
 def source_name(url: str) -> bytes:
@@ -44,20 +41,16 @@ class Restart:
         self.unread_bytes = 0
         self.share = 0.0
 
-    async def play(self, pipeline: Pipeline, derived: Callable[[Derived], None]) -> None:
-        """Play all journals; `derived` is told what followed from each batch."""
+    async def play(self, pipeline: Pipeline, intake: Intake, taken: Taken) -> None:
+        """Play all journals; `taken` is told what followed from each batch."""
         total = sum(path.stat().st_size for path in self._paths) or 1
         done = 0
-        held_since = monotonic_ns()
         for path in self._paths:
             reader = JournalReader(path)
             try:
                 for batch in reader:
-                    derived(pipeline.apply(batch))
-                    if monotonic_ns() - held_since > HOLD_NS:
-                        self.share = (done + reader.position) / total
-                        await sleep(0)
-                        held_since = monotonic_ns()
+                    await intake.play(batch, taken)
+                    self.share = (done + reader.position) / total
             except JournalError as error:
                 pipeline.note("restart", str(error))
                 continue

@@ -8,16 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from kitetui.config import load
+from kitetui.engine.intake import HOLD_NS
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.black76 import greeks, implied_volatility, price
 from kitetui.engine.market.indicators import Closed, Indicators
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.pipeline import Derived, Pipeline
 from kitetui.engine.runtime import GC_THRESHOLDS
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis.encode import Encoder
@@ -28,9 +29,10 @@ from tests.samples import MONDAY_OPEN_S
 
 OFFICIAL_K_S = 73.0
 """Full packets a second of the official parser, in thousands, where the targets were set."""
-WARM_BARS = 70
+WARM_BARS = 375
 LIVE_BATCHES = 7000
-"""Three minute closes at 36,000 packets a second."""
+"""97 seconds at 36,000 packets each: a one-minute close, then a five-minute close."""
+BEFORE_CLOSE_S = 210
 
 
 def warmed_pipeline(*overrides: str) -> Pipeline:
@@ -53,6 +55,18 @@ def warmed_pipeline(*overrides: str) -> Pipeline:
     return pipeline
 
 
+def paced(steps: Iterable[None]) -> list[float]:
+    """Seconds of each turn on the loop, as the intake takes them."""
+    turns = []
+    began = time.perf_counter()
+    for _ in steps:
+        now = time.perf_counter()
+        if now - began > HOLD_NS / 1e9:
+            turns.append(now - began)
+            began = now
+    return [*turns, time.perf_counter() - began]
+
+
 def run() -> Iterator[Result]:
     parse = official_parser()
     tens = frames(10, (184,))
@@ -60,17 +74,18 @@ def run() -> Iterator[Result]:
     scale = min(official / OFFICIAL_K_S, 1.0) if official else 1.0
 
     pipeline = warmed_pipeline()
-    spent, closes, officials = [], [], []
-    work = list(batches(LIVE_BATCHES))
+    spent, closes, holds, officials = [], [], [], []
+    work = list(batches(LIVE_BATCHES, start_s=MONDAY_OPEN_S + BEFORE_CLOSE_S))
     sample = []
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)  # as the engine's own thread does
     for at, batch in enumerate(work):
         closed = pipeline.bars_closed
-        began = time.perf_counter()
-        derived = pipeline.apply(batch)
-        took = time.perf_counter() - began
+        derived = Derived([], [], [], [], [])
+        held = paced(pipeline.steps(batch, derived))
+        took = sum(held)
         spent.append(took)
+        holds.append(max(held))
         if pipeline.bars_closed > closed:
             closes.append(took)
         if at < 40:
@@ -86,8 +101,10 @@ def run() -> Iterator[Result]:
         scale = min(official / OFFICIAL_K_S, 1.0)
     yield Result("frames to bars, indicators, profile, book; 9,000 rows", "k ticks/s", rate,
                  official, f">={500 * scale:.0f}", rate >= 500 * scale)  # fmt: skip
-    yield Result("longest whole minute close, detectors on 9,000 rows", "ms",
-                 max(closes) * 1e3, None, "<=50", max(closes) <= 0.05)  # fmt: skip
+    yield Result("five-minute close, 21 detectors on 9,000 rows, in all", "ms",
+                 max(closes) * 1e3, None, "", None)  # fmt: skip
+    yield Result("longest time that its steps hold the loop", "ms",
+                 max(holds) * 1e3, None, "<=50", max(holds) <= 0.05)  # fmt: skip
     yield from _indicators(scale)
     yield from _chain(scale)
     yield from _memory()

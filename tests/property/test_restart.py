@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kitetui.config import JournalSettings
 from kitetui.engine.clock import ist
 from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.intake import Intake
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter
@@ -41,7 +42,8 @@ def record(folder: Path, part: RecordBatch, name: str, source: bytes = SOURCE) -
 def restarted(folder: Path, source: bytes = SOURCE) -> tuple[Pipeline, Restart]:
     pipeline = Pipeline(EASY, CAPACITY)
     restart = Restart(folder, source, MONDAY_OPEN_S)
-    asyncio.run(restart.play(pipeline, lambda derived: None))
+    intake = Intake(EASY.batch, pipeline, lambda batch: None, lambda batch, derived: None)
+    asyncio.run(restart.play(pipeline, intake, lambda batch, derived: None))
     return pipeline, restart
 
 

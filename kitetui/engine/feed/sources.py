@@ -37,7 +37,7 @@ class Inbox(Protocol):
 
     def put(self, kind: int, payload: bytes, connection: int = 0) -> None: ...
 
-    def put_batch(self, batch: RecordBatch) -> None: ...
+    async def play(self, batch: RecordBatch) -> None: ...
 
 
 class KiteSource:
@@ -229,9 +229,7 @@ class ReplaySource:
                 if self._speed is not None:
                     due_ns = (batch.recv_ns[0] - first_ns) / self._speed
                     await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
-                else:
-                    await asyncio.sleep(0)
-                self._inbox.put_batch(batch)
+                await self._inbox.play(batch)
         finally:
             self.done.set()
 

@@ -27,6 +27,9 @@ class InstrumentError(Exception):
     """An instrument table that cannot be used; says which column or line."""
 
 
+ASSET_CLASSES = ("equity", "futures", "options", "index", "currency", "commodity")
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the exchange's table.
 
@@ -62,7 +65,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asset_class(self) -> str:
-        """equity, futures, options, index, currency or commodity."""
+        """One of `ASSET_CLASSES`."""
         if self.is_index:
             return "index"
         if self.exchange in ("CDS", "BCD"):
@@ -239,6 +242,7 @@ class Rows:
         count: rows in use, at most `capacity`.
         token, divisor, hours: i64/i64/i32 (capacity,).
         tick: i64 (capacity,), raw price step; 0 where the table has none.
+        asset_class: i64 (capacity,), place in `ASSET_CLASSES`.
         divisors: price divisor of each segment.
         instruments: what the table says of each row.
     """
@@ -250,6 +254,7 @@ class Rows:
         self.divisor: I64 = np.full(capacity, DEFAULT_DIVISOR, np.int64)
         self.hours: I32 = np.zeros(capacity, np.int32)
         self.tick: I64 = np.zeros(capacity, np.int64)
+        self.asset_class: I64 = np.zeros(capacity, np.int64)
         self.instruments: list[Instrument] = []
         self.divisors = divisors
         self._sorted: I64 = np.zeros(0, np.int64)
@@ -275,6 +280,7 @@ class Rows:
             self.divisor[self.count] = self.divisors.get(segment, DEFAULT_DIVISOR)
             self.tick[self.count] = round(instrument.tick_size * self.divisor[self.count])
             self.hours[self.count] = SEGMENTS.index(instrument.hours)
+            self.asset_class[self.count] = ASSET_CLASSES.index(instrument.asset_class)
             self.instruments.append(instrument)
             self.count += 1
         order = np.argsort(self.token[: self.count], kind="stable")

@@ -137,8 +137,11 @@ class Market:
         """Look at a run of ticks; `take` puts it into everything else."""
         return self.normaliser.apply(ticks)
 
-    def take(self, clean: Clean) -> Iterator[FrameBars]:
-        """Bars, profiles, buckets and books, part by part: a closing sees what came before it."""
+    def take(self, clean: Clean) -> Iterator[FrameBars | None]:
+        """Bars, profiles, buckets and books, part by part: a closing sees what came before it.
+
+        None marks a point where the caller may do something else for a moment.
+        """
         if not len(clean.ticks):
             return
         trades = self.minutes.read(clean)
@@ -164,19 +167,19 @@ class Market:
             self.profiles.apply(row, at_s, ltp, shares, clean.day, unique=unique)
             self.buckets.apply(row, at_s, ltp, shares, side, unique=unique)
 
-    def timer(self, session_ns: int) -> Iterator[FrameBars]:
+    def timer(self, session_ns: int) -> Iterator[FrameBars | None]:
         """Session time passes without a packet."""
         self.normaliser.session_ns = max(self.normaliser.session_ns, session_ns)
         for closing in self.minutes.timer(session_ns // NS):
             yield from self._close_all(closing)
 
-    def take_bars(self, minutes: int, bars: ClosedBars) -> Iterator[FrameBars]:
+    def take_bars(self, minutes: int, bars: ClosedBars) -> Iterator[FrameBars | None]:
         """Bars that came as bars, from a file: everything that follows from them."""
         yield from self.close_until(bars.start)
         self.day_levels.collect(bars)
         yield from self._closed(minutes, bars)
 
-    def close_until(self, upto: int) -> Iterator[FrameBars]:
+    def close_until(self, upto: int) -> Iterator[FrameBars | None]:
         """Close the longer bars that end at or before a minute."""
         for length in self.longer:
             yield from self._close(length, upto)
@@ -319,16 +322,16 @@ class Market:
         opens, closes = self.calendar.session_minutes(ist_day(minute * 60))
         return np.array(opens, np.int64)[hours], np.array(closes, np.int64)[hours]
 
-    def _close_all(self, closing: Closing) -> Iterator[FrameBars]:
+    def _close_all(self, closing: Closing) -> Iterator[FrameBars | None]:
         for bars in closing.minutes:
             yield from self._closed(1, bars)
         yield from self.close_until(closing.upto)
 
-    def _close(self, minutes: int, upto: int) -> Iterator[FrameBars]:
+    def _close(self, minutes: int, upto: int) -> Iterator[FrameBars | None]:
         for bars in self.longer[minutes].close(upto):
             yield from self._closed(minutes, bars)
 
-    def _closed(self, minutes: int, bars: ClosedBars) -> Iterator[FrameBars]:
+    def _closed(self, minutes: int, bars: ClosedBars) -> Iterator[FrameBars | None]:
         """Bars of one length closed: they go into the longer ones and the indicators."""
         opened, closes = self.session_minutes(bars.start, bars.rows)
         for longer in BUILT_FROM[minutes]:
@@ -342,13 +345,16 @@ class Market:
             return
         if fresh is not bars:
             opened, closes = self.session_minutes(fresh.start, fresh.rows)
+        yield None
         if minutes == ENTRY_MINUTES:
             self.zones.take(fresh, opened, closes)
         if minutes <= OPENING_MINUTES:
             self.day_levels.fold(fresh, opened)
+        yield None
         if landmarks is not None:
             atr = frame.indicators.value(ATR_BEFORE, fresh.rows)
             landmarks.advance(frame.history, fresh.rows, atr, self.rows.tick[fresh.rows])
+            yield None
             count = frame.history.count[fresh.rows]
             shapes = self.shapes(fresh.rows)
             self.pocs[minutes].put(fresh.rows, count, shapes.low + shapes.poc * shapes.size)

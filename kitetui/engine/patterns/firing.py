@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -99,20 +99,24 @@ class Detectors:
         }
         return {minutes for minutes in DEPTHS if timeframe_name(minutes) in names}
 
-    def look(self, market: Market, told: FrameBars) -> list[Fired]:
-        """All firings on bars that a timeframe took; an event seen twice is told once."""
+    def look(self, market: Market, told: FrameBars) -> Generator[None, None, list[Fired]]:
+        """All firings on bars that a timeframe took; an event seen twice is told once.
+
+        Each detector's look is a step.
+        """
         name = told.frame.name
         wanted = [pair for pair in self._enabled if name in pair[1].timeframes]
         if not wanted:
             return []
         view = View.of(market, told.frame, told.bars, told.opened)
         view.memory = self._memory
-        found = [self._fire(known, settings, view) for known, settings in wanted]
-        return [
-            fired
-            for fired in _merged([fired for fired in found if fired is not None])
-            if len(fired.hits)
-        ]
+        found = []
+        for known, settings in wanted:
+            fired = self._fire(known, settings, view)
+            if fired is not None:
+                found.append(fired)
+            yield
+        return [fired for fired in _merged(found) if len(fired.hits)]
 
     def _fire(self, known: Detector, settings: PatternSettings, view: View) -> Fired | None:
         timeframe = view.frame.name

@@ -1,0 +1,69 @@
+"""Candidates: how strong firings are, what chance they have, and the alerts they would be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kitetui.engine.alerts.alert import Alert, alert_id
+from kitetui.engine.feed.batch import F64
+from kitetui.engine.market.instruments import ASSET_CLASSES, Rows
+from kitetui.engine.patterns.calibration import Calibration, Calibrations, null_rate
+from kitetui.engine.patterns.firing import Fired
+
+
+class Candidates:
+    """Weighs firings by what is known of their pattern, timeframe and asset class."""
+
+    def __init__(self, rows: Rows, calibrations: Calibrations) -> None:
+        self._rows = rows
+        self._calibrations = calibrations
+
+    def ranks(self, fired: Fired) -> F64:
+        """How strong each firing is among those of its kind: f64 (k,), 0 to 1."""
+        group = fired.hits.kind * len(ASSET_CLASSES) + self._rows.asset_class[fired.hits.rows]
+        ranks = np.zeros(len(group))
+        for one in np.unique(group).tolist():
+            mine = np.flatnonzero(group == one)
+            calibration = self._calibration(fired, int(mine[0]))
+            ranks[mine] = calibration.confidence(fired.score[mine])
+        return ranks
+
+    def alert(self, fired: Fired, at: int, minutes: int, rank: float) -> Alert:
+        """The alert that one firing would be; `minutes`: length of its bar."""
+        hits = fired.hits
+        row, side = int(hits.rows[at]), int(hits.side[at])
+        symbol = self._rows.instruments[row].symbol
+        pattern = fired.label(at)
+        bar_s = fired.start * 60
+        entry, target, stop = (float(x[at]) for x in (fired.entry, fired.target, fired.stop))
+        strength = float(fired.score[at])
+        chance = self._calibration(fired, at).chance(strength, null_rate(target, stop))
+        return Alert(
+            alert_id=alert_id(symbol, pattern, fired.timeframe, side, bar_s),
+            symbol=symbol,
+            token=int(self._rows.token[row]),
+            pattern=pattern,
+            timeframe=fired.timeframe,
+            side=side,
+            bar_s=bar_s,
+            at_s=bar_s + minutes * 60,
+            price=entry,
+            score=strength,
+            confidence=rank,
+            evidence={k: float(v[at]) for k, v in hits.evidence.items() if np.isfinite(v[at])},
+            target=entry + side * target,
+            stop=entry - side * stop,
+            horizon_bars=fired.settings.horizon_bars,
+            p_hit=chance.p,
+            p_low=chance.low,
+            p_high=chance.high,
+            p_outcomes=chance.n,
+            calibrated=chance.calibrated,
+            null_rate=chance.null,
+            expected_r=chance.expected_r(target, stop),
+            tags=hits.tags[at],
+        )
+
+    def _calibration(self, fired: Fired, at: int) -> Calibration:
+        asset_class = ASSET_CLASSES[self._rows.asset_class[fired.hits.rows[at]]]
+        return self._calibrations.of(fired.label(at), fired.timeframe, asset_class)
