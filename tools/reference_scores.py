@@ -86,7 +86,7 @@ def firings(series: list[PastBars], found: dict[tuple[str, str], list[float]]) -
         rows = [n for n, k in enumerate(at)
                 if k < len(series[n].starts) and series[n].starts[k] == start]  # fmt: skip
         values = np.stack([series[n].values[:, at[n]] for n in rows], axis=1)
-        for told in market.take_bars(1, ClosedBars(start, np.array(rows), values)):
+        for told in filter(None, market.take_bars(1, ClosedBars(start, np.array(rows), values))):
             for fired in detectors.look(market, told):
                 for at, strength in enumerate(fired.score.tolist()):
                     found[fired.label(at), fired.timeframe].append(strength)

@@ -17,7 +17,7 @@ from kitetui.engine import commands
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.candidates import Candidates
 from kitetui.engine.alerts.desk import Desk
-from kitetui.engine.alerts.gate import Gate
+from kitetui.engine.alerts.gate import Exit, Gate
 from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
@@ -77,12 +77,14 @@ class Followed(msgspec.Struct):
 
     Attributes:
         rank: f64, confidence; null: f64, the rate to hit by chance alone.
+        exit: i64, how each left the gate, `Exit`.
         number: i64, by which `Resolved` names them; -1 where they are not followed.
     """
 
     fired: Fired
     rank: F64
     null: F64
+    exit: I64
     number: I64
 
 
@@ -274,35 +276,45 @@ class Pipeline:
                 continue
             self.bars_closed += len(told.bars.rows)
             out.bars.append((told.frame.name, told.bars))
-            resolved = self.outcomes.take(
-                told.frame.minutes, told.bars, self.market.rows.divisor, told.bars.values[FLAGS]
-            )
-            if resolved is not None:
-                out.resolved.append(resolved)
-            for fired in (yield from self.detectors.look(self.market, told)):
+            self._settle(told, out)
+            for fired in (yield from self.detectors.steps(self.market, told)):
                 self._candidates(fired, told.frame.minutes, out)
                 yield
 
+    def _settle(self, told: FrameBars, out: Derived) -> None:
+        """What earlier firings come to by bars that closed."""
+        minutes, bars = told.frame.minutes, told.bars
+        found = [self.outcomes.take(minutes, bars, self.market.rows.divisor, bars.values[FLAGS])]
+        if minutes == 1:
+            found.append(self.outcomes.minute(bars.start, self.market.chain_reader.buy_back))
+        out.resolved += [resolved for resolved in found if resolved is not None]
+
     def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
         ranks = self.candidates.ranks(fired)
-        out.fired.append(self._follow(fired, ranks, minutes))
-        passed = np.flatnonzero(self.gate.screen(ranks, fired.flags != 0))
-        for at in passed.tolist():
+        exits = self.gate.screen(ranks, fired.flags != 0)
+        for at in np.flatnonzero(exits == Exit.ADMITTED).tolist():
             alert = self.candidates.alert(fired, at, minutes, float(ranks[at]))
-            if self.gate.admit(alert):
-                self.desk.raise_alert(alert)
-                out.alerts.append(alert)
+            admission = self.gate.admit(alert)
+            exits[at] = admission.exit
+            for mark in admission.marks:
+                changed = self.desk.mark(mark.alert_id, mark.tags)
+                if changed is not None:
+                    out.changed.append(changed)
+            if admission.alert is not None:
+                self.desk.raise_alert(admission.alert)
+                out.alerts.append(admission.alert)
                 self.note(
                     "alert", f"{alert.symbol} {alert.pattern} {alert.timeframe} {alert.direction}"
                 )
+        out.fired.append(self._follow(fired, ranks, exits, minutes))
 
-    def _follow(self, fired: Fired, ranks: F64, minutes: int) -> Followed:
+    def _follow(self, fired: Fired, ranks: F64, exits: I64, minutes: int) -> Followed:
         """Every firing's outcome is followed, whether or not anybody is told of it."""
         _, closes = self.market.session_minutes(fired.start, fired.hits.rows)
         numbers = self.outcomes.follow(
             minutes, fired, closes - self.settings.outcomes.force_close_min
         )
-        return Followed(fired, ranks, null_rate(fired.target, fired.stop), numbers)
+        return Followed(fired, ranks, null_rate(fired.target, fired.stop), exits, numbers)
 
 
 def timer_payload(session_ns: int) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kitetui.engine.alerts.alert import AlertState, alert_id
 from kitetui.engine.alerts.desk import Desk
-from kitetui.engine.alerts.gate import Gate
+from kitetui.engine.alerts.gate import Exit, Gate
 from kitetui.engine.commands import Acknowledge, Undo, decode, encode
 from tests.widgets.views import alert
 
@@ -27,7 +27,8 @@ def test_candidates_are_admitted_or_counted_by_reason(
     admitted = set()
     for n, confidence, doubtful in candidates:
         candidate = alert(n, confidence=confidence)
-        if gate.screen(np.array([confidence]), np.array([doubtful]))[0] and gate.admit(candidate):
+        way = gate.screen(np.array([confidence]), np.array([doubtful]))[0]
+        if way == Exit.ADMITTED and gate.admit(candidate).alert is not None:
             assert confidence >= 0.85 and not doubtful
             assert candidate.alert_id not in admitted
             admitted.add(candidate.alert_id)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kitetui.config import load
 from kitetui.engine.alerts.barriers import Entries, Outcome, walk
-from kitetui.engine.alerts.outcomes import OutcomeDesk
+from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, ClosedBars
 from kitetui.engine.patterns.firing import Fired
 from kitetui.engine.patterns.registry import Hits, registry
@@ -110,8 +110,39 @@ def test_a_bar_in_doubt_on_the_way_makes_it_unresolvable() -> None:
     assert found.outcome.tolist() == [Outcome.UNRESOLVABLE, Outcome.TARGET]
 
 
-def test_what_has_no_side_or_no_bars_of_its_own_is_not_followed_here() -> None:
+def test_what_has_no_side_is_not_followed() -> None:
     desk = OutcomeDesk()
     assert desk.follow(5, fired([0], [0], [100.0], 0), np.array([300])).tolist() == [-1]
-    assert desk.follow(5, fired([0], [-1], [100.0], 0, legs=4), np.array([300])).tolist() == [-1]
     assert desk.followed == 0 and len(desk) == 0
+
+
+def sold_at_100(desk: OutcomeDesk, costs: list[float], until: int = 300) -> Resolved | None:
+    """A straddle sold for 100 in the bar 0-4, target 97, stop 102, and what buying it back costs
+    minute by minute."""
+    desk.follow(5, fired([0], [-1], [100.0], 0, legs=4), np.array([until]))
+    for minute, cost in enumerate(costs, 5):
+        found = desk.minute(minute, lambda legs, cost=cost: np.full(len(legs), cost))
+        again = desk.minute(minute, lambda legs: np.full(len(legs), 1e9))
+        assert again is None
+        if found is not None:
+            return found
+    return None
+
+
+def test_sold_premium_is_followed_by_what_it_costs_to_buy_back() -> None:
+    won = sold_at_100(OutcomeDesk(), [100.5, np.nan, 98.0, 96.5])
+    assert won is not None and won.outcome.tolist() == [Outcome.TARGET]
+    assert won.exit.tolist() == [96.5] and won.r.tolist() == [1.75] and won.at_s == 9 * 60
+    assert won.bars.tolist() == [1] and won.worst_r.tolist() == [0.25]
+    lost = sold_at_100(OutcomeDesk(), [101.0] * 6 + [102.0])
+    assert lost is not None and lost.outcome.tolist() == [Outcome.STOP]
+    assert lost.bars.tolist() == [2]
+    over = sold_at_100(OutcomeDesk(), [99.0] * 9, until=12)
+    assert over is not None and over.outcome.tolist() == [Outcome.TIMEOUT]
+    assert over.r.tolist() == [0.5] and over.at_s == 12 * 60
+
+
+def test_premium_that_nobody_offers_any_more_is_timed_out_at_the_last_price() -> None:
+    desk = OutcomeDesk()
+    told = sold_at_100(desk, [99.0, *[np.nan] * 40], until=20)
+    assert told is not None and told.exit.tolist() == [99.0] and len(desk) == 0

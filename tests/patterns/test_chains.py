@@ -100,7 +100,7 @@ class ChainDay:
         ticks.packets[:, 8:16] = np.frombuffer(np.int64(number).tobytes(), np.uint8)
         if self.skipped:
             ticks = ticks.take(np.array([at for at in range(len(raw)) if at not in self.skipped]))
-        for told in self.market.take(self.market.normalise(ticks)):
+        for told in filter(None, self.market.take(self.market.normalise(ticks))):
             self.fired += [(number, found) for found in self.detectors.look(self.market, told)]
 
     def silence(self) -> dict[str, int]:

@@ -83,7 +83,7 @@ def fired_together(all_of: list[Series], minutes: int, settings: Settings) -> (
         column = np.zeros((len(FIELDS), len(closed)), np.int64)
         column[[OPEN, HIGH, LOW, CLOSE, VOLUME]] = np.array([values for _, values in closed]).T
         rows = np.array([row for row, _ in closed])
-        for told in market.take_bars(minutes, ClosedBars(start, rows, column)):
+        for told in filter(None, market.take_bars(minutes, ClosedBars(start, rows, column))):
             # No opening minute: the reference lists do not spare a session's first bar.
             told.opened = np.zeros_like(told.opened)
             for found in detectors.look(market, told):

@@ -64,7 +64,7 @@ def found() -> dict[str, Found]:
         values = np.zeros((len(FIELDS), INSTRUMENTS), np.int64)
         values[:5] = candles[:, 1:6, at].T
         start = int(candles[0, 0, at]) // 60
-        for told in market.take_bars(1, ClosedBars(start, rows, values)):
+        for told in filter(None, market.take_bars(1, ClosedBars(start, rows, values))):
             for fired in detectors.look(market, told):
                 for k in range(len(fired.hits)):
                     label, score = fired.label(k), fired.score[k : k + 1]

@@ -29,6 +29,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
             p_low to p_high, from p_outcomes resolved ones; `calibrated` where they are enough.
         null_rate: the rate that chance alone would have.
         expected_r: expected result in units of the stop's distance, before costs.
+        tags: words of the pattern, and of alerts that contradict it.
         revision: grows with every change; a command must name the one it saw.
     """
 
@@ -60,6 +61,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     state: AlertState = AlertState.UNACKED
     acked_by: str = ""
     acked_s: int = 0
+
+    @property
+    def family(self) -> str:
+        """The pattern without its sub-type."""
+        return self.pattern.partition(".")[0]
 
     @property
     def direction(self) -> str:

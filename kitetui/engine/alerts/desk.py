@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -58,6 +59,14 @@ class Desk:
             del self._alerts[acked if acked is not None else next(iter(self._alerts))]
             self.dropped += 1
 
+    def mark(self, alert_id: str, tags: tuple[str, ...]) -> Alert | None:
+        """Give an alert words it does not have yet; the changed alert, if it is still there."""
+        alert = self._alerts.get(alert_id)
+        fresh = tuple(tag for tag in tags if alert is not None and tag not in alert.tags)
+        if alert is None or not fresh:
+            return None
+        return self._change(alert, tags=alert.tags + fresh)
+
     def obey(self, command: Command, now_ns: int) -> Result:
         """Carry out a command; a refusal says why."""
         if isinstance(command, Acknowledge):
@@ -104,8 +113,8 @@ class Desk:
             True, f"{alert.symbol} {alert.pattern} is unacknowledged again", alert.alert_id
         )
 
-    def _change(self, alert: Alert, *, state: AlertState, acked_by: str, acked_s: int) -> None:
-        self._alerts[alert.alert_id] = msgspec.structs.replace(
-            alert, state=state, acked_by=acked_by, acked_s=acked_s, revision=alert.revision + 1
-        )
+    def _change(self, alert: Alert, **fields: Any) -> Alert:
+        changed = msgspec.structs.replace(alert, **fields, revision=alert.revision + 1)
+        self._alerts[alert.alert_id] = changed
         self.revision += 1
+        return changed

@@ -1,11 +1,13 @@
 """Outcomes: every firing followed to its target, its stop or its time, told or not.
 
-The entry is written down when it fires, before anything of its outcome is known.
+The entry is written down when it fires, before anything of its outcome is known. What was sold
+as options is followed minute by minute, by what it costs to buy it back.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,8 +17,10 @@ from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, ClosedBars
 from kitetui.engine.patterns.firing import Fired
 
-Columns = TypeVar("Columns", Entries, Settled)
+Columns = TypeVar("Columns", bound=msgspec.Struct)
 
+SOLD = 0
+"""The group of what was sold as options, beside those of the timeframes in minutes."""
 MOST_OPEN = 100_000
 """Entries followed at once; more are counted and left out."""
 
@@ -55,6 +59,10 @@ class _Open(msgspec.Struct):
     """The minute at which the entry's session is over for it."""
     doubtful: Bool
     """Whether a bar on the way is marked uncertain."""
+    legs: I64
+    """(k, 2): rows of the call and the put that were sold; -1 for entries in the row itself."""
+    minutes: I64
+    """Length of the timeframe's bars."""
 
 
 class OutcomeDesk:
@@ -69,6 +77,7 @@ class OutcomeDesk:
         self.settled = 0
         self.left_out = 0
         self._open: dict[int, _Open] = {}
+        self._newest = -1
 
     def __len__(self) -> int:
         return sum(len(held.numbers) for held in self._open.values())
@@ -80,8 +89,8 @@ class OutcomeDesk:
             until: i64 (k,), the minute at which each is timed out, whatever its horizon.
         """
         numbers = np.full(len(fired.hits), -1, np.int64)
-        # Without a side there is no target; a chain's premium has no bars of its own.
-        followed = (fired.hits.side != 0) & (fired.hits.legs[:, 0] < 0)
+        # Without a side or a distance there is nothing to reach.
+        followed = (fired.hits.side != 0) & np.isfinite(fired.target) & np.isfinite(fired.stop)
         at = np.flatnonzero(followed & (until > fired.start + minutes))
         if len(self) + len(at) > MOST_OPEN:
             self.left_out += len(at)
@@ -91,11 +100,19 @@ class OutcomeDesk:
         self.followed += n
         entries = Entries(fired.hits.side[at], fired.entry[at], fired.target[at], fired.stop[at])
         fresh = _Open(numbers[at], fired.hits.rows[at], entries, begun(entries),
-                      np.full(n, fired.settings.horizon_bars), until[at],
-                      np.zeros(n, np.bool_))  # fmt: skip
-        held = self._open.get(minutes)
-        self._open[minutes] = fresh if held is None else _joined(held, fresh)
+                      np.full(n, fired.settings.horizon_bars), until[at], np.zeros(n, np.bool_),
+                      fired.hits.legs[at], np.full(n, minutes))  # fmt: skip
+        sold = fresh.legs[:, 0] >= 0
+        self._hold(minutes, _kept(fresh, np.flatnonzero(~sold)))
+        premiums = _kept(fresh, np.flatnonzero(sold))
+        premiums.horizon *= minutes
+        self._hold(SOLD, premiums)
         return numbers
+
+    def _hold(self, group: int, fresh: _Open) -> None:
+        if len(fresh.numbers):
+            held = self._open.get(group)
+            self._open[group] = fresh if held is None else _joined(held, fresh)
 
     def take(self, minutes: int, bars: ClosedBars, divisor: I64, flags: I64) -> Resolved | None:
         """Bars of a timeframe closed, before what fires on them: what is settled by them.
@@ -117,46 +134,59 @@ class OutcomeDesk:
         )
         step(held.entries, held.held, open_, high, low, close, seen)
         held.doubtful |= seen & (flags[place] != 0)
-        end = bars.start + minutes
+        return self._settle(minutes, held, bars.start + minutes)
+
+    def minute(self, start: int, premium: Callable[[I64], F64]) -> Resolved | None:
+        """A minute closed, told once for each: what was sold and is settled by it.
+
+        Args:
+            premium: what legs i64 (k, 2) cost to buy back now, rupees; NaN where nobody offers.
+        """
+        held = self._open.get(SOLD)
+        told, self._newest = self._newest, max(start, self._newest)
+        if start <= told or held is None or not len(held.numbers):
+            return None
+        time_out(held.held, held.until <= start)
+        price = premium(held.legs)
+        step(held.entries, held.held, price, price, price, price, np.isfinite(price))
+        return self._settle(SOLD, held, start + 1)
+
+    def _settle(self, group: int, held: _Open, end: int) -> Resolved | None:
+        """Time out what is over at a minute, and give what is settled."""
         time_out(held.held, (held.held.bars >= held.horizon) | (held.until <= end))
         done = held.held.outcome != Outcome.OPEN
         if not done.any():
             return None
         held.held.outcome[done & held.doubtful] = Outcome.UNRESOLVABLE
-        found = _resolved(held, np.flatnonzero(done), end * 60)
-        self._open[minutes] = _kept(held, np.flatnonzero(~done))
+        found = _resolved(held, np.flatnonzero(done), end * 60, 1 if group else held.minutes[done])
+        self._open[group] = _kept(held, np.flatnonzero(~done))
         self.settled += len(found.number)
         return found
 
 
-def _resolved(held: _Open, at: I64, at_s: int) -> Resolved:
+def _resolved(held: _Open, at: I64, at_s: int, steps: I64 | int) -> Resolved:
+    """Settled entries; `steps`: how many steps made a bar of their timeframe."""
     done, entries = _part(held.held, at), _part(held.entries, at)
-    return Resolved(held.numbers[at], done.outcome, done.bars, at_s, done.exit, done.r(entries),
-                    done.best / entries.stop, done.best_bar, done.worst / entries.stop,
-                    done.worst_bar)  # fmt: skip
+    bars, best, worst = (-(-n // steps) for n in (done.bars, done.best_bar, done.worst_bar))
+    return Resolved(held.numbers[at], done.outcome, bars, at_s, done.exit, done.r(entries),
+                    done.best / entries.stop, best, done.worst / entries.stop, worst)  # fmt: skip
 
 
 def _kept(held: _Open, at: I64) -> _Open:
-    return _Open(held.numbers[at], held.rows[at], _part(held.entries, at), _part(held.held, at),
-                 held.horizon[at], held.until[at], held.doubtful[at])  # fmt: skip
+    return _each(lambda one, _: one[at], held, held)
 
 
 def _joined(one: _Open, other: _Open) -> _Open:
-    return _Open(np.concatenate([one.numbers, other.numbers]),
-                 np.concatenate([one.rows, other.rows]),
-                 _both(one.entries, other.entries), _both(one.held, other.held),
-                 np.concatenate([one.horizon, other.horizon]),
-                 np.concatenate([one.until, other.until]),
-                 np.concatenate([one.doubtful, other.doubtful]))  # fmt: skip
+    return _each(lambda a, b: np.concatenate([a, b]), one, other)
 
 
 def _part(of: Columns, at: I64) -> Columns:
-    names = of.__struct_fields__
-    return type(of)(**{name: getattr(of, name)[at] for name in names})
+    return _each(lambda one, _: one[at], of, of)
 
 
-def _both(one: Columns, other: Columns) -> Columns:
-    names = one.__struct_fields__
-    return type(one)(
-        **{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}
-    )
+def _each(make: Callable[[Any, Any], Any], one: Columns, other: Columns) -> Columns:
+    """Two sets of columns made into one, column by column; sets within sets as well."""
+    return type(one)(*(
+        _each(make, a, b) if isinstance(a, msgspec.Struct) else make(a, b)
+        for a, b in zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
+    ))  # fmt: skip

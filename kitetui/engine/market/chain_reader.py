@@ -66,6 +66,17 @@ class ChainReader:
         vix = self.volatility.get("INDIA VIX", _NOTHING)
         return volatility_rank(now.atm_volatility, own, vix, self._settings)
 
+    def buy_back(self, legs: I64) -> F64:
+        """What it costs to buy options back now, at the ask: f64 (k,), NaN where one is missing.
+
+        Args:
+            legs: i64 (k, 2), rows of the calls and the puts.
+        """
+        asks = self._packets.cols[legs, ASK] / self._rows.divisor[legs]
+        asked = (legs >= 0) & (self._packets.length[legs] > 0) & (asks > 0)
+        cost: F64 = np.where(asked, asks, np.nan).sum(axis=1)
+        return cost
+
     def quotes(self, rows: I64, now_s: int) -> Quotes:
         """What the rows' last packets say; nothing for row -1."""
         there = rows >= 0

@@ -99,11 +99,18 @@ class Detectors:
         }
         return {minutes for minutes in DEPTHS if timeframe_name(minutes) in names}
 
-    def look(self, market: Market, told: FrameBars) -> Generator[None, None, list[Fired]]:
-        """All firings on bars that a timeframe took; an event seen twice is told once.
+    def look(self, market: Market, told: FrameBars) -> list[Fired]:
+        """All firings on bars that a timeframe took; an event seen twice is told once."""
+        steps = self.steps(market, told)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                found: list[Fired] = ended.value
+                return found
 
-        Each detector's look is a step.
-        """
+    def steps(self, market: Market, told: FrameBars) -> Generator[None, None, list[Fired]]:
+        """The same with a step for each detector."""
         name = told.frame.name
         wanted = [pair for pair in self._enabled if name in pair[1].timeframes]
         if not wanted:

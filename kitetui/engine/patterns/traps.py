@@ -9,7 +9,7 @@ import numpy as np
 
 from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import I64
-from kitetui.engine.market.bars import HIGH, LOW
+from kitetui.engine.market.bars import CLOSE, HIGH, LOW
 from kitetui.engine.patterns.chains import ChainSeen, Sale, sales, seen
 from kitetui.engine.patterns.registry import Hits, detector
 from kitetui.engine.patterns.view import View
@@ -69,7 +69,7 @@ def _wall(view: View, chain: ChainSeen, params: dict[str, float],
         return
     row = np.array([chain.row])
     frame = view.market.frames[5]
-    spot = chain.now.forward
+    spot = float(frame.prices(CLOSE, row, 1)[0, 0])
     interest = chain.now.interest
     for side, wall, rows, held in (
         (-1, interest.call_wall, chain.now.chain.call, [calls for _, calls, _ in past]),
