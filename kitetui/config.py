@@ -28,6 +28,7 @@ MAX_FILE_BYTES = 1 << 20
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -70,7 +71,7 @@ class NormaliseSettings(_Section, frozen=True):
     ahead_s: Positive
     confirmations: AtLeastOne
     jump: dict[str, Annotated[float, msgspec.Meta(gt=1)]]
-    jump_slack: Annotated[float, msgspec.Meta(ge=0)]
+    jump_slack: NotNegative
 
 
 class OptionSettings(_Section, frozen=True):
@@ -204,6 +205,7 @@ class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
 
 class OutcomeSettings(_Section, frozen=True):
     force_close_min: Count
+    costs_pct: dict[str, NotNegative]
 
 
 class ZoneSettings(_Section, frozen=True):
@@ -451,6 +453,8 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     for asset in ("equity", "index", "futures", "options", "currency", "commodity"):
         if asset not in settings.normalise.jump:
             fail(f"normalise.jump.{asset}", "a ratio above 1", None)
+        if asset not in settings.outcomes.costs_pct:
+            fail(f"outcomes.costs_pct.{asset}", "a percentage", None)
     if settings.redis.url != "embedded" and not re.match(r"(rediss?|unix)://", settings.redis.url):
         url = redacted_url(settings.redis.url)
         fail("redis.url", "embedded, redis://, rediss:// or unix://", url)

@@ -19,7 +19,7 @@ import pyarrow.parquet
 
 from kitetui.cli import EXIT_CONFIG, fail
 from kitetui.config import JournalSettings, Settings
-from kitetui.engine.clock import IST_OFFSET_S
+from kitetui.engine.calendar import IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, I64, INDEX_FULL, QUOTE, TickBatch
 from kitetui.engine.feed.records import Kind, RecordBatch, Subscribed

@@ -15,7 +15,7 @@ import numpy as np
 
 from kitetui.cli import EXIT_CONFIG, fail
 from kitetui.config import Settings
-from kitetui.engine.clock import ist
+from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.day_levels import profile_of
@@ -135,7 +135,7 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         )  # fmt: skip
     pipeline = Pipeline(settings, 1)
     market = pipeline.market
-    signals = Signals(market, settings.outcomes.force_close_min)
+    signals = Signals(market, instrument.asset_class, settings.outcomes)
     market.add_instruments([instrument])
     starts, bars, opened, outside = _inside(file, market)
     frame = market.frames[file.minutes]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from kitetui.engine.clock import ist
+from kitetui.engine.calendar import ist
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from kitetui.engine.market.indicators import NAMES, WARM_BARS
 from kitetui.engine.market.timeframe import timeframe_name

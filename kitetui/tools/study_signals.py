@@ -14,11 +14,11 @@ import click
 import msgspec
 import numpy as np
 
-from kitetui.config import PatternSettings
+from kitetui.config import OutcomeSettings, PatternSettings
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.null import MatchedNull
-from kitetui.engine.alerts.scoreboard import Line, Scoreboard
-from kitetui.engine.clock import ist
+from kitetui.engine.alerts.scoreboard import Line, Scoreboard, Waiting
+from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN
 from kitetui.engine.market.indicators import ATR_BEFORE
@@ -26,12 +26,14 @@ from kitetui.engine.market.market import Market
 from kitetui.engine.patterns.firing import Fired
 from kitetui.engine.pipeline import Derived
 from kitetui.places import private
+from kitetui.tools.walk_forward import WalkForward
 
 HEAD = ("ts", "timeframe", "pattern", "side", "entry", "target", "stop", "horizon_bars", "score",
-        "confidence", "null", "outcome", "bars", "exit", "r", "best_r", "worst_r",
+        "confidence", "null", "p_hit", "outcome", "bars", "exit", "r", "best_r", "worst_r",
         "tags")  # fmt: skip
 _ROW = np.array([0])
 _NULL = HEAD.index("null")
+_CHANCE = HEAD.index("p_hit")
 _ENDED = slice(HEAD.index("outcome"), HEAD.index("tags"))
 
 
@@ -51,10 +53,12 @@ class Signals:
         lines: in the order of `HEAD`; of an open outcome its columns are empty.
     """
 
-    def __init__(self, market: Market, force_close_min: int) -> None:
+    def __init__(self, market: Market, asset_class: str, settings: OutcomeSettings) -> None:
         self.lines: list[list[Any]] = []
         self._market = market
-        self._force_close_min = force_close_min
+        self._asset_class = asset_class
+        self._force_close_min = settings.force_close_min
+        self._cost = settings.costs_pct[asset_class] / 100
         self._place: dict[int, int] = {}
         self._series: dict[str, _Series] = {}
         self._derived: list[Derived] = []
@@ -82,7 +86,7 @@ class Signals:
                     side, entry, round(entry + side * float(fired.target[at]), 4),
                     round(entry - side * float(fired.stop[at]), 4), fired.settings.horizon_bars,
                     round(float(fired.score[at]), 4), round(float(followed.rank[at]), 4),
-                    round(float(followed.null[at]), 4), *[""] * 6, " ".join(hits.tags[at]),
+                    round(float(followed.null[at]), 4), *[""] * 7, " ".join(hits.tags[at]),
                 ])  # fmt: skip
 
     def _note_bars(self, derived: Derived) -> None:
@@ -94,22 +98,36 @@ class Signals:
             series.atr.append(float(frames[name].indicators.value(ATR_BEFORE, _ROW)[0]))
 
     def board(self) -> list[Line]:
-        """The scoreboard, every firing beside its own matched null; fills the lines' null in."""
+        """The scoreboard, every firing beside its own matched null; fills the lines in.
+
+        Chances are told walking forward: from outcomes that were known a whole session before.
+        """
         nulls = {name: self._null(series) for name, series in self._series.items()}
-        board = Scoreboard()
+        board, forward = Scoreboard(), WalkForward()
         place = 0
         for derived in self._derived:
             for resolved in derived.resolved:
                 board.take(resolved)
+                forward.take(resolved)
             for followed in derived.fired:
                 fired = followed.fired
                 matched = self._matched(fired, nulls[fired.timeframe])
-                for at, value in enumerate(matched.tolist()):
-                    self.lines[place + at][_NULL] = round(value, 4) if math.isfinite(value) else ""
+                for at, null in enumerate(matched.tolist()):
+                    line = self.lines[place + at]
+                    key = (fired.label(at), fired.timeframe, self._asset_class)
+                    score, number = float(fired.score[at]), int(followed.number[at])
+                    chance = forward.chance(key, fired.start, score, float(followed.null[at]))
+                    line[_NULL] = round(null, 4) if math.isfinite(null) else ""
+                    line[_CHANCE] = round(chance, 4)
+                    if number < 0:
+                        continue
+                    forward.expect(number, key, fired.start, score)
+                    stop = float(fired.stop[at])
+                    board.expect(number, Waiting(
+                        key, 0, fired.start * 60, null, chance, float(fired.target[at]) / stop,
+                        self._cost * float(fired.entry[at]) / stop,
+                    ))  # fmt: skip
                 place += len(matched)
-                at_s = fired.start * 60
-                keys = [(fired.label(at), fired.timeframe, "") for at in range(len(matched))]
-                board.expect(followed.number, keys, matched, fired.target / fired.stop, at_s)
         return board.lines()
 
     def _null(self, series: _Series) -> tuple[I64, MatchedNull]:
@@ -173,23 +191,25 @@ def print_board(board: Sequence[tuple[str, Line]], digest: str) -> None:
     from kitetui.tools.study_report import console
 
     table = Table(title=f"scoreboard, parameters {digest}", title_justify="left")
-    heads = ("symbol", "pattern", "tf", "n", "hit", "95 %", "null", "lift", "R", "R 95 %", "time",
-             "80 %")  # fmt: skip
+    heads = ("symbol", "pattern", "tf", "n", "hit", "95 %", "null", "lift", "R net", "R 95 %",
+             "skill", "time", "80 %")  # fmt: skip
     for head in heads:
         table.add_column(head, justify="left" if head in ("symbol", "pattern", "tf") else "right")
     for symbol, line in board:
         cells = (
             symbol, line.pattern, line.timeframe, str(line.n), _share(line.rate),
-            f"{line.low:.2f}-{line.high:.2f}", _share(line.null), _share(line.lift),
+            f"{line.low:.2f}-{line.high:.2f}", _share(line.null),
+            _share(line.lift) + ("*" if line.notable else ""),
             _share(line.expectancy_r, "+.2f"),
             f"{_share(line.expectancy_low, '+.2f')}..{_share(line.expectancy_high, '+.2f')}",
-            _share(line.timeouts), "yes" if line.claim else "-",
+            _share(line.skill, "+.2f"), _share(line.timeouts), "yes" if line.claim else "-",
         )  # fmt: skip
         table.add_row(*(Text(cell) for cell in cells))
     console().print(table)
     click.echo(
         "hit: target before stop, timeouts are misses; null: the share of all bars of the same "
-        "half-hour that hit by the same rule; R before costs, 95 % by whole sessions"
+        "half-hour that hit by the same rule, * beyond chance at 10 % false discoveries; R after "
+        "costs, 95 % by whole sessions; skill: of the chances told, against the base rate"
     )
 
 

@@ -7,8 +7,7 @@ from datetime import datetime
 import pytest
 
 from kitetui.config import Settings
-from kitetui.engine.calendar import Calendar
-from kitetui.engine.clock import IST
+from kitetui.engine.calendar import IST, Calendar
 from kitetui.tools.serve import session_clock
 
 

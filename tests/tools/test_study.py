@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kitetui.cli import cli
+from kitetui.config import load
 from tests.golden.series import read_csv
 
 OURS = Path(__file__).parents[1] / "golden" / "ours"
@@ -57,6 +58,9 @@ def test_our_own_series_gives_the_same_tables_as_ever(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "summary.json").stat().st_mode & 0o777 == 0o600
 
 
+COST = load().outcomes.costs_pct["equity"] / 100
+
+
 def test_signals_with_their_outcomes_and_the_scoreboard_of_them(tmp_path: Path) -> None:
     done = study(OURS / "fired.csv", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
@@ -71,8 +75,13 @@ def test_signals_with_their_outcomes_and_the_scoreboard_of_them(tmp_path: Path) 
                 (line["pattern"], line["timeframe"])]  # fmt: skip
         assert line["hits"] == sum(s["outcome"] == "target" for s in mine)
         assert line["low"] <= line["rate"] <= line["high"] and 0 < line["null"] < 1
-        assert line["expectancy_r"] == pytest.approx(
+        assert line["gross_r"] == pytest.approx(
             sum(float(s["r"]) for s in mine) / len(mine), abs=2e-4
+        )
+        costs = [COST * float(s["entry"]) / abs(float(s["entry"]) - float(s["stop"]))
+                 for s in mine]  # fmt: skip
+        assert line["gross_r"] - line["expectancy_r"] == pytest.approx(
+            sum(costs) / len(mine), rel=2e-3
         )
         assert not line["claim"], "nobody may say 80 % of so few"
     for line in settled:

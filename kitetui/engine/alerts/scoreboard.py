@@ -9,67 +9,86 @@ import numpy as np
 
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.outcomes import Resolved
-from kitetui.engine.alerts.statistics import block_bootstrap, max_drawdown, profit_factor
+from kitetui.engine.alerts.statistics import (
+    beats,
+    block_bootstrap,
+    calibration,
+    max_drawdown,
+    notable,
+    profit_factor,
+)
 from kitetui.engine.calendar import ist_day
-from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.feed.batch import F64, Bool
 from kitetui.engine.patterns.intervals import wilson
 
 KEPT = 5000
 """Newest outcomes that each line of the board is made from."""
 CLAIM = 0.80
 CLAIM_OUTCOMES = 100
+MOST_WAITING = 200_000
 
 Key = tuple[str, str, str]
 """Pattern label, timeframe, asset class."""
 
 
-class _Waiting(msgspec.Struct):
+class Waiting(msgspec.Struct, frozen=True):
+    """A firing whose outcome is to come.
+
+    Attributes:
+        null: rate to hit by chance alone, NaN where unknown; chance: the probability it was told.
+        barrier: the target's distance over the stop's; cost_r: a round trip's cost in stops'.
+    """
+
     key: Key
-    null: float
+    token: int
     at_s: int
+    null: float
+    chance: float
     barrier: float
-
-
-class _Told(msgspec.Struct):
-    """Outcomes of one key, oldest first."""
-
-    outcome: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=KEPT))
-    r: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=KEPT))
-    null: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=KEPT))
-    day: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=KEPT))
-    bars: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=KEPT))
-    barrier: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=KEPT))
-    unresolvable: int = 0
+    cost_r: float
 
 
 class Line(msgspec.Struct, frozen=True):
     """One pattern's record; rates are of resolved outcomes, timeouts counted as misses.
 
     Attributes:
-        n: resolved; hits: those that reached the target first.
+        n: resolved; independent: instruments' session days among them; hits: those that reached
+            the target first.
         low, high: Wilson's 95 % interval of the rate; null: the mean rate by chance alone.
-        lift: rate over null; NaN without.
-        expectancy_r: mean result in stops' distances, with the interval of whole days drawn.
+        lift: rate over null; NaN without. p_value: of so many hits by chance, one-sided.
+        notable: whether it is beyond chance among all lines of the board (Benjamini and Hochberg,
+            false discovery rate 10 %).
+        expectancy_r: mean result in stops' distances after costs, with the interval of whole days
+            drawn; gross_r: before costs.
+        skill: Brier skill of the probabilities told, against always telling the base rate; ece:
+            their expected calibration error.
         timeouts, ambiguous: shares; unresolvable: how many were left out for gaps of the feed.
-        claim: whether "80 %" may be said: the interval lies above it, above the null, targets are
-            as far as stops, the expectancy's interval is positive, and n is at least 100.
+        claim: whether "80 %" may be said: the interval lies above it and above the null, targets
+            are as far as stops, the expectancy's interval is positive, and at least 100 are
+            independent.
     """
 
     pattern: str
     timeframe: str
     asset_class: str
     n: int
+    independent: int
     hits: int
     rate: float
     low: float
     high: float
     null: float
     lift: float
+    p_value: float
+    notable: bool
+    gross_r: float
     expectancy_r: float
     expectancy_low: float
     expectancy_high: float
     profit_factor: float
     max_drawdown_r: float
+    skill: float
+    ece: float
     timeouts: float
     ambiguous: float
     median_bars: float
@@ -77,20 +96,25 @@ class Line(msgspec.Struct, frozen=True):
     claim: bool
 
 
+class _Told:
+    """Outcomes of one key, oldest first: outcome, result in R, bars, and what was waiting."""
+
+    def __init__(self) -> None:
+        self.ended: deque[tuple[int, float, int, Waiting]] = deque(maxlen=KEPT)
+        self.unresolvable = 0
+
+
 class Scoreboard:
     """Outcomes by pattern, timeframe and asset class. A pure function of what it was told."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._told: dict[Key, _Told] = {}
 
-    def expect(self, numbers: I64, keys: list[Key], null: F64, barrier: F64, at_s: int) -> None:
-        """Firings that are followed; `barrier`: the target's distance over the stop's."""
-        for number, key, chance, ratio in zip(
-            numbers.tolist(), keys, null.tolist(), barrier.tolist(), strict=True
-        ):
-            if number >= 0:
-                self._waiting[number] = _Waiting(key, chance, at_s, ratio)
+    def expect(self, number: int, waiting: Waiting) -> None:
+        """A firing is followed by this number."""
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting[number] = waiting
 
     def take(self, resolved: Resolved) -> None:
         """What became of some."""
@@ -98,53 +122,75 @@ class Scoreboard:
             resolved.number.tolist(), resolved.outcome.tolist(), resolved.r.tolist(),
             resolved.bars.tolist(), strict=True,
         ):  # fmt: skip
-            waited = self._waiting.pop(number, None)
-            if waited is None:
-                continue
-            told = self._told.setdefault(waited.key, _Told())
-            if outcome == Outcome.UNRESOLVABLE:
-                told.unresolvable += 1
-                continue
-            told.outcome.append(outcome)
-            told.r.append(r)
-            told.null.append(waited.null)
-            told.day.append(ist_day(waited.at_s))
-            told.bars.append(bars)
-            told.barrier.append(waited.barrier)
+            waiting = self._waiting.pop(number, None)
+            if waiting is not None:
+                self.add(waiting, outcome, r, bars)
+
+    def add(self, waiting: Waiting, outcome: int, r: float, bars: int) -> None:
+        """What became of one; `r`: before costs."""
+        told = self._told.setdefault(waiting.key, _Told())
+        if outcome == Outcome.UNRESOLVABLE:
+            told.unresolvable += 1
+        else:
+            told.ended.append((outcome, r, bars, waiting))
 
     def lines(self) -> list[Line]:
         """The board, by pattern."""
-        return [_line(key, told) for key, told in sorted(self._told.items())]
+        lines = [_line(key, told) for key, told in sorted(self._told.items())]
+        beyond = notable([line.p_value for line in lines])
+        return [
+            msgspec.structs.replace(line, notable=told)
+            for line, told in zip(lines, beyond, strict=True)
+        ]
 
 
 def _line(key: Key, told: _Told) -> Line:
-    outcome, r = np.array(told.outcome, np.int64), np.array(told.r, np.float64)
-    n = len(outcome)
-    hits = int(np.count_nonzero(outcome == Outcome.TARGET))
+    n = len(told.ended)
+    outcome, bars = (np.array([ended[k] for ended in told.ended], np.int64) for k in (0, 2))
+    gross = np.array([r for _, r, _, _ in told.ended], np.float64)
+    of = [waiting for *_, waiting in told.ended]
+    null, chance, barrier, cost = (
+        np.array([getattr(waiting, name) for waiting in of], np.float64)
+        for name in ("null", "chance", "barrier", "cost_r")
+    )
+    day = np.array([ist_day(waiting.at_s) for waiting in of], np.int64)
+    hit = outcome == Outcome.TARGET
+    hits = int(np.count_nonzero(hit))
     low, high = wilson(hits, n)
-    rate = hits / n if n else float("nan")
-    chances = np.array(told.null, np.float64)
-    chances = chances[np.isfinite(chances)]
-    null = float(chances.mean()) if len(chances) else float("nan")
-    worst, best = block_bootstrap(r, np.array(told.day, np.int64))
-    fair = bool(n) and float(np.median(told.barrier)) >= 1.0
+    by_chance = _mean(null[np.isfinite(null)])
+    r = gross - np.nan_to_num(cost)
+    worst, best = block_bootstrap(r, day)
+    independent = len({(waiting.token, on) for waiting, on in zip(of, day.tolist(), strict=True)})
+    told_well = calibration(chance[np.isfinite(chance)], hit[np.isfinite(chance)])
+    fair = bool(n) and float(np.median(barrier)) >= 1.0
     return Line(
         *key,
         n=n,
+        independent=independent,
         hits=hits,
-        rate=rate,
+        rate=_mean(hit),
         low=low,
         high=high,
-        null=null,
-        lift=rate / null if null > 0 else float("nan"),
-        expectancy_r=float(r.mean()) if n else float("nan"),
+        null=by_chance,
+        lift=_mean(hit) / by_chance if by_chance > 0 else float("nan"),
+        p_value=beats(hits, n, by_chance),
+        notable=False,
+        gross_r=_mean(gross),
+        expectancy_r=_mean(r),
         expectancy_low=worst,
         expectancy_high=best,
         profit_factor=profit_factor(r),
         max_drawdown_r=max_drawdown(r),
-        timeouts=float(np.mean(outcome == Outcome.TIMEOUT)) if n else float("nan"),
-        ambiguous=float(np.mean(outcome == Outcome.STOP_AMBIGUOUS)) if n else float("nan"),
-        median_bars=float(np.median(told.bars)) if n else float("nan"),
+        skill=told_well.skill if told_well else float("nan"),
+        ece=told_well.ece if told_well else float("nan"),
+        timeouts=_mean(outcome == Outcome.TIMEOUT),
+        ambiguous=_mean(outcome == Outcome.STOP_AMBIGUOUS),
+        median_bars=float(np.median(bars)) if n else float("nan"),
         unresolvable=told.unresolvable,
-        claim=n >= CLAIM_OUTCOMES and low >= CLAIM and low > null and fair and worst > 0,
-    )
+        claim=independent >= CLAIM_OUTCOMES and low >= CLAIM and low > by_chance and fair
+        and worst > 0,
+    )  # fmt: skip
+
+
+def _mean(values: F64 | Bool) -> float:
+    return float(values.mean()) if len(values) else float("nan")

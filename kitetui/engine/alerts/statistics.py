@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
 from kitetui.engine.feed.batch import F64, I64, Bool
 
 BINS = 10
+FALSE_DISCOVERIES = 0.10
 DRAWS = 2000
 _SEED = 20_250_101
 """The bootstrap is to give the same interval for the same outcomes."""
@@ -44,6 +48,32 @@ def block_bootstrap(r: F64, block: I64) -> tuple[float, float]:
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
+
+
+def beats(hits: int, n: int, null: float) -> float:
+    """Chance of at least so many hits of n if each had the null's rate: one-sided, exact.
+
+    NaN without a null or outcomes.
+    """
+    if not n or not 0 < null < 1:
+        return float("nan")
+    counts = np.arange(n + 1)
+    log_of = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    ways = log_of[n] - log_of[counts] - log_of[n - counts]
+    chances = np.exp(ways + counts * math.log(null) + (n - counts) * math.log1p(-null))
+    return float(min(chances[hits:].sum(), 1.0))
+
+
+def notable(p_values: Sequence[float], rate: float = FALSE_DISCOVERIES) -> list[bool]:
+    """Which of many tests stand out, a share of whom may be false (Benjamini, Hochberg 1995)."""
+    p = np.array(p_values, np.float64)
+    told = np.flatnonzero(np.isfinite(p))
+    order = told[np.argsort(p[told], kind="stable")]
+    passed = np.flatnonzero(p[order] <= rate * np.arange(1, len(order) + 1) / max(len(order), 1))
+    out = np.zeros(len(p), np.bool_)
+    if len(passed):
+        out[order[: passed[-1] + 1]] = True
+    return out.tolist()
 
 
 class Bin(msgspec.Struct, frozen=True):
