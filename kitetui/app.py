@@ -19,14 +19,14 @@ from textual.widgets import Static
 
 from kitetui.config import ScreenSettings
 from kitetui.engine.commands import Acknowledge, Command, Undo
-from kitetui.engine.snapshot import Snapshot, View
+from kitetui.engine.snapshot import Alert, Snapshot, View
 from kitetui.keys import KEYS, PANES, shown
 from kitetui.link import LocalLink
 from kitetui.terminal import write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.depth import DepthPane
-from kitetui.widgets.dialogs import HelpScreen, QuitScreen
+from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
 from kitetui.widgets.events import EventsPane
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
@@ -345,11 +345,35 @@ class KiteApp(App[str]):
         self.action_pane("alerts")
         self._base.query_one(AlertsPane).next_unacked()
 
+    @property
+    def _alert(self) -> Alert | None:
+        """The alert that keys mean: under the cursor, or the strip's where there is no queue."""
+        pane = self._base.query_one(AlertsPane)
+        return pane.selected if pane.display else self._base.query_one(AlertStrip).first
+
+    async def action_explain(self) -> None:
+        """Say why the alert under the cursor was raised."""
+        alert = self._alert
+        if alert is None:
+            self._say("no alert to explain", done=False)
+            return
+        asked = self.link.snapshot(View(explain=alert.alert_id))
+        try:
+            lines = (
+                (await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)).explained
+                if (asked is not None)
+                else ()
+            )
+        except (ConnectionError, TimeoutError):
+            lines = ()
+        if lines:
+            self.push_screen(ExplainScreen(lines))
+        else:
+            self._say(f"{alert.symbol} {alert.pattern} has left the queue", done=False)
+
     async def action_acknowledge(self) -> None:
         """Acknowledge the alert that is under the cursor, as it was painted."""
-        pane = self._base.query_one(AlertsPane)
-        strip = self._base.query_one(AlertStrip)
-        alert = pane.selected if pane.display else strip.first
+        alert = self._alert
         if alert is None:
             self._say("nothing to acknowledge", done=False)
             return
@@ -385,7 +409,7 @@ class KiteApp(App[str]):
         if isinstance(self.screen, QuitScreen):
             self.screen.dismiss("stop")
             return
-        if isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, (ExplainScreen, HelpScreen)):
             self.pop_screen()
             return
         self.push_screen(QuitScreen(), self._leave)

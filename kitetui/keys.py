@@ -45,6 +45,7 @@ KEYS = (
     Key("space", "pane.freeze", "freeze", "freeze", "Hold this pane still; the engine goes on"),
     Key("F", "app.freeze", "freeze_all", "", "Hold all panes still"),
     Key("a", "alert.ack", "acknowledge", "ack", "Acknowledge the alert under the cursor, as shown"),
+    Key("e", "alert.explain", "explain", "why", "Why: the alert under the cursor, in words"),
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
     Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),

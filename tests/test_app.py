@@ -15,7 +15,7 @@ from kitetui.engine.snapshot import Snapshot, View
 from kitetui.keys import KEYS, PANES
 from kitetui.link import LocalLink
 from kitetui.widgets.alerts import AlertsPane
-from kitetui.widgets.dialogs import HelpScreen, QuitScreen
+from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
 from kitetui.widgets.watchlist import Watchlist
 from tests.widgets import views
 
@@ -43,6 +43,8 @@ class DeskLink(LocalLink):
             alerts=tuple(self.desk.newest(wanted.alerts)), watch=rows,
             watch_from=wanted.watch_from,
             header=views.header(unacked=self.desk.unacked, alerts=len(self.desk)),
+            explained=("SYM0 [b]in words[/b]", "line \x1b[31mtwo")
+            if self.desk.get(wanted.explain) else (),
         ))  # fmt: skip
         return out
 
@@ -199,6 +201,19 @@ async def test_help_lists_every_key(app: KiteApp) -> None:
         assert all(key.help in text for key in KEYS)
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
+
+
+async def test_e_says_why_in_plain_text_whatever_it_holds(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("6", "e")
+        await settle(pilot)
+        assert isinstance(app.screen, ExplainScreen)
+        text = str(app.screen.query_one("Static").render())
+        assert "SYM0 [b]in words[/b]" in text and "\x1b" not in text
+        assert views.alert(0).alert_id in [view.explain for view in app.link.asked]
+        await pilot.press("e")
+        assert not isinstance(app.screen, ExplainScreen)
 
 
 @pytest.mark.parametrize(("keys", "result"), [(["s"], "stop"), (["d"], "detach")])

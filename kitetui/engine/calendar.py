@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import msgspec
 
 from kitetui.config import CalendarSettings, HoursSettings
 
 IST_OFFSET_S = 19_800
+IST = timezone(timedelta(seconds=IST_OFFSET_S), "IST")
+"""India has one time zone and no daylight saving."""
+
 DAY_S = 86_400
 SEGMENTS = ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity")
 """Hour classes; an instrument row carries the position of its class in this tuple."""
 
 _EPOCH = date(1970, 1, 1)
+
+
+def ist(seconds: float) -> datetime:
+    """The Indian time of an epoch second, for people."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(IST)
 
 
 def ist_day(epoch_s: int) -> int:

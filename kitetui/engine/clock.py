@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta, timezone
 
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
-"""India has one time zone and no daylight saving."""
-
-IST_OFFSET_S = 19_800
 NS = 1_000_000_000
 
 
@@ -31,8 +26,3 @@ async def sleep(seconds: float) -> None:
 def pause(seconds: float) -> None:
     """Wait on a thread that has no loop."""
     time.sleep(seconds)
-
-
-def ist(seconds: float) -> datetime:
-    """The Indian time of an epoch second, for people."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone(IST)

@@ -15,7 +15,8 @@ import msgspec
 from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
-from kitetui.engine.clock import ist, monotonic_ns, sleep, wall_ns
+from kitetui.engine.calendar import ist
+from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.records import Kind, RecordBatch

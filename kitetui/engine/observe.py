@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kitetui.engine import snapshot as view
+from kitetui.engine.alerts.explain import explain
 from kitetui.engine.calendar import SEGMENTS, ist_day
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.batch import COLUMNS, FULL
@@ -24,6 +25,7 @@ from kitetui.engine.market.bars import (
     TURNOVER,
     VOLUME,
 )
+from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
 from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, SessionRow
@@ -62,7 +64,16 @@ class Observer:
             streams_age_s=age_s,
             alerts=tuple(self._p.desk.newest(wanted.alerts)),
             events=self.events(wanted.events),
+            explained=self.explained(wanted.explain) if wanted.explain else (),
         )
+
+    def explained(self, alert_id: str) -> tuple[str, ...]:
+        """An alert in words; nothing where it has left the queue."""
+        alert = self._p.desk.get(alert_id)
+        if alert is None:
+            return ()
+        return explain(alert, registry().get(alert.family),
+                       self._p.settings.patterns.get(alert.family))  # fmt: skip
 
     def watch(self, first: int, count: int, session_s: float) -> tuple[view.Watch, ...]:
         """Lines of the watchlist, in row order."""

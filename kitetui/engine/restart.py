@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
-from kitetui.engine.clock import ist
+from kitetui.engine.calendar import ist
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader, source_of
 from kitetui.engine.intake import Intake, Taken
 from kitetui.engine.pipeline import Pipeline

@@ -18,6 +18,7 @@ class View(msgspec.Struct, frozen=True):
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
         watch_from, watch_count: rows of the watchlist on screen.
         buckets, alerts, events: how many of each fit.
+        explain: id of an alert to put into words.
     """
 
     focus: int = 0
@@ -26,6 +27,7 @@ class View(msgspec.Struct, frozen=True):
     buckets: int = 0
     alerts: int = 0
     events: int = 0
+    explain: str = ""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -262,7 +264,10 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One consistent picture of the engine."""
+    """One consistent picture of the engine.
+
+    `explained`: lines of plain text on the alert that was asked about; none where it is gone.
+    """
 
     header: Header
     watch_total: int
@@ -276,3 +281,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     streams_age_s: float
     alerts: tuple[Alert, ...]
     events: tuple[Event, ...]
+    explained: tuple[str, ...] = ()

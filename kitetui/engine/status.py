@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from kitetui.engine import snapshot as view
-from kitetui.engine.clock import ist, monotonic_ns
+from kitetui.engine.calendar import ist
+from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir

@@ -1,17 +1,19 @@
-"""Dialogs: help, and the choice when leaving."""
+"""Dialogs: help, an alert in words, and the choice when leaving."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from kitetui.keys import KEYS, shown
+from kitetui.widgets.safe_text import clean
 
 
 class HelpScreen(ModalScreen[None]):
@@ -30,6 +32,26 @@ class HelpScreen(ModalScreen[None]):
         text.append("\n● waiting  ✓ acknowledged  ▲ up  ▼ down  ! stale  ~ uncertain volume\n")
         text.append("esc closes this", "dim")
         with Vertical(id="dialog", classes="help"):
+            yield Static(text)
+
+
+class ExplainScreen(ModalScreen[None]):
+    """Why an alert was raised."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,e,q", "dismiss", show=False)]
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        first, *rest = (clean(line) for line in self._lines)
+        text.append(f"{first}\n", "bold")
+        for line in rest:
+            text.append(f"{line}\n")
+        text.append("\nesc closes this; arrows scroll", "dim")
+        with VerticalScroll(id="dialog", classes="explain"):
             yield Static(text)
 
 

@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from kitetui.config import JournalSettings
-from kitetui.engine.clock import ist
+from kitetui.engine.calendar import ist
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.intake import Intake
 from kitetui.engine.pipeline import Pipeline

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
 
 from kitetui.config import PatternSettings
 from kitetui.engine.alerts.alert import Alert
-from kitetui.engine.clock import ist
+from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import Detector
 from kitetui.engine.patterns.score import FLOOR, ramp
 
-_HEAD = f"  {'evidence':<22} {'value':>12}   {'threshold':>12} {'full at':>12} {'part':>6}"
+WIDTH = 66
+"""Columns of a dialog on the smallest screen."""
+_HEAD = f"  {'evidence':<20} {'value':>10} {'threshold':>10} {'full at':>9} {'part':>5}"
 
 
 class _Unknown:
@@ -39,19 +42,24 @@ def explain(alert: Alert, detector: Detector | None,
     Args:
         detector, settings: of the alert's pattern; None where it is not in force any more.
     """
-    at = ist(alert.at_s)
     out = [
         f"{alert.symbol}  {alert.pattern}  {alert.timeframe}  {alert.direction}",
-        f"bar of {ist(alert.bar_s):%d %b %H:%M}, closed {at:%H:%M}; id {alert.alert_id}",
+        f"bar of {ist(alert.bar_s):%d %b %H:%M}, closed {ist(alert.at_s):%H:%M}; "
+        f"id {alert.alert_id}",
         "",
     ]
     if detector is None or settings is None:
-        out += ["its pattern is not in force any more; what it saw:", ""]
-        out += [f"  {name:<22} {value:>12,.4g}" for name, value in alert.evidence.items()]
+        out += ["Its pattern is not in force any more; what it saw:", ""]
+        out += [f"  {name:<20} {value:>10,.4g}" for name, value in alert.evidence.items()]
     else:
         said = sentence(alert, detector)
-        out += [said[:1].upper() + said[1:] + ".", "", *_parts(alert.evidence, settings)]
-    return (*out, "", *_numbers(alert), *_plan(alert), *_rest(alert))
+        out += [*_wrapped(said[:1].upper() + said[1:] + "."), ""]
+        out += _parts(alert.evidence, settings)
+    out.append("")
+    for name, text in (*_numbers(alert), *_plan(alert), *_rest(alert)):
+        first, *more = _wrapped(text, WIDTH - 12)
+        out += [f"{name:<12}{first}", *(f"{'':<12}{line}" for line in more)]
+    return tuple(out)
 
 
 def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str]:
@@ -60,61 +68,58 @@ def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str
     for name, marks in settings.ramps.items():
         value = evidence.get(name, float("nan"))
         low, high, *floor = marks
+        against = f"{low:>10,.4g} {high:>9,.4g}"
         if np.isnan(value):
-            out.append(f"  {name:<22} {'undefined':>12}   {low:>12,.4g} {high:>12,.4g}      -")
+            out.append(f"  {name:<20} {'undefined':>10} {against}     -")
             continue
         part = float(ramp(np.array([value]), low, high, *(floor or [FLOOR]))[0])
-        out.append(f"  {name:<22} {value:>12,.4g}   {low:>12,.4g} {high:>12,.4g} {part:>6.2f}")
+        out.append(f"  {name:<20} {value:>10,.4g} {against} {part:>5.2f}")
     out += [
-        f"  {name:<22} {value:>12,.4g}"
+        f"  {name:<20} {value:>10,.4g}"
         for name, value in evidence.items()
         if name not in settings.ramps
     ]
     limits = ", ".join(f"{name} {value:g}" for name, value in settings.params.items())
-    return [*out, *_wrapped(f"limits: {limits}")]
+    return [*out, "", *_wrapped(f"Limits: {limits}")]
 
 
-def _wrapped(text: str, width: int = 76) -> list[str]:
-    lines, line = [], ""
-    for word in text.split(" "):
-        if line and len(line) + len(word) + 1 > width:
-            lines.append(line)
-            line = " "
-        line = f"{line} {word}" if line else word
-    return [*lines, line]
+def _wrapped(text: str, width: int = WIDTH) -> list[str]:
+    return textwrap.wrap(text, width) or [""]
 
 
-def _numbers(alert: Alert) -> list[str]:
+def _numbers(alert: Alert) -> list[tuple[str, str]]:
     """Score, confidence and chance: three numbers, never mixed."""
+    by_chance = f"by chance alone {alert.null_rate:.0%}"
     if alert.calibrated:
         chance = (
-            f"chance      {alert.p_hit:.0%} ({alert.p_low:.0%} to {alert.p_high:.0%}, 95 %) from "
-            f"{alert.p_outcomes} outcomes; by chance alone {alert.null_rate:.0%}"
+            f"{alert.p_hit:.0%} ({alert.p_low:.0%} to {alert.p_high:.0%}, 95 %) from "
+            f"{alert.p_outcomes} outcomes; {by_chance}"
         )
     else:
         chance = (
-            f"chance      {alert.p_hit:.0%}, not calibrated: {alert.p_outcomes} outcomes are too "
-            f"few; by chance alone {alert.null_rate:.0%}"
+            f"{alert.p_hit:.0%}, not calibrated: {alert.p_outcomes} outcomes are too few; "
+            f"{by_chance}"
         )
     return [
-        f"score       {alert.score:.2f}: how much evidence, the geometric mean of the parts",
-        f"confidence  {alert.confidence:.0%}: stronger than this share of the pattern's firings",
-        chance,
+        ("score", f"{alert.score:.2f}, the geometric mean of the parts"),
+        ("confidence", f"{alert.confidence:.0%}: stronger than this share of its firings"),
+        ("chance", chance),
     ]
 
 
-def _plan(alert: Alert) -> list[str]:
-    if alert.side == 0 and alert.target == alert.stop:
-        return [f"price       {alert.price:,.2f}; it names no direction"]
+def _plan(alert: Alert) -> list[tuple[str, str]]:
+    if not (np.isfinite(alert.target) and np.isfinite(alert.stop) and alert.side):
+        return [("price", f"{alert.price:,.2f}; it names no direction")]
     return [
-        f"price       {alert.price:,.2f}, target {alert.target:,.2f}, stop {alert.stop:,.2f}; "
-        f"settled after {alert.horizon_bars} bars",
-        f"expected    {alert.expected_r:+.2f} R before costs",
-    ]
+        ("price", f"{alert.price:,.2f}, target {alert.target:,.2f}, stop {alert.stop:,.2f}, "
+                  f"settled after {alert.horizon_bars} bars"),
+        ("expected", f"{alert.expected_r:+.2f} R before costs"),
+    ]  # fmt: skip
 
 
-def _rest(alert: Alert) -> list[str]:
-    out = [f"tags        {', '.join(alert.tags)}"] if alert.tags else []
+def _rest(alert: Alert) -> list[tuple[str, str]]:
+    out = [("tags", ", ".join(alert.tags))] if alert.tags else []
     if alert.acked_by:
-        out.append(f"state       acknowledged by {alert.acked_by} {ist(alert.acked_s):%H:%M:%S}")
+        at = f"{ist(alert.acked_s):%H:%M:%S}"
+        out.append(("state", f"acknowledged by {alert.acked_by} at {at}"))
     return out

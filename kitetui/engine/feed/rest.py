@@ -8,7 +8,8 @@ from collections.abc import Callable
 import httpx
 
 from kitetui.config import FeedSettings
-from kitetui.engine.clock import ist, monotonic_ns, sleep
+from kitetui.engine.calendar import ist
+from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials
 
 # httpx logs whole URLs at INFO.
