@@ -33,6 +33,7 @@ from kitetui.widgets.lag import LagPane
 from kitetui.widgets.live_grid import LiveGrid, LivePane, Span
 from kitetui.widgets.palette import themes
 from kitetui.widgets.safe_text import clean
+from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.watchlist import Watchlist
 
@@ -42,7 +43,9 @@ ANSWER_S = 2.0
 QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 _TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
-         "lag": "Lag", "alerts": "Alrt", "events": "Evts"}  # fmt: skip
+         "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor"}  # fmt: skip
+SHARED = ("events", "scoreboard")
+"""Panes that share a place where all are shown: the one last gone to has it."""
 
 
 class TabStrip(LivePane, can_focus=False):
@@ -62,7 +65,7 @@ class FooterBar(LivePane, can_focus=False):
     """The keys that matter, from the one table."""
 
     def on_resize(self, event: events.Resize) -> None:
-        line: list[Span] = [(" 1-7", "accent"), (" pane ", "dim")]
+        line: list[Span] = [(f" 1-{len(PANES)}", "accent"), (" pane ", "dim")]
         left = event.size.width - 10
         for key in KEYS:
             name = shown(key).split()[0]
@@ -97,6 +100,7 @@ class KiteApp(App[str]):
         self.link = link
         self._terminal: Size | None = None
         self._active = "watchlist"
+        self._shared = SHARED[0]
         self._zoomed = False
         self._frozen_all = False
         self._snapshot: Snapshot | None = None
@@ -122,6 +126,7 @@ class KiteApp(App[str]):
             yield LagPane(id="lag")
             yield AlertsPane(id="alerts")
             yield EventsPane(id="events")
+            yield ScoreboardPane(id="scoreboard")
         yield AlertStrip(id="strip")
         yield FooterBar(id="footer")
         yield Static(id="too-small")
@@ -180,6 +185,8 @@ class KiteApp(App[str]):
                 f"terminal too small: {columns}x{lines}, need {NARROW[0]}x{NARROW[1]}; "
                 "the engine goes on"
             ))  # fmt: skip
+        if self._active in SHARED:
+            self._shared = self._active
         solo = narrow or self._zoomed
         grid = screen.query_one("#grid")
         grid.set_class(solo, "-solo")
@@ -191,7 +198,7 @@ class KiteApp(App[str]):
             elif mid:
                 visible = name in MID_PANES or name == side
             else:
-                visible = True
+                visible = name not in SHARED or name == self._shared
             screen.query_one(f"#{name}").display = visible
         screen.query_one(TabStrip).show_tabs(
             self._active, self._snapshot.header.unacked if self._snapshot else 0
@@ -245,6 +252,7 @@ class KiteApp(App[str]):
             buckets=self._rows("buckets"),
             alerts=max(self._rows("alerts"), 4),
             events=self._rows("events"),
+            board=self._rows("scoreboard") > 0,
         )
 
     def _rows(self, name: str) -> int:

@@ -216,6 +216,33 @@ def study(
 
 
 @cli.command()
+@click.argument("alert_id", metavar="ID")
+@_shared
+def explain(
+    alert_id: str,
+    config_dir: Path | None,
+    state: Path | None,
+    profile: str,
+    overrides: tuple[str, ...],
+) -> None:
+    """Why an alert was raised or kept back, in words, and what became of it.
+
+    ID is the alert's, or its first digits. Everything that fired is known, told or not, for as
+    many sessions as ledger.sessions says.
+    """
+    from kitetui.config import ConfigError
+    from kitetui.places import places
+    from kitetui.tools.explain import explain_alert
+
+    settings = _load(config_dir, overrides)
+    try:
+        where = places(state, profile)
+    except ConfigError as error:
+        fail(EXIT_CONFIG, str(error))
+    raise SystemExit(explain_alert(alert_id, settings, where))
+
+
+@cli.command()
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

@@ -84,6 +84,11 @@ class OptionSettings(_Section, frozen=True):
     rank_days: AtLeastOne
 
 
+class LedgerSettings(_Section, frozen=True):
+    enabled: bool
+    sessions: AtLeastOne
+
+
 class BatchSettings(_Section, frozen=True):
     max_ticks: AtLeastOne
     max_wait_ms: Positive
@@ -237,6 +242,7 @@ class Settings(_Section, frozen=True):
     batch: BatchSettings
     journal: JournalSettings
     archive: ArchiveSettings
+    ledger: LedgerSettings
     alerts: AlertSettings
     outcomes: OutcomeSettings
     zones: dict[str, ZoneSettings]

@@ -23,7 +23,8 @@ class Key(NamedTuple):
     help: str
 
 
-PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events")
+PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events",
+         "scoreboard")  # fmt: skip
 """Panes in the order of their number keys."""
 
 KEYS = (

@@ -67,9 +67,13 @@ async def settle(pilot: Any) -> None:
     await pilot.pause(0.3)
 
 
+WHOLE = set(PANES) - {"scoreboard"}
+"""What a large screen shows at first: the scoreboard shares a place with the events."""
+
+
 @pytest.mark.parametrize(
     ("size", "visible"),
-    [((200, 50), set(PANES)), ((120, 36), {"watchlist", "depth", "alerts"}),
+    [((200, 50), WHOLE), ((120, 36), {"watchlist", "depth", "alerts"}),
      ((80, 24), {"watchlist"})],
 )  # fmt: skip
 async def test_the_layout_follows_the_size(
@@ -88,7 +92,7 @@ async def test_a_terminal_that_is_too_small_gets_a_sentence_and_recovers(app: Ki
         assert "need 80x24" in str(app.query_one("#too-small").render())
         await pilot.resize_terminal(200, 50)
         await settle(pilot)
-        assert shown(app) == set(PANES)
+        assert shown(app) == WHOLE
 
 
 async def test_number_keys_and_tab_go_to_panes(app: KiteApp) -> None:
@@ -117,7 +121,7 @@ async def test_zoom_gives_one_pane_the_screen_and_takes_it_back(app: KiteApp) ->
         assert shown(app) == {"buckets"}
         await pilot.press("escape")
         await settle(pilot)
-        assert shown(app) == set(PANES)
+        assert shown(app) == WHOLE
 
 
 async def test_acknowledging_names_the_alert_that_was_painted(app: KiteApp) -> None:
@@ -190,6 +194,19 @@ async def test_freeze_holds_one_pane_and_f_all(app: KiteApp) -> None:
         assert all(app.query_one(f"#{name}").frozen for name in PANES)  # type: ignore[attr-defined]
         await settle(pilot)
         assert "FROZEN" in "".join(app.query_one("#header").plain)  # type: ignore[attr-defined]
+
+
+async def test_panes_that_share_a_place_show_the_one_last_gone_to(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("8")
+        await settle(pilot)
+        assert shown(app) == set(PANES) - {"events"} and app.link.asked[-1].board
+        await pilot.press("1")
+        await settle(pilot)
+        assert shown(app) == set(PANES) - {"events"}
+        await pilot.press("7")
+        await settle(pilot)
+        assert shown(app) == WHOLE and not app.link.asked[-1].board
 
 
 async def test_help_lists_every_key(app: KiteApp) -> None:

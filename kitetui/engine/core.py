@@ -29,11 +29,13 @@ from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
+from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
 from kitetui.engine.sinks.redis.publisher import Publisher, RowState
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.status import Vitals, status_document
+from kitetui.engine.track_record import TrackRecord
 from kitetui.places import Places
 
 NS = 1_000_000_000
@@ -95,6 +97,11 @@ class Core:
         self._server: EmbeddedServer | None = None
         self._encoder: Encoder | None = None
         self._ending: Ending | None = None
+        self._ledger: Ledger | None = None
+        if plan.replay is None and not plan.simulated and settings.ledger.enabled:
+            self._ledger = Ledger(plan.places.ledger, settings.ledger.sessions)
+        self._record = TrackRecord(self.pipeline, self._ledger)
+        self.vitals.track_record = self._record
         self._monitor: StreamMonitor | None = None
         self._publishing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -123,10 +130,13 @@ class Core:
                 self._settings.feed, self._plan.credentials, self.intake, self._ended
             )
             store = self._open_store()
-            past = Past(self._plan.places.archive, store) if store is not None else None
+            past = None
+            if store is not None:
+                past = Past(self._plan.places.archive, store, self._ledger)
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             self._spawn(self._open_feed(self._plan.credentials))
         self._spawn(self._measure())
+        self._spawn(self._record.run())
 
     async def _open_feed(self, credentials: Callable[[], Credentials]) -> None:
         """Today's earlier journals first, then the feed."""
@@ -143,6 +153,7 @@ class Core:
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """Something an earlier engine derived already: nobody is told again."""
         self._note_time()
+        self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
 
@@ -166,6 +177,7 @@ class Core:
         await self._cancel_tasks()
         if vitals.journal is not None:
             vitals.journal.close()
+        self._record.close()
         if self._ending is not None:
             self._ending.close()
         if vitals.publisher is not None and self._publishing is not None:
@@ -282,6 +294,7 @@ class Core:
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: whom it concerns is told what followed."""
         self._note_time()
+        self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
         if self.vitals.publisher is not None:

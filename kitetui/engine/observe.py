@@ -64,6 +64,7 @@ class Observer:
             streams_age_s=age_s,
             alerts=tuple(self._p.desk.newest(wanted.alerts)),
             events=self.events(wanted.events),
+            board=vitals.track_record.lines if wanted.board and vitals.track_record else (),
             explained=self.explained(wanted.explain) if wanted.explain else (),
         )
 

@@ -14,7 +14,7 @@ from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist_day
 from kitetui.engine.clock import sleep
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.feed.credentials import Credentials
-from kitetui.engine.feed.records import HistoryAnswer, Kind, PastLevels, Remembered
+from kitetui.engine.feed.records import HistoryAnswer, Kind, PastFirings, PastLevels, Remembered
 from kitetui.engine.feed.rest import KiteRest, RestError
 from kitetui.engine.feed.sources import Inbox, KiteSource
 from kitetui.engine.feed.wire import DEFAULT_DIVISOR
@@ -30,7 +30,9 @@ from kitetui.engine.market.timeframe import SAME_MINUTE_SESSIONS
 from kitetui.engine.market.warmup import pack_candles
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.archive import read_bars
+from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.store import VIX, SessionStore
+from kitetui.engine.track_record import SESSIONS, past_firings
 
 CALENDAR_DAYS_A_SESSION = 1.6
 """Weekends and holidays included, rounded up."""
@@ -42,6 +44,7 @@ class Past(msgspec.Struct, frozen=True):
 
     archive: Path
     store: SessionStore
+    ledger: Ledger | None = None
 
 
 class Opening:
@@ -142,8 +145,19 @@ class Opening:
                 volatility[VIX] = (columns[4, past] / DEFAULT_DIVISOR / 100).tolist()
             except (RestError, ValueError) as error:
                 self._pipeline.note("rest", f"India VIX has no history: {error}")
-        told = Remembered(levels, volatility)
+        told = Remembered(levels, volatility, await self._firings(today))
         self._inbox.put(Kind.REMEMBERED, msgspec.msgpack.encode(told))
+
+    async def _firings(self, today: int) -> list[PastFirings]:
+        """What the patterns did in past sessions: calibrations stay as they are for the day."""
+        if self._past is None or self._past.ledger is None:
+            return []
+        try:
+            kept = await asyncio.to_thread(self._past.ledger.kept, today, SESSIONS)
+            return await asyncio.to_thread(past_firings, kept)
+        except OSError as error:
+            self._pipeline.note("ledger", error.strerror or str(error))
+            return []
 
     async def _warm_up(self, rest: KiteRest, tokens: list[int]) -> None:
         """Minute history, focus first: from the archive, and from REST what it does not hold."""

@@ -39,7 +39,7 @@ from kitetui.engine.market.instruments import (
 )
 from kitetui.engine.market.market import FrameBars, Market
 from kitetui.engine.market.normalise import Gap, Run
-from kitetui.engine.patterns.calibration import Calibrations, null_rate
+from kitetui.engine.patterns.calibration import Calibrations, Past, null_rate
 from kitetui.engine.patterns.firing import Detectors, Fired
 
 NS = 1_000_000_000
@@ -260,7 +260,12 @@ class Pipeline:
         self.market.learn(msgspec.msgpack.decode(payload, type=HistoryAnswer))
 
     def _remembered(self, payload: bytes, _: int, out: Derived) -> None:
-        self.market.remember(msgspec.msgpack.decode(payload, type=Remembered))
+        told = msgspec.msgpack.decode(payload, type=Remembered)
+        self.market.remember(told)
+        for past in told.firings:
+            resolved = tuple(zip(past.resolved, past.hit, strict=True))
+            self.calibrations.tell(past.pattern, past.timeframe, past.asset_class,
+                                   Past(tuple(past.scores), resolved))  # fmt: skip
 
     def take_bars(self, minutes: int, bars: ClosedBars) -> Derived:
         """Bars of a file instead of ticks: the same indicators, detectors and alerts follow."""

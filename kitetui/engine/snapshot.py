@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from kitetui.engine.alerts.alert import Alert, AlertState
+from kitetui.engine.alerts.scoreboard import Line as BoardLine
 
-__all__ = ["Alert", "AlertState", "BookReading", "Bucket", "ChainReading", "Depth", "Event",
-           "Group", "Header", "Level", "Link", "Numbers", "OptionReading", "ProfileReading",
-           "Reading", "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
+__all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainReading", "Depth",
+           "Event", "Group", "Header", "Level", "Link", "Numbers", "OptionReading",
+           "ProfileReading", "Reading", "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
 
 
 class View(msgspec.Struct, frozen=True):
@@ -17,7 +18,7 @@ class View(msgspec.Struct, frozen=True):
     Attributes:
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
         watch_from, watch_count: rows of the watchlist on screen.
-        buckets, alerts, events: how many of each fit.
+        buckets, alerts, events: how many of each fit; board: whether the scoreboard is shown.
         explain: id of an alert to put into words.
     """
 
@@ -27,6 +28,7 @@ class View(msgspec.Struct, frozen=True):
     buckets: int = 0
     alerts: int = 0
     events: int = 0
+    board: bool = False
     explain: str = ""
 
 
@@ -281,4 +283,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     streams_age_s: float
     alerts: tuple[Alert, ...]
     events: tuple[Event, ...]
+    board: tuple[BoardLine, ...] = ()
     explained: tuple[str, ...] = ()

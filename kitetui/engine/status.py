@@ -21,6 +21,7 @@ from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.restart import Restart
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis.publisher import Publisher
+from kitetui.engine.track_record import TrackRecord
 from kitetui.secret import redacted_url
 
 NS = 1_000_000_000
@@ -44,6 +45,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     restoring: bool = False
     publisher: Publisher | None = None
     journal: JournalWriter | None = None
+    track_record: TrackRecord | None = None
 
     @property
     def warm_wanted(self) -> int:

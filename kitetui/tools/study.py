@@ -26,11 +26,12 @@ from kitetui.engine.market.profile import Levels, Profile, bin_size, levels, spr
 from kitetui.engine.market.structure import FairValueGaps, Swings, pools
 from kitetui.engine.market.timeframe import DEPTHS, RATIO_BARS, Z_BARS, Timeframe, timeframe_name
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.track_record import parameter_hash
 from kitetui.places import private
 from kitetui.tools.bar_files import BadBars, BarFile, read_bar_file
 from kitetui.tools.studied import DIVISOR, EXTRA, SWING_LENGTH, Session, Studied
 from kitetui.tools.study_report import complain, print_newest, summary, write
-from kitetui.tools.study_signals import Signals, parameter_hash, print_board, write_signals
+from kitetui.tools.study_signals import Signals, print_board, write_signals
 
 TOKEN = 1 << 8 | 1
 ROW = np.array([0])

@@ -6,7 +6,6 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import click
 import msgspec
 import numpy as np
 
-from kitetui.config import OutcomeSettings, PatternSettings
+from kitetui.config import OutcomeSettings
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.null import MatchedNull
 from kitetui.engine.alerts.scoreboard import Line, Scoreboard, Waiting
@@ -152,12 +151,6 @@ class Signals:
                       fired.settings.horizon_bars) if side else math.nan
             for at, side in enumerate(fired.hits.side.tolist())
         ])  # fmt: skip
-
-
-def parameter_hash(patterns: dict[str, PatternSettings]) -> str:
-    """Eight digits that change with any parameter of any pattern."""
-    told = msgspec.json.encode(patterns, order="sorted")
-    return blake2b(told, digest_size=4).hexdigest()
 
 
 def write_signals(symbol: str, signals: Signals, board: Sequence[Line], folder: Path) -> None:

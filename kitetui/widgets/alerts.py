@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kitetui.engine.snapshot import Alert, AlertState, Snapshot
 from kitetui.widgets.live_grid import Column, Line, LiveGrid, LivePane, Row, Span
-from kitetui.widgets.numbers import age, arrow, price
+from kitetui.widgets.numbers import age, arrow, price, short_pattern
 from kitetui.widgets.safe_text import fit
 
 _SIDES = {1: "up", -1: "down"}
@@ -15,7 +15,7 @@ class AlertsPane(LiveGrid):
 
     columns = (
         Column("", 2, False), Column("AGE", 4), Column("SYMBOL", 21, False),
-        Column("PATTERN", 15, False), Column("TF", 3, False), Column("DIR", 6, False),
+        Column("PATTERN", 19, False), Column("TF", 3, False), Column("DIR", 6, False),
         Column("PRICE", 11), Column("CONF", 5), Column("SCORE", 5), Column("EVIDENCE", 44, False),
     )  # fmt: skip
     empty_text = "0 unacked: all clear"
@@ -35,7 +35,7 @@ class AlertsPane(LiveGrid):
         if self.frozen:
             self.held_updates += 1
             return
-        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}", "a ack  u undo  n next")
+        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}", "a ack  e why  u undo  n next")
         self._painted = {a.alert_id: a for a in snapshot.alerts}
         self.show_rows([_row(a, h.session_s) for a in snapshot.alerts])
 
@@ -74,7 +74,8 @@ class AlertStrip(LivePane, can_focus=False):
 
 
 def _strip_line(a: Alert, now_s: float) -> Line:
-    text = f"{age(now_s - a.at_s):>5} {fit(a.symbol, 18)} {fit(a.pattern, 18)} {a.timeframe:<3}"
+    pattern = fit(short_pattern(a.pattern, 18), 18)
+    text = f"{age(now_s - a.at_s):>5} {fit(a.symbol, 18)} {pattern} {a.timeframe:<3}"
     return (
         (" ● ", "bad"),
         (text, ""),
@@ -90,7 +91,7 @@ def _row(a: Alert, now_s: float) -> Row:
         ("●" if waiting else "✓", "bad" if waiting else "dim"),
         (age(now_s - a.at_s), body),
         (a.symbol, "bold" if waiting else "dim"),
-        (a.pattern, body),
+        (short_pattern(a.pattern, 19), body),
         (a.timeframe, body),
         (
             f"{arrow(a.side)} {a.direction if a.side else '–'}",

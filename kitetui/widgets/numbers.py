@@ -91,3 +91,11 @@ def spark(values: tuple[float, ...], width: int) -> str:
     if not span:
         return "▄" * len(shown)
     return "".join(_SPARKS[round((v - low) / span * 7)] for v in shown)
+
+
+def short_pattern(pattern: str, width: int) -> str:
+    """A pattern whose sub-type stays whole where both do not fit."""
+    family, dot, kind = pattern.partition(".")
+    if len(pattern) <= width or not dot:
+        return pattern
+    return f"{family[: max(width - len(kind) - 1, 1)]}.{kind}"

@@ -18,6 +18,7 @@ from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
 from kitetui.widgets.live_grid import Column, LiveGrid, LivePane, Row
 from kitetui.widgets.palette import themes
+from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.watchlist import Watchlist
 from tests.widgets import views
@@ -206,3 +207,24 @@ async def test_a_frozen_pane_holds_still_and_catches_up() -> None:
         assert "old" in text(grid) and grid.held_updates == 1
         grid.freeze(False)
         assert "new" in text(grid)
+
+
+async def test_a_rate_stands_beside_its_interval_and_its_null_and_a_claim_is_rare() -> None:
+    board = (
+        views.board_line(),
+        views.board_line(
+            pattern="volume_profile_advanced.poor_high", n=0, rate=float("nan"), claim=False
+        ),
+    )
+    async with staged(ScoreboardPane(), columns=140) as pane:
+        pane.update_from(views.snapshot(board=board))
+        head, first, second, *_ = pane.plain
+        assert head.split()[:6] == ["PATTERN", "TF", "N", "HIT", "95", "%"]
+        assert first.split()[:6] == ["breakout", "5m", "212", "46%", "39%-53%", "40%"]
+        assert "yes" in first and "1.15*" in first
+        assert "volume_profile.poor_high" in second and "–" in second and "nan" not in second
+    async with staged(ScoreboardPane(), columns=62) as pane:
+        pane.update_from(views.snapshot(board=board))
+        assert "NULL" in pane.plain[0] and "CLASS" not in pane.plain[0]
+        pane.update_from(views.snapshot(board=()))
+        assert "no outcome yet" in text(pane)

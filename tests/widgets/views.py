@@ -47,6 +47,17 @@ def alert(n: int = 0, **changes: Any) -> Alert:
     return msgspec.structs.replace(base, **changes)
 
 
+def board_line(**changes: Any) -> view.BoardLine:
+    base = view.BoardLine(
+        pattern="breakout", timeframe="5m", asset_class="equity", n=212, independent=150, hits=97,
+        rate=0.458, low=0.39, high=0.53, null=0.4, lift=1.145, p_value=0.04, notable=True,
+        gross_r=0.18, expectancy_r=0.12, expectancy_low=0.03, expectancy_high=0.21,
+        profit_factor=1.3, max_drawdown_r=4.0, skill=0.02, ece=0.03, timeouts=0.1, ambiguous=0.02,
+        median_bars=5.0, unresolvable=3, claim=True,
+    )  # fmt: skip
+    return msgspec.structs.replace(base, **changes)
+
+
 def snapshot(**changes: Any) -> view.Snapshot:
     watch = tuple(
         view.Watch(n + 1, f"SYM{n}", 100.0 + n, 0.5 - n / 10, 1000 * n, 0.2, False,

@@ -28,7 +28,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         p_hit: chance of the target before the stop within the horizon, with its 95 % interval
             p_low to p_high, from p_outcomes resolved ones; `calibrated` where they are enough.
         null_rate: the rate that chance alone would have.
-        expected_r: expected result in units of the stop's distance, before costs.
+        expected_r: expected result in units of the stop's distance, before costs. These, target
+            and stop are None where the pattern names no direction or no distance.
         tags: words of the pattern, and of alerts that contradict it.
         revision: grows with every change; a command must name the one it saw.
     """
@@ -45,16 +46,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float
     evidence: dict[str, float]
-    target: float = 0.0
-    stop: float = 0.0
+    target: float | None = None
+    stop: float | None = None
     horizon_bars: int = 0
-    p_hit: float = 0.0
+    p_hit: float | None = None
     p_low: float = 0.0
     p_high: float = 1.0
     p_outcomes: int = 0
     calibrated: bool = False
-    null_rate: float = 0.0
-    expected_r: float = 0.0
+    null_rate: float | None = None
+    expected_r: float | None = None
     tags: tuple[str, ...] = ()
     episode: int = 1
     revision: int = 1

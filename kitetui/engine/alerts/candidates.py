@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from kitetui.engine.alerts.alert import Alert, alert_id
@@ -37,8 +38,7 @@ class Candidates:
         bar_s = fired.start * 60
         entry, target, stop = (float(x[at]) for x in (fired.entry, fired.target, fired.stop))
         strength = float(fired.score[at])
-        chance = self._calibration(fired, at).chance(strength, null_rate(target, stop))
-        return Alert(
+        bare = Alert(
             alert_id=alert_id(symbol, pattern, fired.timeframe, side, bar_s),
             symbol=symbol,
             token=int(self._rows.token[row]),
@@ -51,9 +51,16 @@ class Candidates:
             score=strength,
             confidence=rank,
             evidence={k: float(v[at]) for k, v in hits.evidence.items() if np.isfinite(v[at])},
+            horizon_bars=fired.settings.horizon_bars,
+            tags=hits.tags[at],
+        )
+        if not side or not np.isfinite(target + stop):
+            return bare
+        chance = self._calibration(fired, at).chance(strength, null_rate(target, stop))
+        return msgspec.structs.replace(
+            bare,
             target=entry + side * target,
             stop=entry - side * stop,
-            horizon_bars=fired.settings.horizon_bars,
             p_hit=chance.p,
             p_low=chance.low,
             p_high=chance.high,
@@ -61,7 +68,6 @@ class Candidates:
             calibrated=chance.calibrated,
             null_rate=chance.null,
             expected_r=chance.expected_r(target, stop),
-            tags=hits.tags[at],
         )
 
     def _calibration(self, fired: Fired, at: int) -> Calibration:

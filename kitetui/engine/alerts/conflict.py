@@ -94,11 +94,12 @@ def _between(alert: Alert, candidate: Alert) -> Ruling:
     if two <= MOMENTUM:
         return Ruling(marks=(Mark(alert.alert_id, ("invalidated",)),))
     if two & BREAKS and two & TURNS:
-        stopped = (candidate.price - alert.stop) * alert.side <= 0
+        stopped = alert.stop is not None and (candidate.price - alert.stop) * alert.side <= 0
         return Ruling(marks=(Mark(alert.alert_id, ("invalidated",)),) if stopped else ())
-    if abs(alert.expected_r - candidate.expected_r) <= CLOSE_R:
+    ahead = (candidate.expected_r or 0.0) - (alert.expected_r or 0.0)
+    if abs(ahead) <= CLOSE_R:
         told = ("contested", f"{candidate.pattern} {candidate.direction}")
         return Ruling("contested", marks=(Mark(alert.alert_id, told),))
-    if candidate.expected_r < alert.expected_r:
+    if ahead < 0:
         return Ruling("conflict")
     return Ruling(marks=(Mark(alert.alert_id, ("outweighed",)),))

@@ -89,6 +89,12 @@ def _wrapped(text: str, width: int = WIDTH) -> list[str]:
 
 def _numbers(alert: Alert) -> list[tuple[str, str]]:
     """Score, confidence and chance: three numbers, never mixed."""
+    out = [
+        ("score", f"{alert.score:.2f}, the geometric mean of the parts"),
+        ("confidence", f"{alert.confidence:.0%}: stronger than this share of its firings"),
+    ]
+    if alert.p_hit is None or alert.null_rate is None:
+        return out
     by_chance = f"by chance alone {alert.null_rate:.0%}"
     if alert.calibrated:
         chance = (
@@ -100,16 +106,12 @@ def _numbers(alert: Alert) -> list[tuple[str, str]]:
             f"{alert.p_hit:.0%}, not calibrated: {alert.p_outcomes} outcomes are too few; "
             f"{by_chance}"
         )
-    return [
-        ("score", f"{alert.score:.2f}, the geometric mean of the parts"),
-        ("confidence", f"{alert.confidence:.0%}: stronger than this share of its firings"),
-        ("chance", chance),
-    ]
+    return [*out, ("chance", chance)]
 
 
 def _plan(alert: Alert) -> list[tuple[str, str]]:
-    if not (np.isfinite(alert.target) and np.isfinite(alert.stop) and alert.side):
-        return [("price", f"{alert.price:,.2f}; it names no direction")]
+    if alert.target is None or alert.stop is None or alert.expected_r is None:
+        return [("price", f"{alert.price:,.2f}; it names no target")]
     return [
         ("price", f"{alert.price:,.2f}, target {alert.target:,.2f}, stop {alert.stop:,.2f}, "
                   f"settled after {alert.horizon_bars} bars"),

@@ -77,11 +77,29 @@ class PastLevels(msgspec.Struct, frozen=True):
     close: float
 
 
+class PastFirings(msgspec.Struct, frozen=True):
+    """Past firings of one pattern, timeframe and asset class, oldest first.
+
+    Attributes:
+        scores: of all; resolved: of those whose outcome is known, and whether each hit.
+    """
+
+    pattern: str
+    timeframe: str
+    asset_class: str
+    scores: list[float]
+    resolved: list[float]
+    hit: list[bool]
+
+
 class Remembered(msgspec.Struct, frozen=True):
-    """Levels of each instrument's last session; daily volatilities by underlying, oldest first."""
+    """What past sessions left: levels of each instrument's last one, daily volatilities by
+    underlying, oldest first, and what the patterns did.
+    """
 
     levels: list[PastLevels]
     volatility: dict[str, list[float]]
+    firings: list[PastFirings] = []
 
 
 class RecordBatch:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import math
-import os
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kitetui.engine.feed.batch import F64
 from kitetui.engine.feed.records import PastLevels
+from kitetui.engine.sinks.sqlite import opened, said
 
 VIX = "INDIA VIX"
 TARGET_DAYS = 30.0
 DAYS_KEPT = 600
 """Calendar days, more than the 252 sessions that a rank looks back."""
-BUSY_S = 2.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS levels (
   token INTEGER, day INTEGER, poc REAL, vah REAL, val REAL, high REAL, low REAL, close REAL,
@@ -39,11 +35,7 @@ class SessionStore:
     def __init__(self, path: Path) -> None:
         """Open or make it."""
         self._path = path
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        with self._said("is no usable store; move it away"):
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_S)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(_TABLES)
+        self._db = opened(path, _TABLES)
 
     def close(self) -> None:
         """Let the file go."""
@@ -52,14 +44,14 @@ class SessionStore:
     def keep_levels(self, levels: Sequence[PastLevels]) -> None:
         """Remember sessions' levels; the last word on a (token, day) counts."""
         lines = [(x.token, x.day, x.poc, x.vah, x.val, x.high, x.low, x.close) for x in levels]
-        with self._said("levels are not kept"), self._db:
+        with said(self._path, "levels are not kept"), self._db:
             self._db.executemany(
                 "INSERT OR REPLACE INTO levels VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines
             )
 
     def keep_volatility(self, day: int, lines: Sequence[tuple[str, str, float, float]]) -> None:
         """Remember a day's (name, expiry, days to it, volatility at the money) and tidy up."""
-        with self._said("volatilities are not kept"), self._db:
+        with said(self._path, "volatilities are not kept"), self._db:
             self._db.executemany("INSERT OR REPLACE INTO volatility VALUES (?, ?, ?, ?, ?)",
                                  [(day, *line) for line in lines])  # fmt: skip
             for table in ("levels", "volatility"):
@@ -67,7 +59,7 @@ class SessionStore:
 
     def levels_before(self, day: int, tokens: Collection[int]) -> list[PastLevels]:
         """Each token's newest levels before a day."""
-        with self._said("levels cannot be read"):
+        with said(self._path, "levels cannot be read"):
             lines = self._db.execute(
                 "SELECT token, max(day), poc, vah, val, high, low, close FROM levels "
                 "WHERE day < ? GROUP BY token", (day,),
@@ -81,7 +73,7 @@ class SessionStore:
 
     def volatility_before(self, day: int, name: str, count: int) -> F64:
         """Daily volatilities for 30 days ahead, oldest first, up to `count`: f64 (k,)."""
-        with self._said("volatilities cannot be read"):
+        with said(self._path, "volatilities cannot be read"):
             lines = self._db.execute(
                 "SELECT day, days, value FROM volatility WHERE name = ? AND day < ? "
                 "ORDER BY day, days", (name, day),
@@ -93,15 +85,8 @@ class SessionStore:
 
     def names(self) -> list[str]:
         """Whose volatilities are known."""
-        with self._said("volatilities cannot be read"):
+        with said(self._path, "volatilities cannot be read"):
             return [n for (n,) in self._db.execute("SELECT DISTINCT name FROM volatility")]
-
-    @contextlib.contextmanager
-    def _said(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise OSError(errno.EIO, f"{what} ({error})", str(self._path)) from None
 
 
 def thirty_days(pairs: Sequence[tuple[float, float]]) -> float:

@@ -316,7 +316,8 @@ class Encoder:
         """The hash that holds an alert's whole life, absolute values."""
         flat: list[bytes] = []
         for name, value in msgspec.to_builtins(alert).items():
-            flat += [name.encode(), _flat(value)]
+            if value is not None:
+                flat += [name.encode(), _flat(value)]
         return command(b"HSET", self.names.alert(alert.alert_id), *flat)
 
     def raised(self, alert: Alert, ms: int) -> tuple[Entry, list[bytes]]:

@@ -1,0 +1,198 @@
+"""The ledger: every firing and what became of it. One SQLite file a session day, only added to.
+
+A firing is written before anything of its outcome is known, and nothing that was written is ever
+changed: the tables refuse it. Whole days leave when there are more than the settings keep.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.calendar import day_date, ist_day
+from kitetui.engine.sinks.sqlite import opened, said
+
+_FILE = re.compile(r"\d{4}-\d\d-\d\d\.sqlite")
+_TABLES = """
+CREATE TABLE IF NOT EXISTS firing (
+  id TEXT PRIMARY KEY, at_s INTEGER, token INTEGER, pattern TEXT, timeframe TEXT,
+  asset_class TEXT, exit TEXT, followed INTEGER, score REAL, null_rate REAL, chance REAL,
+  barrier REAL, cost_r REAL, parameters TEXT, alert TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcome (
+  id TEXT PRIMARY KEY, outcome TEXT, bars INTEGER, at_s INTEGER, price REAL, r REAL,
+  best_r REAL, best_bar INTEGER, worst_r REAL, worst_bar INTEGER) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS firing_stays BEFORE UPDATE ON firing
+  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS firing_goes BEFORE DELETE ON firing
+  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS outcome_stays BEFORE UPDATE ON outcome
+  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS outcome_goes BEFORE DELETE ON outcome
+  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
+"""
+
+_ADD_FIRING = "INSERT OR IGNORE INTO firing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_OUTCOME = "INSERT OR IGNORE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A firing, told or not.
+
+    Attributes:
+        alert: what it is or would have been, as it stood when it fired.
+        exit: how it left the gate, such as `admitted` or `low_confidence`.
+        followed: whether its outcome is; barrier: target's distance over the stop's.
+        cost_r: what a round trip costs, in stops' distances.
+        parameters: the digest of the settings in force.
+    """
+
+    alert: Alert
+    asset_class: str
+    exit: str
+    followed: bool
+    barrier: float
+    cost_r: float
+    parameters: str
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What became of a firing: times in bars of its timeframe, results in stops' distances."""
+
+    alert_id: str
+    outcome: str
+    bars: int
+    at_s: int
+    price: float
+    r: float
+    best_r: float
+    best_bar: int
+    worst_r: float
+    worst_bar: int
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A firing of a past day in short; `outcome` is empty where none is known."""
+
+    pattern: str
+    timeframe: str
+    asset_class: str
+    token: int
+    at_s: int
+    exit: str
+    score: float
+    null_rate: float
+    chance: float
+    barrier: float
+    cost_r: float
+    outcome: str
+    r: float
+    bars: int
+
+
+class Ledger:
+    """All days of one state folder. Calls may block: they belong on a thread that may wait.
+
+    All methods raise OSError where a file cannot be used.
+    """
+
+    def __init__(self, folder: Path, sessions: int) -> None:
+        """`sessions`: days that are kept."""
+        self._folder = folder
+        self._sessions = sessions
+        self._day = -1
+        self._db: sqlite3.Connection | None = None
+
+    def write(self, entries: Sequence[Entry], settlements: Sequence[Settlement]) -> None:
+        """Add firings and outcomes, in one transaction a day; what is there already stays."""
+        days = {ist_day(e.alert.at_s) for e in entries} | {ist_day(s.at_s) for s in settlements}
+        for day in sorted(days):
+            db = self._open(day)
+            with said(self._path(day), "the ledger is not written"), db:
+                db.executemany(
+                    _ADD_FIRING,
+                    [_line(entry) for entry in entries if ist_day(entry.alert.at_s) == day],
+                )
+                db.executemany(
+                    _ADD_OUTCOME,
+                    [msgspec.structs.astuple(s) for s in settlements if ist_day(s.at_s) == day],
+                )
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._db is not None:
+            self._db.close()
+        self._db, self._day = None, -1
+
+    def kept(self, before: int, sessions: int) -> list[Kept]:
+        """Firings of the newest sessions before a day, oldest first."""
+        limit = f"{day_date(before).isoformat()}.sqlite"
+        out: list[Kept] = []
+        for path in [p for p in self._files() if p.name < limit][-sessions:]:
+            lines = _read(
+                path,
+                "SELECT pattern, timeframe, asset_class, token, f.at_s, exit, score, null_rate, "
+                "chance, barrier, cost_r, coalesce(outcome, ''), coalesce(r, 0.0), "
+                "coalesce(bars, 0) FROM firing f LEFT JOIN outcome USING (id) "
+                "ORDER BY f.at_s, id",
+            )
+            out += [Kept(*(_number(x) for x in line)) for line in lines]
+        return out
+
+    def find(self, alert_id: str) -> list[tuple[Alert, str, Settlement | None]]:
+        """Firings whose id begins so, newest day first, at most two: alert, exit and outcome."""
+        out: list[tuple[Alert, str, Settlement | None]] = []
+        begins = re.sub(r"[^0-9a-f]", "", alert_id)
+        for path in reversed(self._files()):
+            for text, way, *ended in _read(
+                path,
+                "SELECT alert, exit, o.* FROM firing LEFT JOIN outcome o USING (id) "
+                "WHERE id >= ? AND id < ? LIMIT 2",
+                (begins, begins + "g"),
+            ):
+                settled = Settlement(*ended) if ended[0] is not None else None
+                out.append((msgspec.json.decode(text, type=Alert), way, settled))
+            if len(out) > 1:
+                break
+        return out[:2]
+
+    def _files(self) -> list[Path]:
+        return sorted(p for p in self._folder.glob("*.sqlite") if _FILE.fullmatch(p.name))
+
+    def _path(self, day: int) -> Path:
+        return self._folder / f"{day_date(day).isoformat()}.sqlite"
+
+    def _open(self, day: int) -> sqlite3.Connection:
+        if self._db is None or day != self._day:
+            self.close()
+            self._db, self._day = opened(self._path(day), _TABLES), day
+            for path in self._files()[: -self._sessions]:
+                for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                    with contextlib.suppress(OSError):
+                        part.unlink()
+        return self._db
+
+
+def _line(entry: Entry) -> tuple[object, ...]:
+    a = entry.alert
+    return (a.alert_id, a.at_s, a.token, a.pattern, a.timeframe, entry.asset_class, entry.exit,
+            entry.followed, a.score, a.null_rate, a.p_hit, entry.barrier, entry.cost_r,
+            entry.parameters, msgspec.json.encode(a).decode())  # fmt: skip
+
+
+def _read(path: Path, query: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    with said(path, "the ledger cannot be read"):
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with contextlib.closing(db):
+            yield from db.execute(query, values)
+
+
+def _number(value: Any) -> Any:
+    """SQLite keeps NaN as NULL."""
+    return float("nan") if value is None else value

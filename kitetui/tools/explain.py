@@ -1,0 +1,53 @@
+"""`kitetui explain`: any firing of the ledger in words, with what became of it."""
+
+from __future__ import annotations
+
+import click
+
+from kitetui.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.config import Settings
+from kitetui.engine.alerts.explain import explain
+from kitetui.engine.calendar import ist
+from kitetui.engine.patterns.registry import registry
+from kitetui.engine.sinks.ledger import Ledger, Settlement
+from kitetui.places import Places
+from kitetui.widgets.safe_text import clean
+
+LEAST = 4
+"""Digits of an id that are enough to look for it."""
+
+
+def explain_alert(alert_id: str, settings: Settings, where: Places) -> int:
+    """Print it; the exit code."""
+    wanted = alert_id.strip().lower()
+    if len(wanted) < LEAST or set(wanted) - set("0123456789abcdef"):
+        fail(EXIT_CONFIG, f"{clean(alert_id)[:40]!r} is no alert id: expected at least {LEAST} of "
+             "its digits, 0-9 and a-f, as the screen and Redis show them")  # fmt: skip
+    try:
+        found = Ledger(where.ledger, settings.ledger.sessions).find(wanted)
+    except OSError as error:
+        fail(EXIT_UNAVAILABLE, f"{error.filename}: {error.strerror}")
+    if not found:
+        fail(1, f"no firing {wanted} in {where.ledger}; --state and --profile say whose ledger is "
+             "meant, and the demo keeps none")  # fmt: skip
+    if len(found) > 1:
+        both = " and ".join(f"{a.alert_id} ({clean(a.symbol)} {a.pattern})" for a, *_ in found)
+        fail(1, f"{wanted} is more than one: {both}; give more digits")
+    alert, way, settled = found[0]
+    lines = explain(alert, registry().get(alert.family), settings.patterns.get(alert.family))
+    for line in lines:
+        click.echo(clean(line))
+    told = "told" if way == "admitted" else f"not told: {way.replace('_', ' ')}"
+    click.echo(f"{'gate':<12}{told}")
+    click.echo(f"{'outcome':<12}{_outcome(settled)}")
+    return 0
+
+
+def _outcome(settled: Settlement | None) -> str:
+    if settled is None:
+        return "not known: still open, or not followed"
+    return (
+        f"{settled.outcome.replace('_', ' ')} after {settled.bars} bars at "
+        f"{ist(settled.at_s):%H:%M}, {settled.price:,.2f}: {settled.r:+.2f} R before costs; "
+        f"best {settled.best_r:.2f} R, worst -{settled.worst_r:.2f} R"
+    )

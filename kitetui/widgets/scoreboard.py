@@ -1,0 +1,53 @@
+"""The scoreboard: how good each pattern was, beside what chance alone would have done."""
+
+from __future__ import annotations
+
+import math
+
+from kitetui.engine.snapshot import BoardLine, Snapshot
+from kitetui.widgets.live_grid import Column, LiveGrid, Row, Span
+from kitetui.widgets.numbers import short_pattern
+
+
+class ScoreboardPane(LiveGrid):
+    """One line a pattern, timeframe and class. A rate never stands without its null."""
+
+    columns = (
+        Column("PATTERN", 24, False), Column("TF", 3, False), Column("N", 5), Column("HIT", 4),
+        Column("95 %", 7), Column("NULL", 4), Column("R NET", 6), Column("95 %", 13),
+        Column("LIFT", 5), Column("SKILL", 6), Column("TIME", 4), Column("CLASS", 9, False),
+        Column("GAPS", 4), Column("80 %", 4),
+    )  # fmt: skip
+    empty_text = "no outcome yet: each firing is followed to its target, stop or time"
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Draw the board of a snapshot."""
+        self.title("8 Scoreboard", "hits before stops; R after costs; * beyond chance")
+        self.show_rows([_row(line) for line in snapshot.board])
+
+
+def _row(line: BoardLine) -> Row:
+    better = line.notable and line.expectancy_r > 0
+    worse = math.isfinite(line.expectancy_high) and line.expectancy_high < 0
+    interval = f"{_number(line.expectancy_low, '+.2f')}..{_number(line.expectancy_high, '+.2f')}"
+    cells: tuple[Span, ...] = (
+        (short_pattern(line.pattern, 24), ""),
+        (line.timeframe, "dim"),
+        (f"{line.n:,}", ""),
+        (_number(line.rate, ".0%"), ""),
+        (f"{line.low:.0%}-{line.high:.0%}", "dim"),
+        (_number(line.null, ".0%"), "dim"),
+        (_number(line.expectancy_r, "+.2f"), "up" if better else "down" if worse else ""),
+        (interval, "dim"),
+        (_number(line.lift, ".2f") + ("*" if line.notable else " "), ""),
+        (_number(line.skill, "+.2f"), "dim"),
+        (_number(line.timeouts, ".0%"), "dim"),
+        (line.asset_class, "dim"),
+        (f"{line.unresolvable:,}", "dim"),
+        ("yes" if line.claim else "–", "good" if line.claim else "dim"),
+    )
+    return Row((line.pattern, line.timeframe, line.asset_class), cells)
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "–"
