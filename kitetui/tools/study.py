@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import numpy as np
 
 from kitetui.cli import EXIT_CONFIG, fail
 from kitetui.config import Settings
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.feed.wire import INDEX_SEGMENT
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.day_levels import profile_of
 from kitetui.engine.market.indicators import NAMES, realised_volatility
@@ -33,7 +33,7 @@ from kitetui.tools.studied import DIVISOR, EXTRA, SWING_LENGTH, Session, Studied
 from kitetui.tools.study_report import complain, print_newest, summary, write
 from kitetui.tools.study_signals import Signals, print_board, write_signals
 
-TOKEN = 1 << 8 | 1
+EQUITY_TOKEN, INDEX_TOKEN = 1 << 8 | 1, 1 << 8 | INDEX_SEGMENT
 ROW = np.array([0])
 SWINGS_KEPT = 1 << 16
 GAPS_WATCHED = 512
@@ -126,14 +126,15 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
     if file.minutes not in DEPTHS:
         known = ", ".join(timeframe_name(m) for m in DEPTHS)
         raise BadBars(f"{file.path}: bars of {file.minutes} minutes; known are {known}")
-    instrument = Instrument(token=TOKEN, tradingsymbol=file.name, exchange="NSE", tick_size=tick,
-                            lot_size=1, kind="EQ", hours=hours)  # fmt: skip
-    if file.name in listed:
-        known_as = listed[file.name]
-        instrument = msgspec.structs.replace(
-            instrument, tick_size=known_as.tick_size, lot_size=known_as.lot_size,
-            hours=known_as.hours,
-        )  # fmt: skip
+    known_as = listed.get(file.name)
+    if known_as is not None:
+        tick, hours = known_as.tick_size, known_as.hours
+    instrument = Instrument(
+        token=INDEX_TOKEN if hours == "index" else EQUITY_TOKEN, tradingsymbol=file.name,
+        exchange=known_as.exchange if known_as else "NSE", tick_size=tick,
+        lot_size=known_as.lot_size if known_as else 1, kind=known_as.kind if known_as else "EQ",
+        hours=hours,
+    )  # fmt: skip
     pipeline = Pipeline(settings, 1)
     market = pipeline.market
     signals = Signals(market, instrument.asset_class, settings.outcomes)
