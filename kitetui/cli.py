@@ -319,8 +319,10 @@ def exchange(
 
 def _load(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
     from kitetui.config import ConfigError, load
+    from kitetui.engine.plugins import load_plugins
 
     try:
+        load_plugins()
         return load(config_dir, overrides)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))

@@ -114,10 +114,13 @@ class Starter:
 
         Raises:
             DemoError: the simulated exchange did not come up.
+            ConfigError: a plugin cannot be loaded.
         """
         from kitetui.engine.feed import credentials
+        from kitetui.engine.plugins import load_plugins
         from kitetui.engine.runtime import Engine, EnginePlan
 
+        load_plugins()
         settings = self._settings
         if self._demo:
             from kitetui.demo import demo_credentials
