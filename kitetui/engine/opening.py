@@ -120,20 +120,20 @@ class Opening:
     async def _remember(self, rest: KiteRest, tokens: list[int],
                         table: dict[int, Instrument]) -> None:  # fmt: skip
         """What the store knows of past sessions, and India VIX's days, as one record."""
-        if self._past is None:
-            return
-        store, days = self._past.store, self._settings.options.rank_days
+        days = self._settings.options.rank_days
         now_s = await self._session_time()
         today = ist_day(now_s)
         volatility: dict[str, list[float]] = {}
         levels: list[PastLevels] = []
-        try:
-            levels = await asyncio.to_thread(store.levels_before, today, tokens)
-            for name in await asyncio.to_thread(store.names):
-                known = await asyncio.to_thread(store.volatility_before, today, name, days)
-                volatility[name] = known.tolist()
-        except OSError as error:
-            self._pipeline.note("store", error.strerror or str(error))
+        if self._past is not None:
+            store = self._past.store
+            try:
+                levels = await asyncio.to_thread(store.levels_before, today, tokens)
+                for name in await asyncio.to_thread(store.names):
+                    known = await asyncio.to_thread(store.volatility_before, today, name, days)
+                    volatility[name] = known.tolist()
+            except OSError as error:
+                self._pipeline.note("store", error.strerror or str(error))
         vix = next((i.token for i in table.values() if i.symbol == VIX), None)
         if vix is not None:
             try:

@@ -10,7 +10,10 @@ from datetime import date, timedelta
 
 import msgspec
 
+from kitetui.exchange.habits import open_interest_share
+
 NSE, NFO = 1, 2
+A_WEEK = timedelta(days=7)
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +24,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
         beta, own_vol: sensitivity to the market; own volatility, a year's share.
         day_volume: shares of an ordinary day.
         underlying: position of the index or stock it derives from; -1 for none.
+        oi_share: open interest in the morning, as a share of the usual.
     """
 
     token: int
@@ -36,6 +40,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     underlying: int = -1
     strike: float = 0.0
     expiry: str = ""
+    oi_share: float = 1.0
 
     @property
     def exchange(self) -> str:
@@ -74,6 +79,8 @@ _STOCKS = (
 _INDEXES = (("NIFTY 50", "NIFTY", 256265, 25_960.0, 1.0, 0.01, 75, 50.0),
             ("NIFTY BANK", "BANKNIFTY", 260105, 58_890.0, 1.08, 0.05, 35, 100.0))  # fmt: skip
 VIX_TOKEN = 264969
+VIX = 17.2
+"""In the morning, before the news: above most past days, and above what prices realise."""
 
 
 def listing(today: date, count: int) -> list[Listed]:
@@ -87,7 +94,7 @@ def listing(today: date, count: int) -> list[Listed]:
         for symbol, name, token, price, beta, own, _, _ in _INDEXES
     ]  # fmt: skip
     out.append(Listed(token=VIX_TOKEN, symbol="INDIA VIX", name="INDIA VIX", kind="INDEX",
-                      price=13.4, beta=0.0))  # fmt: skip
+                      price=VIX, beta=0.0))  # fmt: skip
     for symbol, name, number, price, beta, own, volume, _ in _STOCKS:
         out.append(Listed(token=number << 8 | NSE, symbol=symbol, name=name, kind="EQ",
                           price=price, beta=beta, own_vol=own, day_volume=volume,
@@ -108,9 +115,10 @@ def listing(today: date, count: int) -> list[Listed]:
                           tick=10 if price > 1000 else 5, lot=lot,
                           day_volume=volume // 3 // lot * lot, underlying=stocks[symbol],
                           expiry=month.isoformat()))  # fmt: skip
-    for at, (_, name, _, price, _, _, lot, step) in enumerate(_INDEXES):
-        expiry = weekly_expiry(today) if name == "NIFTY" else month
-        code = f"{expiry:%y}{expiry.month}{expiry:%d}" if name == "NIFTY" else f"{expiry:%y%b}"
+    week = weekly_expiry(today)
+    for at, weekly, expiry in ((0, True, week), (1, False, month), (0, True, week + A_WEEK)):
+        _, name, _, price, _, _, lot, step = _INDEXES[at]
+        code = f"{expiry:%y}{expiry.month}{expiry:%d}" if weekly else f"{expiry:%y%b}"
         money = round(price / step) * step
         for offset in range(-14, 15):
             strike = money + offset * step
@@ -121,7 +129,8 @@ def listing(today: date, count: int) -> list[Listed]:
                                   symbol=f"{name}{code}{strike:.0f}{kind}".upper(), name=name,
                                   kind=kind, price=1.0, lot=lot,
                                   day_volume=lot * 9_000 * near, underlying=at, strike=strike,
-                                  expiry=expiry.isoformat()))  # fmt: skip
+                                  expiry=expiry.isoformat(),
+                                  oi_share=open_interest_share(offset, offset == 0)))  # fmt: skip
     small = 50_000
     while len(out) < count:
         small += 1

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kitetui.engine.feed.batch import FULL, INDEX_FULL, TickBatch
+from kitetui.exchange import habits
 from kitetui.exchange.listing import Listed
 from kitetui.exchange.paths import (
     MARKET_VOL,
-    OI_LOTS,
     YEAR_MINUTES,
     Paths,
     busyness,
+    open_interest,
     option_price,
     smile,
     years_to,
@@ -25,6 +26,10 @@ I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 LEVELS = 5
+LASTING_SHARE = 0.4
+"""Of the bursts that arise at random: smaller ones that go on for ten minutes."""
+HEAT = 0.2
+"""What clustering adds to the volatility, as a logarithm: it is taken off again."""
 
 
 class Burst(msgspec.Struct, frozen=True):
@@ -65,6 +70,17 @@ class Market:
         self._base = np.array([i.underlying for i in listed], np.int64)
         self._strike = np.array([i.strike for i in listed])[self._options]
         self._expiry = [i.expiry for i in listed]
+        self._strikes_of = np.array([i.strike for i in listed])
+        today = str(np.datetime64(self.day.open_s, "s").astype("datetime64[D]"))
+        expiring = self._options[[self._expiry[int(at)] == today for at in self._options]]
+        self._expiring = {base: expiring[self._base[expiring] == base]
+                          for base in np.unique(self._base[expiring]).tolist()}  # fmt: skip
+        listed_for: dict[int, set[str]] = {}
+        for at in self._options.tolist():
+            listed_for.setdefault(int(self._base[at]), set()).add(self._expiry[at])
+        front = {base: min(of) for base, of in listed_for.items() if len(of) > 1}
+        self._front = np.array([self._expiry[at] == front.get(int(self._base[at]))
+                                for at in self._options.tolist()])  # fmt: skip
         self._tick = np.array([1 if i.kind == "INDEX" else i.tick for i in listed], np.int64)
         self._lot = np.array([i.lot for i in listed], np.int64)
         self._beta = np.array([i.beta for i in listed])
@@ -72,6 +88,7 @@ class Market:
         self._per_second = np.array([i.day_volume for i in listed]) / (self.day.minutes * 60)
         self._start = np.array([i.price for i in listed])
         self._log: F64 = np.zeros(n)
+        self._before_calm: F64 = self._log.copy()
         self._market_heat = 0.0
         self.fair: F64 = self._start.copy()
         self._reprice()
@@ -85,7 +102,7 @@ class Market:
         self.volume: I64 = np.zeros(n, np.int64)
         self.turnover: I64 = np.zeros(n, np.int64)
         derivative = np.isin(kind, ("FUT", "CE", "PE"))
-        self.oi: I64 = np.where(derivative, OI_LOTS * self._lot, 0)
+        self.oi: I64 = np.where(derivative, [open_interest(i) for i in listed], 0)
         self.oi_high, self.oi_low = self.oi.copy(), self.oi.copy()
         self.total_buy: I64 = np.rint(self._per_second * 900).astype(np.int64) + self._lot * 20
         self.total_sell = self.total_buy.copy()
@@ -137,15 +154,26 @@ class Market:
         rng = self._rng
         n = len(self.listed)
         self.now_s += dt_s
-        minute = np.array([(self.now_s - self.day.open_s) / 60])
-        busy = float(busyness(np.clip(minute, 0, self.day.minutes - 1), self.day.minutes)[0])
+        minute = self._minute
+        of_day = np.clip(np.array([minute]), 0, self.day.minutes - 1)
+        busy = float(busyness(of_day, self.day.minutes)[0])
         self._market_heat = 0.995 * self._market_heat + rng.normal(0, 0.05)
-        scale = np.sqrt(dt_s / 60 / YEAR_MINUTES * busy) * np.exp(np.clip(self._market_heat, -1, 1))
+        scale = np.sqrt(dt_s / 60 / YEAR_MINUTES * busy) * np.exp(
+            np.clip(self._market_heat, -1, 1) - HEAT
+        )
+        scale *= habits.liveliness(minute)
         push, louder = self._push(dt_s, busy)
         common = rng.normal(0, MARKET_VOL) * scale
         own = rng.normal(0, 1, n) * self._own * scale
         self._log += np.where(self._spot_like, self._beta * common + own, 0) + push
-        self._log[self._vix] = np.clip(-4.5 * self._log[0], -0.6, 0.9)
+        back = habits.comes_back(minute, dt_s / 60)
+        if not back:
+            self._before_calm = self._log.copy()
+        self._log += back * (self._before_calm - self._log)
+        self._log[self._vix] = np.log(habits.vix_share(minute)) + np.clip(
+            -4.5 * self._log[0], -0.6, 0.9
+        )
+        self._pin_down(minute, dt_s / 60)
         self._reprice()
 
         active = rng.random(n) < share
@@ -161,8 +189,10 @@ class Market:
             stocks = np.flatnonzero(self._spot_like & (self._per_second > 0))
             at = int(self._rng.choice(stocks[: min(len(stocks), 20)]))
             side = 1 if self._rng.random() < 0.5 else -1
-            self.plant(Burst(at, self.now_s, self.now_s + 45, side,
-                             float(self._rng.uniform(0.5, 1.3))))  # fmt: skip
+            lasting = self._rng.random() < LASTING_SHARE
+            seconds, strength = (600, (0.12, 0.2)) if lasting else (45, (0.5, 1.3))
+            self.plant(Burst(at, self.now_s, self.now_s + seconds, side,
+                             float(self._rng.uniform(*strength))))  # fmt: skip
         push = np.zeros(len(self.listed))
         louder = np.ones(len(self.listed))
         for burst in self._bursts:
@@ -171,6 +201,25 @@ class Market:
                 louder[burst.at] = 14 * burst.strength
         self._bursts = [b for b in self._bursts if b.to_s > self.now_s]
         return push, louder
+
+    @property
+    def _minute(self) -> float:
+        """Minutes since the open."""
+        return (self.now_s - self.day.open_s) / 60
+
+    def _pin_down(self, minute: float, minutes: float) -> None:
+        """On its day of expiry an index is pulled to the strike where most is written."""
+        share = habits.pull(minute, minutes)
+        if not share:
+            return
+        for base, places in self._expiring.items():
+            at = places[np.argmax(self.oi[places])]
+            strike = float(self.listed[int(at)].strike)
+            off = np.log(strike / self._start[base]) - self._log[base]
+            self._log[base] += share * off
+            both = places[self._strikes_of[places] == strike]
+            grown = self.oi[both] * habits.written(minute, minutes) / self._lot[both]
+            self.oi[both] += self._rng.poisson(grown) * self._lot[both]
 
     def _reprice(self) -> None:
         own = self._spot_like
@@ -186,6 +235,7 @@ class Market:
                 chosen = np.array([e == expiry for e in expiries])
                 years[chosen] = years_to(expiry, self.now_s)
             vol = smile(spot, self._strike, float(self.fair[self._vix]))
+            vol = vol * np.where(self._front, habits.hump(self._minute), 1.0)
             self.fair[at] = option_price(spot, self._strike, years, vol, self._calls)
 
     def _quantise(self, rupees: F64) -> I64:

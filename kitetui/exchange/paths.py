@@ -13,7 +13,7 @@ from kitetui.exchange.listing import Listed
 
 F64 = npt.NDArray[np.float64]
 STEPS_A_MINUTE = 4
-MARKET_VOL = 0.13
+MARKET_VOL = 0.12
 """The market's volatility, a year's share."""
 YEAR_MINUTES = 252 * 375
 RATE = 0.065
@@ -102,6 +102,7 @@ class Paths:
         ])  # fmt: skip
         sigma = vol / np.sqrt(YEAR_MINUTES * STEPS_A_MINUTE)
         steps = rng.normal(0, sigma, n) * np.sqrt(busy) * np.exp(np.clip(heat, -1, 1))
+        steps *= sigma * np.sqrt(n) / np.sqrt(np.sum(steps**2))
         edges = np.cumsum(self._lengths)[:-1]
         steps[edges] += rng.normal(0, vol / np.sqrt(252) * 0.4, len(edges))
         path = np.cumsum(steps)
@@ -160,8 +161,13 @@ class Paths:
         out[2], out[3] = paise.max(axis=1), paise.min(axis=1)
         out[5] = self.volumes(at, day)
         if item.kind in ("FUT", "CE", "PE"):
-            out[6] = OI_LOTS * item.lot
+            out[6] = open_interest(item)
         return out
+
+
+def open_interest(item: Listed) -> int:
+    """Open interest in the morning, whole lots."""
+    return max(round(OI_LOTS * item.oi_share), 1) * item.lot
 
 
 def years_to(expiry: str, seconds: Any) -> F64:

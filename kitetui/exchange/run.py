@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 
 from kitetui.exchange.faults import Fault, Schedule
-from kitetui.exchange.listing import listing, table
+from kitetui.exchange.habits import VIX_DAYS, vix_closes
+from kitetui.exchange.listing import VIX, VIX_TOKEN, listing, table
 from kitetui.exchange.market import Burst, Market
 from kitetui.exchange.paths import Day, Paths
 from kitetui.exchange.recorded import NS, Recorded
@@ -122,11 +123,20 @@ def _market_data(plan: ExchangePlan, market: Market | None) -> RestData:
     paths = Paths(listed, plan.days, plan.start_s, plan.seed)
     places = {item.token: at for at, item in enumerate(listed)}
 
+    closes = vix_closes(VIX, plan.seed)
+    past = [at for at in range(1, 2 * VIX_DAYS) if (plan.days[0].open_s // 86_400 - at + 3) % 7 < 5]
+    opens = [plan.days[0].open_s - at * 86_400 for at in past[:VIX_DAYS]][::-1]
+
+    def vix_days(from_s: int, to_s: int) -> list[Candle]:
+        """India VIX of days before those that are simulated minute by minute: a bar each."""
+        return [(start, x, x, x, x, 0, 0) for start, x in zip(opens, closes.tolist(), strict=True)
+                if from_s <= start <= to_s]  # fmt: skip
+
     def candles(token: int, from_s: int, to_s: int) -> list[Candle] | None:
         at = places.get(token)
         if at is None:
             return None
-        out: list[Candle] = []
+        out: list[Candle] = vix_days(from_s, to_s) if token == VIX_TOKEN else []
         for day in range(len(plan.days)):
             if plan.days[day].close_s < from_s or plan.days[day].open_s > to_s:
                 continue

@@ -15,7 +15,7 @@ from kitetui.exchange.faults import parse
 from kitetui.exchange.paths import Day
 from kitetui.exchange.run import ExchangePlan, run
 
-PAST_SESSIONS = 20
+PAST_SESSIONS = 21
 DEFAULT_CLOCK = "10:15"
 
 

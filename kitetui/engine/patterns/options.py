@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kitetui.config import PatternSettings
-from kitetui.engine.market.bars import HIGH, LOW
+from kitetui.engine.market.bars import CLOSE, HIGH, LOW
 from kitetui.engine.market.indicators import ADX
 from kitetui.engine.market.timeframe import DAY
 from kitetui.engine.patterns.chains import (
@@ -123,8 +123,8 @@ def _ranging(view: View, params: dict[str, float]) -> Iterator[Sale]:
     frame = view.market.frames[5]
     for chain in seen(view, int(params["max_chains"])):
         row = np.array([chain.row])
-        volatility, spot = chain.now.atm_volatility, chain.now.forward
-        if not (math.isfinite(volatility) and math.isfinite(spot)):
+        volatility, forward = chain.now.atm_volatility, chain.now.forward
+        if not (math.isfinite(volatility) and math.isfinite(forward)):
             view.silence.counts["no volatility at the money"] += 1
             continue
         if frame.history.count[chain.row] < n:
@@ -134,6 +134,7 @@ def _ranging(view: View, params: dict[str, float]) -> Iterator[Sale]:
             continue
         high = float(frame.prices(HIGH, row, n).max())
         low = float(frame.prices(LOW, row, n).min())
+        spot = float(frame.prices(CLOSE, row, 1)[0, 0])
         day_move = spot * volatility / math.sqrt(TRADING_DAYS)
         adx = float(frame.indicators.value(ADX, row)[0])
         narrow = params["max_range"] - (high - low) / day_move
