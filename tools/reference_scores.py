@@ -1,10 +1,11 @@
 """Makes the `reference` table of config/thresholds.yaml: score quantiles of each pattern.
 
-Runs the detectors over simulated sessions (several seeds of the exchange's stocks and futures)
+Runs the detectors over simulated minute bars (several seeds of the exchange's stocks and futures)
 and, where FOLDERs with bar files are given (CSV: ts, open, high, low, close, volume),
-over those too. Prints YAML: the scores at the 0th, 5th, ... 100th percentile.
+over those too. Patterns that need ticks, books or chains are taken from whole simulated sessions.
+Prints YAML: the scores at the 0th, 5th, ... 100th percentile.
 
-    python tools/reference_scores.py [FOLDER...]
+    python -m tools.reference_scores [FOLDER...]
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
+from tests.patterns.simulated_day import simulated_day
 
 from kitetui.config import load
 from kitetui.engine.market.bars import FIELDS, ClosedBars
@@ -24,6 +27,7 @@ from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.market import Market
 from kitetui.engine.market.warmup import PastBars
 from kitetui.engine.patterns.firing import Detectors
+from kitetui.engine.pipeline import Pipeline
 from kitetui.exchange.listing import listing
 from kitetui.exchange.paths import Day, Paths
 
@@ -32,6 +36,11 @@ SESSIONS = 12
 INSTRUMENTS = 23
 FIRST_DAY_S = 1_765_756_800  # a Monday, 00:00 UTC
 SETTINGS = load()
+DAYS = range(101, 113)
+"""Seeds of the whole sessions."""
+OF_TICKS = ("hidden_accumulation", "iv_crush_play_straddle", "range_bound_strangle",
+            "market_maker_trap_detection", "premium_collection_strategy",
+            "kow_signal_straddle")  # fmt: skip
 
 
 def simulated() -> Iterator[list[PastBars]]:
@@ -92,6 +101,18 @@ def firings(series: list[PastBars], found: dict[tuple[str, str], list[float]]) -
                     found[fired.label(at), fired.timeframe].append(strength)
 
 
+def whole_session(seed: int) -> list[tuple[str, str, float]]:
+    """Label, timeframe and score of all that fires in a simulated session and needs ticks."""
+    pipeline = Pipeline(SETTINGS, 400)
+    return [
+        (followed.fired.label(at), followed.fired.timeframe, strength)
+        for batch in simulated_day(seed)
+        for followed in pipeline.apply(batch).fired
+        if followed.fired.detector.name in OF_TICKS
+        for at, strength in enumerate(followed.fired.score.tolist())
+    ]
+
+
 def main() -> None:
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     sources = [simulated(), *(recorded(Path(folder)) for folder in sys.argv[1:])]
@@ -99,6 +120,13 @@ def main() -> None:
         for done, series in enumerate(source, 1):
             firings(series, found)
             print(f"series {done}: {sum(map(len, found.values()))} firings", file=sys.stderr)
+    for key in [key for key in found if key[0].split(".")[0] in OF_TICKS]:
+        del found[key]
+    with ProcessPoolExecutor() as pool:
+        for seed, scores in zip(DAYS, pool.map(whole_session, DAYS), strict=True):
+            for label, timeframe, strength in scores:
+                found[label, timeframe].append(strength)
+            print(f"session {seed}: {len(scores)} firings", file=sys.stderr)
     print("reference:")
     for name in sorted({name for name, _ in found}):
         print(f"  {name}:")

@@ -1,10 +1,11 @@
-"""Bar files: CSV and Parquet to bars, every line that is wrong named or repaired."""
+"""Bar files: CSV and Parquet to series of bars, every line that is wrong named or repaired."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -28,6 +29,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "close": ("close", "c"),
     "volume": ("volume", "v", "vol"),
     "oi": ("oi", "open_interest"),
+    "symbol": ("symbol", "tradingsymbol"),
+    "timeframe": ("timeframe",),
 }
 REQUIRED = ("time", "open", "high", "low", "close")
 PRICES = ("open", "high", "low", "close")
@@ -35,6 +38,9 @@ BYTES_MAX = 1 << 30
 SECONDS_MAX = 1 << 33
 DIGITS_MAX = 15
 PROBLEMS_KEPT = 1000
+SYMBOLS_MAX = 1000
+UNSAFE = re.compile(r"[^A-Za-z0-9_&-]")
+"""What a symbol may not bring into the name of a file."""
 NOT_CSV = (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -51,29 +57,28 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class BarFile(msgspec.Struct):
-    """Bars of one file, oldest first.
+    """Bars of one symbol of one file, oldest first.
 
     Attributes:
+        name: the symbol where the file holds several, else the file's up to its first point.
         starts: i64 (k,), minutes since the epoch; values: i64 (fields, k), raw.
         minutes: length of a bar; problems: lines that were left out or repaired.
         counts: problems by kind, also those beyond the ones kept.
     """
 
     path: Path
+    name: str
     starts: I64
     values: I64
     minutes: int
     problems: list[Problem]
     counts: dict[str, int]
 
-    @property
-    def name(self) -> str:
-        """The file's name up to its first point."""
-        return self.path.name.split(".")[0]
 
+def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> list[BarFile]:
+    """Read one file: a series for each symbol it names, in their order.
 
-def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> BarFile:
-    """Read one file.
+    Where a file holds bars of several timeframes, those of `minutes` count, or one-minute bars.
 
     Left out: prices that are no positive numbers, negative volumes, a high below or a low above
     what it must hold, times that cannot be read, lone prices twenty times off their neighbours.
@@ -87,26 +92,47 @@ def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> 
     Raises:
         BadBars: unreadable, columns missing, or nothing left.
     """
-    problems = _Problems(path)
     columns, lines = _lines(path)
-    rows: list[tuple[int, ...]] = []
-    at_lines: list[int] = []
+    found: dict[str, _Series] = {}
+    symbol, timeframe = columns.get("symbol"), columns.get("timeframe")
     for number, line in lines:
+        if timeframe is not None and line[timeframe] != f"{minutes or 1}m":
+            continue
+        name = str(line[symbol]) if symbol is not None else ""
+        series = found.get(name)
+        if series is None:
+            if len(found) == SYMBOLS_MAX:
+                raise BadBars(f"{path}: names more than {SYMBOLS_MAX} symbols; split it")
+            series = found[name] = _Series(path)
         bar = _bar(line, columns, divisor)
         if isinstance(bar, str):
-            problems.add(number, bar, "left out")
+            series.problems.add(number, bar, "left out")
             continue
-        rows.append(bar)
-        at_lines.append(number)
-    if not rows:
-        raise BadBars(
-            f"{path}: no line holds a bar that can be used"
-            + (
-                f"; {problems.kept[0].what} in line {problems.kept[0].line}"
-                if problems.kept
-                else ""
-            )
-        )
+        series.rows.append(bar)
+        series.at_lines.append(number)
+    if not any(series.rows for series in found.values()):
+        told = [problem for series in found.values() for problem in series.problems.kept]
+        raise BadBars(f"{path}: no line holds a bar that can be used"
+                      + (f"; {told[0].what} in line {told[0].line}" if told else ""))  # fmt: skip
+    own = path.name.split(".")[0]
+    return [
+        _bars(path, UNSAFE.sub("_", name)[:64] if len(found) > 1 else own, series, minutes, ends)
+        for name, series in found.items()
+        if series.rows
+    ]
+
+
+class _Series:
+    """The lines of one symbol."""
+
+    def __init__(self, path: Path) -> None:
+        self.problems = _Problems(path)
+        self.rows: list[tuple[int, ...]] = []
+        self.at_lines: list[int] = []
+
+
+def _bars(path: Path, name: str, series: _Series, minutes: int | None, ends: bool) -> BarFile:
+    problems, rows, at_lines = series.problems, series.rows, series.at_lines
     table = np.array(rows, np.int64).T
     number_of = np.array(at_lines)
     order = np.argsort(table[0], kind="stable")
@@ -127,7 +153,7 @@ def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> 
     values[[OPEN, HIGH, LOW, CLOSE, VOLUME, OI]] = table[1:7]
     values[TURNOVER] = values[VOLUME] * (values[[HIGH, LOW, CLOSE]].sum(axis=0) // 3)
     values[TICKS] = 1
-    return BarFile(path, starts, values, length, problems.kept, problems.counts)
+    return BarFile(path, name, starts, values, length, problems.kept, problems.counts)
 
 
 class _Problems:

@@ -53,4 +53,4 @@ class Studied(msgspec.Struct):
     composite: Levels | None
     outside: int
     signals: Signals
-    board: list[Line]
+    board: list[Line] = []

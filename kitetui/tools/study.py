@@ -14,6 +14,7 @@ import numpy as np
 
 from kitetui.cli import EXIT_CONFIG, fail
 from kitetui.config import Settings
+from kitetui.engine.alerts.scoreboard import Scoreboard
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.feed.wire import INDEX_SEGMENT
@@ -31,7 +32,7 @@ from kitetui.places import private
 from kitetui.tools.bar_files import BadBars, BarFile, read_bar_file
 from kitetui.tools.studied import DIVISOR, EXTRA, SWING_LENGTH, Session, Studied
 from kitetui.tools.study_report import complain, print_newest, summary, write
-from kitetui.tools.study_signals import Signals, print_board, write_signals
+from kitetui.tools.study_signals import Signals, print_board, write_board, write_signals
 
 EQUITY_TOKEN, INDEX_TOKEN = 1 << 8 | 1, 1 << 8 | INDEX_SEGMENT
 ROW = np.array([0])
@@ -47,19 +48,28 @@ REALISED_BARS = 60
 def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table: Path | None,
           tick: float, hours: str, minutes: int | None, ends: bool) -> int:  # fmt: skip
     """Study files; the exit code."""
+    digest = parameter_hash(settings.patterns)
     try:
         listed = _listed(table)
         paths = _files(files)
-        found = []
+        found: list[Studied] = []
+        names: dict[str, Path] = {}
+        everything = Scoreboard()
         for at, path in enumerate(paths, 1):
-            file = read_bar_file(path, DIVISOR, minutes, ends)
-            with _progress(f"{at}/{len(paths)} {file.name}", len(file.starts)) as progress:
-                found.append(study_file(file, settings, listed, tick, hours, progress.update))
+            for file in read_bar_file(path, DIVISOR, minutes, ends):
+                if file.name in names:
+                    raise BadBars(f"{path}: {file.name} was told by {names[file.name]} already; "
+                                  "results would overwrite")  # fmt: skip
+                names[file.name] = path
+                with _progress(f"{at}/{len(paths)} {file.name}", len(file.starts)) as progress:
+                    found.append(study_file(file, settings, listed, tick, hours, progress.update))
+                found[-1].board = found[-1].signals.board(everything, len(found))
         if out is not None:
             out.mkdir(mode=0o700, parents=True, exist_ok=True)
             for studied in found:
                 write(studied, out)
-                write_signals(studied.symbol, studied.signals, studied.board, out)
+                write_signals(studied.symbol, studied.signals, studied.board, digest, out)
+            write_board("scoreboard", everything.lines(), digest, out)
             with open(out / "summary.json", "w", opener=private) as told:
                 json.dump([summary(s) for s in found], told, indent=1)
     except (BadBars, InstrumentError) as error:
@@ -69,9 +79,10 @@ def study(files: Sequence[Path], out: Path | None, settings: Settings, *, table:
     for studied in found:
         complain(studied)
     print_newest(found)
-    board = [(studied.symbol, line) for studied in found for line in studied.board]
+    board = everything.lines()
     if board:
-        print_board(board, parameter_hash(settings.patterns))
+        of = found[0].symbol if len(found) == 1 else f"all {len(found)} series"
+        print_board(board, of, digest)
     if out is not None:
         click.echo(f"written to {out}: indicators, swings, gaps, pools, levels, profile, signals, "
                    "scoreboard, summary")  # fmt: skip
@@ -99,12 +110,6 @@ def _files(given: Sequence[Path]) -> list[Path]:
             out.append(path)
         else:
             raise BadBars(f"{path}: no such file or folder")
-    names: dict[str, Path] = {}
-    for path in out:
-        name = path.name.split(".")[0]
-        if name in names:
-            raise BadBars(f"{path}: has the same name as {names[name]}; results would overwrite")
-        names[name] = path
     return out
 
 
@@ -167,7 +172,6 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
         composite=_composite(bars, opened, raw_tick),
         outside=outside,
         signals=signals,
-        board=signals.board(),
     )  # fmt: skip
 
 

@@ -96,18 +96,28 @@ class Signals:
             series.values.append(bars.values[[OPEN, HIGH, LOW, CLOSE], 0])
             series.atr.append(float(frames[name].indicators.value(ATR_BEFORE, _ROW)[0]))
 
-    def board(self) -> list[Line]:
+    def board(self, everything: Scoreboard, token: int) -> list[Line]:
         """The scoreboard, every firing beside its own matched null; fills the lines in.
 
         Chances are told walking forward: from outcomes that were known a whole session before.
+
+        Args:
+            everything: of all series together, is told the same; token: names this one in it.
         """
         nulls = {name: self._null(series) for name, series in self._series.items()}
-        board, forward = Scoreboard(), WalkForward()
+        own, forward = Scoreboard(), WalkForward()
+        waiting: dict[int, Waiting] = {}
         place = 0
         for derived in self._derived:
             for resolved in derived.resolved:
-                board.take(resolved)
                 forward.take(resolved)
+                for number, outcome, r, bars in zip(
+                    resolved.number.tolist(), resolved.outcome.tolist(), resolved.r.tolist(),
+                    resolved.bars.tolist(), strict=True,
+                ):  # fmt: skip
+                    of = waiting.pop(number)
+                    for board in (own, everything):
+                        board.add(of, outcome, r, bars)
             for followed in derived.fired:
                 fired = followed.fired
                 matched = self._matched(fired, nulls[fired.timeframe])
@@ -117,17 +127,17 @@ class Signals:
                     score, number = float(fired.score[at]), int(followed.number[at])
                     chance = forward.chance(key, fired.start, score, float(followed.null[at]))
                     line[_NULL] = round(null, 4) if math.isfinite(null) else ""
-                    line[_CHANCE] = round(chance, 4)
+                    line[_CHANCE] = round(chance, 4) if math.isfinite(chance) else ""
                     if number < 0:
                         continue
                     forward.expect(number, key, fired.start, score)
                     stop = float(fired.stop[at])
-                    board.expect(number, Waiting(
-                        key, 0, fired.start * 60, null, chance, float(fired.target[at]) / stop,
+                    waiting[number] = Waiting(
+                        key, token, fired.start * 60, null, chance, float(fired.target[at]) / stop,
                         self._cost * float(fired.entry[at]) / stop,
-                    ))  # fmt: skip
+                    )  # fmt: skip
                 place += len(matched)
-        return board.lines()
+        return own.lines()
 
     def _null(self, series: _Series) -> tuple[I64, MatchedNull]:
         start = np.array(series.start, np.int64)
@@ -153,14 +163,21 @@ class Signals:
         ])  # fmt: skip
 
 
-def write_signals(symbol: str, signals: Signals, board: Sequence[Line], folder: Path) -> None:
+def write_signals(symbol: str, signals: Signals, board: Sequence[Line], digest: str,
+                  folder: Path) -> None:  # fmt: skip
     """SYMBOL.signals.csv, SYMBOL.scoreboard.csv and .json."""
     _table(folder / f"{symbol}.signals.csv", HEAD, signals.lines)
+    write_board(f"{symbol}.scoreboard", board, digest, folder)
+
+
+def write_board(name: str, board: Sequence[Line], digest: str, folder: Path) -> None:
+    """NAME.csv, and NAME.json with the digest of the parameters."""
     lines = ([_plain(value) for value in msgspec.structs.astuple(line)] for line in board)
-    _table(folder / f"{symbol}.scoreboard.csv", Line.__struct_fields__, lines)
-    with open(folder / f"{symbol}.scoreboard.json", "w", opener=private) as file:
-        json.dump([{k: _plain(v, None) for k, v in msgspec.structs.asdict(line).items()}
-                   for line in board], file, indent=1)  # fmt: skip
+    _table(folder / f"{name}.csv", Line.__struct_fields__, lines)
+    with open(folder / f"{name}.json", "w", opener=private) as file:
+        told = [{k: _plain(v, None) for k, v in msgspec.structs.asdict(line).items()}
+                for line in board]  # fmt: skip
+        json.dump({"parameters": digest, "lines": told}, file, indent=1)
 
 
 def _table(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
@@ -176,21 +193,21 @@ def _plain(value: Any, undefined: Any = "") -> Any:
     return value
 
 
-def print_board(board: Sequence[tuple[str, Line]], digest: str) -> None:
+def print_board(board: Sequence[Line], of: str, digest: str) -> None:
     """The scoreboard on the screen; rates never without their interval and the null."""
     from rich.table import Table
     from rich.text import Text
 
     from kitetui.tools.study_report import console
 
-    table = Table(title=f"scoreboard, parameters {digest}", title_justify="left")
-    heads = ("symbol", "pattern", "tf", "n", "hit", "95 %", "null", "lift", "R net", "R 95 %",
+    table = Table(title=f"scoreboard of {of}, parameters {digest}", title_justify="left")
+    heads = ("pattern", "tf", "class", "n", "hit", "95 %", "null", "lift", "R net", "R 95 %",
              "skill", "time", "80 %")  # fmt: skip
     for head in heads:
-        table.add_column(head, justify="left" if head in ("symbol", "pattern", "tf") else "right")
-    for symbol, line in board:
+        table.add_column(head, justify="left" if head in ("pattern", "tf", "class") else "right")
+    for line in board:
         cells = (
-            symbol, line.pattern, line.timeframe, str(line.n), _share(line.rate),
+            line.pattern, line.timeframe, line.asset_class, str(line.n), _share(line.rate),
             f"{line.low:.2f}-{line.high:.2f}", _share(line.null),
             _share(line.lift) + ("*" if line.notable else ""),
             _share(line.expectancy_r, "+.2f"),

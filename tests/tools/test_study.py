@@ -64,9 +64,9 @@ COST = load().outcomes.costs_pct["equity"] / 100
 def test_signals_with_their_outcomes_and_the_scoreboard_of_them(tmp_path: Path) -> None:
     done = study(OURS / "fired.csv", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
-    assert "scoreboard, parameters" in done.output and "null" in done.output
+    assert "scoreboard of fired, parameters" in done.output and "null" in done.output
     signals = read_csv(tmp_path / "out" / "fired.signals.csv")
-    board = json.loads((tmp_path / "out" / "fired.scoreboard.json").read_text())
+    board = json.loads((tmp_path / "out" / "fired.scoreboard.json").read_text())["lines"]
     settled = [line for line in signals if line["outcome"]]
     assert len(settled) > 20
     assert sum(line["n"] + line["unresolvable"] for line in board) == len(settled)
@@ -238,3 +238,26 @@ def test_pools_do_not_know_what_comes_later(tmp_path: Path) -> None:
     known = ("side", "level", "touches", "first_bar", "last_bar")
     assert [[p[k] for k in known] for p in a] == [[p[k] for k in known] for p in b][: len(a)]
     assert len(a) > 1
+
+
+def test_a_file_of_several_symbols_is_a_series_each_and_one_scoreboard(tmp_path: Path) -> None:
+    lines = (OURS / "fired.csv").read_text().splitlines()
+    head, body = lines[0], lines[1:]
+    both = [f"{symbol},1m,{line}" for line in body for symbol in ("ONE", "BSE:TWO")]
+    longer = [f"ONE,5m,{line}" for line in body[::5]]
+    path = tmp_path / "bars.csv"
+    path.write_text("\n".join([f"symbol,timeframe,{head}", *both, *longer]))
+    done = study(path, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "scoreboard of all 2 series" in done.output
+    alone = study(OURS / "fired.csv", "--out", tmp_path / "alone")
+    assert alone.exit_code == 0
+    first = (tmp_path / "alone" / "fired.signals.csv").read_text()
+    assert (tmp_path / "out" / "ONE.signals.csv").read_text() == first
+    assert (tmp_path / "out" / "BSE_TWO.signals.csv").read_text() == first
+    one = json.loads((tmp_path / "alone" / "scoreboard.json").read_text())
+    two = json.loads((tmp_path / "out" / "scoreboard.json").read_text())
+    assert one["parameters"] == two["parameters"]
+    for single, double in zip(one["lines"], two["lines"], strict=True):
+        assert double["n"] == 2 * single["n"] and double["hits"] == 2 * single["hits"]
+        assert double["independent"] == 2 * single["independent"]
