@@ -31,6 +31,7 @@ from kitetui.widgets.events import EventsPane
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
 from kitetui.widgets.live_grid import LiveGrid, LivePane, Span
+from kitetui.widgets.news import NewsPane
 from kitetui.widgets.palette import themes
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.scoreboard import ScoreboardPane
@@ -43,8 +44,9 @@ ANSWER_S = 2.0
 QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 _TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
-         "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor"}  # fmt: skip
-SHARED = ("events", "scoreboard")
+         "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor",
+         "news": "News"}  # fmt: skip
+SHARED = ("events", "scoreboard", "news")
 """Panes that share a place where all are shown: the one last gone to has it."""
 
 
@@ -127,6 +129,7 @@ class KiteApp(App[str]):
             yield AlertsPane(id="alerts")
             yield EventsPane(id="events")
             yield ScoreboardPane(id="scoreboard")
+            yield NewsPane(id="news")
         yield AlertStrip(id="strip")
         yield FooterBar(id="footer")
         yield Static(id="too-small")
@@ -252,6 +255,7 @@ class KiteApp(App[str]):
             buckets=self._rows("buckets"),
             alerts=max(self._rows("alerts"), 4),
             events=self._rows("events"),
+            news=self._rows("news"),
             board=self._rows("scoreboard") > 0,
         )
 

@@ -84,6 +84,19 @@ class OptionSettings(_Section, frozen=True):
     rank_days: AtLeastOne
 
 
+class FeedOfNews(_Section, frozen=True):
+    url: str
+    every_s: Annotated[float, msgspec.Meta(ge=5)]
+
+
+class NewsSettings(_Section, frozen=True):
+    feeds: list[FeedOfNews]
+    channel: bool
+    tag_minutes: Count
+    kept: AtLeastOne
+    words: dict[str, Annotated[float, msgspec.Meta(ge=-4, le=4)]]
+
+
 class LedgerSettings(_Section, frozen=True):
     enabled: bool
     sessions: AtLeastOne
@@ -127,6 +140,7 @@ class StoreSettings(_Section, frozen=True):
 class CapSettings(_Section, frozen=True):
     ticks: AtLeastOne
     alerts: AtLeastOne
+    news: AtLeastOne
     flow: AtLeastOne
     premarket: AtLeastOne
     bytes: AtLeastOne
@@ -147,6 +161,9 @@ class RedisKeys(_Section, frozen=True):
     opening_data: str
     alert_stream: str
     alert: str
+    news_stream: str
+    sentiment: str
+    scoreboard: str
 
 
 class RedisChannels(_Section, frozen=True):
@@ -154,6 +171,7 @@ class RedisChannels(_Section, frozen=True):
     asset_class: str
     alerts_new: str
     alerts_symbol: str
+    news: str
 
 
 class RedisSettings(_Section, frozen=True):
@@ -243,6 +261,7 @@ class Settings(_Section, frozen=True):
     journal: JournalSettings
     archive: ArchiveSettings
     ledger: LedgerSettings
+    news: NewsSettings
     alerts: AlertSettings
     outcomes: OutcomeSettings
     zones: dict[str, ZoneSettings]
@@ -453,6 +472,9 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
             "a list, or one of " + ", ".join(settings.universes),
             feed.instruments,
         )
+    for number, of_news in enumerate(settings.news.feeds):
+        if not re.match(r"https?://[^/]", of_news.url):
+            fail(f"news.feeds.{number}.url", "http://... or https://...", of_news.url[:8])
     for name, zone in settings.zones.items():
         if (zone.after_open is None) == (zone.before_close is None):
             fail(f"zones.{name}", "one of after_open and before_close", None)

@@ -24,7 +24,7 @@ class Key(NamedTuple):
 
 
 PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events",
-         "scoreboard")  # fmt: skip
+         "scoreboard", "news")  # fmt: skip
 """Panes in the order of their number keys."""
 
 KEYS = (

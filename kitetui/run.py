@@ -129,6 +129,7 @@ class Starter:
             settings = load(self._config_dir, (
                 *self._overrides, f"feed.url={hello['ws_url']}",
                 f"feed.rest_url={hello['rest_url']}", f"feed.speed={self._demo_speed}",
+                f"news.feeds=[{{url: '{hello['rest_url']}/news', every_s: 5}}]",
             ))  # fmt: skip
             found = demo_credentials(hello)
             plan = EnginePlan(places=self._where, credentials=lambda: found, simulated=True)

@@ -67,8 +67,8 @@ async def settle(pilot: Any) -> None:
     await pilot.pause(0.3)
 
 
-WHOLE = set(PANES) - {"scoreboard"}
-"""What a large screen shows at first: the scoreboard shares a place with the events."""
+WHOLE = set(PANES) - {"scoreboard", "news"}
+"""What a large screen shows at first: events share a place with scoreboard and news."""
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,13 @@ async def test_panes_that_share_a_place_show_the_one_last_gone_to(app: KiteApp) 
     async with app.run_test(size=(200, 50)) as pilot:
         await pilot.press("8")
         await settle(pilot)
-        assert shown(app) == set(PANES) - {"events"} and app.link.asked[-1].board
+        assert shown(app) == set(PANES) - {"events", "news"} and app.link.asked[-1].board
         await pilot.press("1")
         await settle(pilot)
-        assert shown(app) == set(PANES) - {"events"}
+        assert shown(app) == set(PANES) - {"events", "news"}
+        await pilot.press("9")
+        await settle(pilot)
+        assert shown(app) == set(PANES) - {"events", "scoreboard"} and app.link.asked[-1].news
         await pilot.press("7")
         await settle(pilot)
         assert shown(app) == WHOLE and not app.link.asked[-1].board

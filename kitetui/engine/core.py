@@ -15,10 +15,12 @@ import msgspec
 from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
+from kitetui.engine.alerts.scoreboard import Line
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
+from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
@@ -42,6 +44,7 @@ NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
+SCOREBOARD_S = 10.0
 CANCELS = 5
 DRAIN_S = 2.0
 """How long stopping waits for Redis to take what is queued."""
@@ -95,6 +98,7 @@ class Core:
         self.intake = Intake(settings.batch, self.pipeline, self._keep, self._taken)
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._server: EmbeddedServer | None = None
+        self._redis_url = ""
         self._encoder: Encoder | None = None
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
@@ -135,6 +139,11 @@ class Core:
                 past = Past(self._plan.places.archive, store, self._ledger)
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             self._spawn(self._open_feed(self._plan.credentials))
+        if self._plan.replay is None:
+            news = NewsSource(self._settings.news, self._settings.redis.channels.news, self.intake,
+                              self._note)  # fmt: skip
+            self._spawn(news.run(self._redis_url))
+        self._spawn(self._publish_scoreboard())
         self._spawn(self._measure())
         self._spawn(self._record.run())
 
@@ -244,6 +253,7 @@ class Core:
             self._server = EmbeddedServer(self._plan.places.redis)
             await asyncio.to_thread(self._server.start)
             url = self._server.url
+        self._redis_url = url
         producer = f"{os.uname().nodename}:{os.getpid()}"
         self._encoder = Encoder(settings, self.pipeline.market.rows, producer)
         self.vitals.publisher = Publisher(settings, url, self._encoder, self, self._note)
@@ -301,6 +311,9 @@ class Core:
             self.vitals.publisher.take(
                 derived.runs, derived.alerts, derived.changed, wall_ns() // 1_000_000
             )
+        if derived.news and self.vitals.publisher is not None and self._encoder is not None:
+            for item in derived.news:
+                self.vitals.publisher.put("news", self._encoder.news(item, wall_ns() // 1_000_000))
         for result in derived.results:
             if self._answers:
                 answer = self._answers.popleft()
@@ -367,6 +380,17 @@ class Core:
                     self._encoder.rate = self.vitals.rate.per_s
                 if self.vitals.journal is not None:
                     self.vitals.journal.sync(now_ns)
+
+    async def _publish_scoreboard(self) -> None:
+        """The scoreboard into the metrics store, whenever it differs."""
+        told: tuple[Line, ...] = ()
+        while True:
+            await sleep(SCOREBOARD_S)
+            lines = self._record.lines
+            if lines is not told and self.vitals.publisher is not None and self._encoder:
+                date = f"{ist(self.session_ns() / NS):%Y-%m-%d}"
+                self.vitals.publisher.put("metrics", self._encoder.scoreboard(lines, date))
+                told = lines
 
     async def _watch_streams(self) -> None:
         while True:

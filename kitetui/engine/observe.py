@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ class Observer:
             streams_age_s=age_s,
             alerts=tuple(self._p.desk.newest(wanted.alerts)),
             events=self.events(wanted.events),
+            news=tuple(islice(reversed(self._p.newsroom.items), wanted.news)),
             board=vitals.track_record.lines if wanted.board and vitals.track_record else (),
             explained=self.explained(wanted.explain) if wanted.explain else (),
         )

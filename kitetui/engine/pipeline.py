@@ -18,10 +18,12 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.candidates import Candidates
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Exit, Gate
+from kitetui.engine.alerts.newsroom import NewsItem, Newsroom
 from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire
 from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.feed.news import Headline
 from kitetui.engine.feed.records import (
     HistoryAnswer,
     Kind,
@@ -97,6 +99,7 @@ class Derived(msgspec.Struct):
         alerts: alerts raised; changed: alerts that a command changed.
         results: what became of each command.
         fired: everything that fired, told or not; resolved: outcomes that became known.
+        news: headlines that were not known.
     """
 
     runs: list[Run]
@@ -106,6 +109,7 @@ class Derived(msgspec.Struct):
     results: list[Result]
     fired: list[Followed] = msgspec.field(default_factory=list)
     resolved: list[Resolved] = msgspec.field(default_factory=list)
+    news: list[NewsItem] = msgspec.field(default_factory=list)
 
 
 class Pipeline:
@@ -120,6 +124,7 @@ class Pipeline:
         self.outcomes = OutcomeDesk()
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
+        self.newsroom = Newsroom(settings.news, self.market.rows)
         self.counts = FeedCounts()
         self.gaps: deque[Gap] = deque(maxlen=EVENTS_KEPT)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
@@ -138,6 +143,7 @@ class Pipeline:
             Kind.SUBSCRIBE: self._subscribe,
             Kind.HISTORY: self._history,
             Kind.REMEMBERED: self._remembered,
+            Kind.NEWS: self._news,
         }
 
     @property
@@ -259,6 +265,10 @@ class Pipeline:
     def _history(self, payload: bytes, _: int, out: Derived) -> None:
         self.market.learn(msgspec.msgpack.decode(payload, type=HistoryAnswer))
 
+    def _news(self, payload: bytes, recv_ns: int, out: Derived) -> None:
+        headlines = msgspec.json.decode(payload, type=list[Headline])
+        out.news += self.newsroom.take(headlines, self.session_s or recv_ns // NS)
+
     def _remembered(self, payload: bytes, _: int, out: Derived) -> None:
         told = msgspec.msgpack.decode(payload, type=Remembered)
         self.market.remember(told)
@@ -299,6 +309,9 @@ class Pipeline:
         exits = self.gate.screen(ranks, fired.flags != 0)
         for at in np.flatnonzero(exits == Exit.ADMITTED).tolist():
             alert = self.candidates.alert(fired, at, minutes, float(ranks[at]))
+            instrument = self.market.rows.instruments[int(fired.hits.rows[at])]
+            if news := self.newsroom.tags(instrument, alert.at_s):
+                alert = msgspec.structs.replace(alert, tags=alert.tags + news)
             admission = self.gate.admit(alert)
             exits[at] = admission.exit
             for mark in admission.marks:

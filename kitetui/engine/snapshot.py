@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from kitetui.engine.alerts.alert import Alert, AlertState
+from kitetui.engine.alerts.newsroom import NewsItem
 from kitetui.engine.alerts.scoreboard import Line as BoardLine
 
 __all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainReading", "Depth",
-           "Event", "Group", "Header", "Level", "Link", "Numbers", "OptionReading",
+           "Event", "Group", "Header", "Level", "Link", "NewsItem", "Numbers", "OptionReading",
            "ProfileReading", "Reading", "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
 
 
@@ -18,7 +19,7 @@ class View(msgspec.Struct, frozen=True):
     Attributes:
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
         watch_from, watch_count: rows of the watchlist on screen.
-        buckets, alerts, events: how many of each fit; board: whether the scoreboard is shown.
+        buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
         explain: id of an alert to put into words.
     """
 
@@ -28,6 +29,7 @@ class View(msgspec.Struct, frozen=True):
     buckets: int = 0
     alerts: int = 0
     events: int = 0
+    news: int = 0
     board: bool = False
     explain: str = ""
 
@@ -283,5 +285,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     streams_age_s: float
     alerts: tuple[Alert, ...]
     events: tuple[Event, ...]
+    news: tuple[NewsItem, ...] = ()
     board: tuple[BoardLine, ...] = ()
     explained: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -49,6 +50,7 @@ class Market:
 
     Attributes:
         now_s: session time, epoch seconds with fractions.
+        told: the newest bursts, planted or arisen.
     """
 
     def __init__(self, listed: Sequence[Listed], paths: Paths, seed: int,
@@ -59,6 +61,7 @@ class Market:
         self.day = paths.days[-1]
         self._rng = np.random.default_rng([seed, 2 << 20])
         self._bursts: list[Burst] = []
+        self.told: deque[Burst] = deque(maxlen=100)
         self._bursts_per_hour = bursts_per_hour
         kind = np.array([i.kind for i in listed])
         self.is_index: Bool = kind == "INDEX"
@@ -133,6 +136,7 @@ class Market:
     def plant(self, burst: Burst) -> None:
         """Schedule a burst."""
         self._bursts.append(burst)
+        self.told.append(burst)
 
     def find(self, symbol: str) -> int:
         """Position of a symbol in the listing.

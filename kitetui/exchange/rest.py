@@ -32,11 +32,12 @@ class RestData(msgspec.Struct):
     """What the REST server answers from.
 
     `instruments(exchange)` gives the gzipped dump; `candles(token, from_s, to_s)` minute bars,
-    or None for an unknown token.
+    or None for an unknown token; `news()` an RSS document.
     """
 
     instruments: Callable[[str], bytes]
     candles: Callable[[int, int, int], list[Candle] | None]
+    news: Callable[[], bytes]
 
 
 class Accounts:
@@ -130,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [p for p in url.path.split("/") if p]
         if parts[:1] == ["instruments"] and parts[1:2] != ["historical"] and len(parts) <= 2:
             self._gzip(self.data.instruments(parts[1] if len(parts) == 2 else ""))
+        elif parts == ["news"]:
+            self._send(200, self.data.news(), {"Content-Type": "application/rss+xml"})
         elif not self._authorised():
             self._error(403, "TokenException", "Incorrect `api_key` or `access_token`.")
         elif parts == ["user", "profile"]:

@@ -20,6 +20,7 @@ from kitetui.exchange.faults import Fault, Schedule
 from kitetui.exchange.habits import VIX_DAYS, vix_closes
 from kitetui.exchange.listing import VIX, VIX_TOKEN, listing, table
 from kitetui.exchange.market import Burst, Market
+from kitetui.exchange.newswire import newswire
 from kitetui.exchange.paths import Day, Paths
 from kitetui.exchange.recorded import NS, Recorded
 from kitetui.exchange.rest import Accounts, Candle, RestData, RestServer
@@ -153,11 +154,14 @@ def _market_data(plan: ExchangePlan, market: Market | None) -> RestData:
                 out.append((start, o / 100, h / 100, low / 100, close / 100, volume, oi))
         return out
 
-    return RestData(instruments=lambda exchange: table(listed, exchange), candles=candles)
+    def news() -> bytes:
+        return newswire(list(market.told), listed, market.now_s)
+
+    return RestData(lambda exchange: table(listed, exchange), candles, news)
 
 
 def _recorded_data(recording: Recorded) -> RestData:
-    return RestData(instruments=lambda _: recording.instruments, candles=lambda *_: [])
+    return RestData(lambda _: recording.instruments, lambda *_: [], lambda: newswire((), (), 0.0))
 
 
 async def _trade(market: Market, ticker: Ticker, plan: ExchangePlan) -> None:

@@ -12,13 +12,16 @@ from tests.widgets.views import alert
 PATTERNS = load().patterns
 
 
+COLD = {"target": 1415.0, "stop": 1410.2, "p_hit": 0.41, "null_rate": 0.4, "expected_r": 0.02}
+
+
 def told(**changes: object) -> str:
     return "\n".join(explain(alert(**changes), registry()["volume_spike"],
                              PATTERNS["volume_spike"]))  # fmt: skip
 
 
 def test_each_value_stands_beside_its_threshold_and_its_part_of_the_score() -> None:
-    text = told()
+    text = told(**COLD)
     assert "6.1 times the usual volume, 5.2 robust deviations" in " ".join(text.split())
     ratio = next(line for line in text.splitlines() if line.strip().startswith("ratio"))
     assert ratio.split() == ["ratio", "6.1", "2.2", "6", "1.00"]
@@ -34,7 +37,7 @@ def test_what_was_undefined_is_said_to_be() -> None:
 
 
 def test_a_calibrated_chance_comes_with_its_interval_outcomes_and_null() -> None:
-    text = told(calibrated=True, p_hit=0.46, p_low=0.39, p_high=0.53, p_outcomes=212, null_rate=0.4)
+    text = told(**COLD | {"p_hit": 0.46}, calibrated=True, p_low=0.39, p_high=0.53, p_outcomes=212)
     flat = " ".join(text.split())
     assert "46% (39% to 53%, 95 %) from 212 outcomes; by chance alone 40%" in flat
 

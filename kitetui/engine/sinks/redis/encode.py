@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import orjson
 
 from kitetui.config import RedisSettings
 from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.newsroom import NewsItem
+from kitetui.engine.alerts.scoreboard import Line
 from kitetui.engine.calendar import day_date
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import Flag
@@ -135,6 +139,7 @@ class Encoder:
         self.full = settings.effective_profile == "full"
         self.tick_ids = StreamIds()
         self.alert_ids = StreamIds()
+        self.news_ids = StreamIds()
         self.rate = 0.0
         self._seq = 0
         self._channels: dict[str, bytes] = {}
@@ -335,6 +340,35 @@ class Encoder:
         channels = (self.names.alerts_new, self.names.symbol_channel(alert.symbol))
         entry = Entry(head, ms, b"".join(map(bulk, fields)))
         return entry, [command(b"PUBLISH", channel, document) for channel in channels]
+
+    def news(self, item: NewsItem, ms: int) -> list[bytes]:
+        """A headline's stream entry, and the hashes of the symbols it is about."""
+        tone = number(item.sentiment)
+        fields = (
+            b"title", item.title.encode(), b"source", item.source.encode(),
+            b"time", b"%d" % item.at_s, b"link", item.link.encode(),
+            b"symbols", orjson.dumps(item.symbols), b"sentiment", tone,
+        )  # fmt: skip
+        head = prefix(6 + len(fields), b"XADD", self.names.news_stream, b"MAXLEN", b"~",
+                      number(self._settings.caps.news))  # fmt: skip
+        entry = Entry(head, ms, b"".join(map(bulk, fields)))
+        hashes = [
+            command(b"HSET", self.names.sentiment(symbol), b"sentiment", tone,
+                    b"title", item.title.encode(), b"source", item.source.encode(),
+                    b"time", b"%d" % item.at_s)
+            for symbol in item.symbols
+        ]  # fmt: skip
+        return [*self.news_ids.give([entry]), *hashes]
+
+    def scoreboard(self, lines: Sequence[Line], date: str) -> list[bytes]:
+        """The hash of a date's scoreboard: lines as JSON, by pattern, timeframe and class."""
+        if not lines:
+            return []
+        flat: list[bytes] = []
+        for line in lines:
+            flat += [f"{line.pattern}|{line.timeframe}|{line.asset_class}".encode(),
+                     msgspec.json.encode(line)]  # fmt: skip
+        return [command(b"HSET", self.names.scoreboard(date), *flat)]
 
 
 def _flat(value: object) -> bytes:

@@ -23,6 +23,7 @@ class Names:
         self.raw_stream = self._in("continuous_market", settings.keys.raw_stream)
         self.processed_stream = self._in("continuous_market", settings.keys.processed_stream)
         self.alert_stream = self._in("alerts", settings.keys.alert_stream)
+        self.news_stream = self._in("news", settings.keys.news_stream)
         self.ticks_channel = settings.channels.ticks.encode()
         self.alerts_new = settings.channels.alerts_new.encode()
         self.latest = lru_cache(16_384)(self._latest)
@@ -79,6 +80,14 @@ class Names:
     def alert(self, alert_id: str) -> bytes:
         """The hash that holds an alert's whole life."""
         return self._in("alerts", self._settings.keys.alert.format(alert_id=alert_id))
+
+    def sentiment(self, symbol: str) -> bytes:
+        """The hash of a symbol's newest headline."""
+        return self._in("news", self._settings.keys.sentiment.format(symbol=key_symbol(symbol)))
+
+    def scoreboard(self, date: str) -> bytes:
+        """The hash of a date's scoreboard."""
+        return self._in("metrics", self._settings.keys.scoreboard.format(date=date))
 
     def asset_channel(self, asset_class: str) -> bytes:
         """The channel of an asset class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import hiredis
@@ -28,6 +28,8 @@ IDLE_S = 0.1
 TICK_BYTES = 1_500
 """What a waiting tick takes, as columns or encoded."""
 REPLIES_AT_ONCE = 1_000
+EXTRAS_MAX = 10_000
+"""Commands beside ticks and alerts that may wait: news, the scoreboard. The oldest leave."""
 
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
@@ -87,6 +89,7 @@ class Publisher:
         self._spool: deque[_Spooled] = deque()
         self._spool_bytes = 0
         self._dirty: dict[int, int] = {}
+        self._extras: deque[tuple[str, bytes]] = deque(maxlen=EXTRAS_MAX)
         self._wake = asyncio.Event()
         self._connection: AbstractConnection | None = None
         self._closing = False
@@ -130,6 +133,12 @@ class Publisher:
         self._shed()
         self._wake.set()
 
+    def put(self, store: str, commands: Iterable[bytes]) -> None:
+        """Queue commands for a store that may be repeated, such as those with absolute values."""
+        self._extras.extend((store, command) for command in commands)
+        if self._extras:
+            self._wake.set()
+
     def _shed(self) -> None:
         """Keep the spool within its bytes: the oldest ticks leave, alerts stay."""
         for item in self._spool:
@@ -142,7 +151,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Write until `close`; never raises for anything the server does."""
-        while not self._closing or self._spool or self._dirty:
+        while not self._closing or self._spool or self._dirty or self._extras:
             try:
                 if self._connection is None:
                     await self._connect()
@@ -158,7 +167,7 @@ class Publisher:
                 await self._failed(*self._diagnosis(str(error)), error)
             if self._closing and self._failures:
                 break
-            if not self._spool and not self._closing:
+            if not (self._spool or self._extras or self._closing):
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_S):
@@ -261,7 +270,7 @@ class Publisher:
         names = self._encoder.names
         commands = [select(names.db("continuous_market"))]
         publishes: list[bytes] = []
-        repeated = False
+        repeated = self._failures > 0
         for item in batches:
             if not item.tried:
                 for run in item.runs:
@@ -282,11 +291,16 @@ class Publisher:
         notices = [c for item in batches for c in (*item.changed, *item.alert_adds)]
         if notices:
             commands += [select(names.db("alerts")), *notices]
-        if not (batches or rows):
+        extras = list(self._extras)[:REPLIES_AT_ONCE]
+        for store in dict.fromkeys(store for store, _ in extras):
+            commands += [select(names.db(store)), *(c for of, c in extras if of == store)]
+        if not (batches or rows or extras):
             return
         dirty.update((row, self._dirty.pop(row)) for row in rows)
         began_ns = monotonic_ns()
         self._count(await self._call(*commands, *publishes), repeated)
+        for _ in extras:
+            self._extras.popleft()
         self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
 
     def _conflated(self, commands: list[bytes]) -> list[int]:

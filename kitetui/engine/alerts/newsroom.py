@@ -1,0 +1,138 @@
+"""The newsroom: which instruments a headline is about, how it sounds, and which alerts it tags."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from kitetui.config import NewsSettings
+from kitetui.engine.feed.news import SYMBOLS_MAX, Headline
+from kitetui.engine.market.instruments import Instrument, Rows
+
+REMEMBERED = 5000
+"""Headlines known, to tell a repetition."""
+SHORTEST_SYMBOL, SHORTEST_NAME = 3, 5
+LOUD = 0.2
+"""Sentiment from which on a headline counts as good or bad."""
+_WORD = re.compile(r"[A-Z0-9&-]+")
+_FORMS = {"LIMITED", "LTD", "CORP", "CORPORATION", "CO", "COMPANY", "INC", "OF", "AND", "THE",
+          "INDIA", "INDUSTRIES", "SERV", "SERVICES"}  # fmt: skip
+"""Words of a company's name that alone name nobody."""
+
+
+class NewsItem(msgspec.Struct, frozen=True):
+    """A headline as the newsroom knows it: its symbols and how it sounds, -1 to 1."""
+
+    at_s: int
+    source: str
+    title: str
+    link: str
+    symbols: tuple[str, ...]
+    sentiment: float
+
+
+class Newsroom:
+    """Headlines, newest last. A pure function of the headlines and instruments it was told.
+
+    Attributes:
+        items: the newest ones; repeated: how many came again.
+    """
+
+    def __init__(self, settings: NewsSettings, rows: Rows) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._names: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._symbols: set[str] = set()
+        self._learned = 0
+        self._tone: Tone | None = None
+        self.items: deque[NewsItem] = deque(maxlen=settings.kept)
+        self.repeated = 0
+
+    def take(self, headlines: Iterable[Headline], now_s: int) -> list[NewsItem]:
+        """Take headlines in; those that are not known yet, with what they are about.
+
+        Args:
+            now_s: the session second, for those that do not say when they were published.
+        """
+        self._learn()
+        out = []
+        for headline in headlines:
+            key = (headline.source, headline.title)
+            if key in self._known:
+                self.repeated += 1
+                continue
+            self._known[key] = None
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+            if self._tone is None:
+                self._tone = Tone(self._settings.words)
+            sentiment = headline.sentiment
+            item = NewsItem(
+                headline.at_s or now_s, headline.source, headline.title, headline.link,
+                headline.symbols or self._about(headline.title),
+                self._tone.of(headline.title) if sentiment is None else sentiment,
+            )  # fmt: skip
+            self.items.append(item)
+            out.append(item)
+        return out
+
+    def tags(self, instrument: Instrument, now_s: int) -> tuple[str, ...]:
+        """Words for an alert on an instrument: how the newest headline about it sounds."""
+        self._learn()
+        since = now_s - self._settings.tag_minutes * 60
+        for item in reversed(self.items):
+            if item.at_s < since or item.at_s > now_s:
+                continue
+            if instrument.tradingsymbol in item.symbols or instrument.name in item.symbols:
+                return (f"news {item.sentiment:+.1f}",)
+        return ()
+
+    def _learn(self) -> None:
+        """Instruments were added: their symbols and companies' names, and what was about them."""
+        if self._learned == len(self._rows.instruments):
+            return
+        for instrument in self._rows.instruments[self._learned :]:
+            if instrument.kind != "EQ" or instrument.is_index:
+                continue
+            symbol = instrument.tradingsymbol
+            if len(symbol) >= SHORTEST_SYMBOL:
+                self._symbols.add(symbol)
+            words = tuple(w for w in _WORD.findall(instrument.name.upper()) if w not in _FORMS)[:2]
+            if words and len(" ".join(words)) >= SHORTEST_NAME and words[0] not in self._names:
+                self._names[words[0]] = words, symbol
+        self._learned = len(self._rows.instruments)
+        for at, item in enumerate(self.items):
+            if not item.symbols and (about := self._about(item.title)):
+                self.items[at] = msgspec.structs.replace(item, symbols=about)
+
+    def _about(self, title: str) -> tuple[str, ...]:
+        """Symbols written out in capitals, and companies by the first words of their name."""
+        found = [word for word in _WORD.findall(title) if word in self._symbols]
+        words = _WORD.findall(title.upper())
+        for at, word in enumerate(words):
+            name, symbol = self._names.get(word, ((), ""))
+            if name and tuple(words[at : at + len(name)]) == name:
+                found.append(symbol)
+        return tuple(dict.fromkeys(found))[:SYMBOLS_MAX]
+
+
+class Tone:
+    """How a headline sounds, by VADER's lexicon (Hutto and Gilbert 2014) and words of the market.
+
+    VADER knows people's talk: in a market `shares` are neither good nor bad, and a cut is bad.
+    """
+
+    def __init__(self, words: Mapping[str, float]) -> None:
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+        self._analyzer: Any = SentimentIntensityAnalyzer()
+        self._analyzer.lexicon.update(words)
+
+    def of(self, title: str) -> float:
+        """-1 to 1."""
+        return float(self._analyzer.polarity_scores(title)["compound"])

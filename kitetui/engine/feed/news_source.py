@@ -1,0 +1,117 @@
+"""Where news comes from: feeds that are asked now and then, and a Redis channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from kitetui.config import FeedOfNews, NewsSettings
+from kitetui.engine.clock import sleep
+from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
+from kitetui.engine.feed.records import Kind
+from kitetui.engine.feed.sources import Inbox
+
+BYTES_MAX = 2 << 20
+TIMEOUT_S = 15.0
+RETRY_MAX_S = 900.0
+MESSAGE_MAX = 64 << 10
+KNOWN_MAX = 2000
+
+
+class NewsSource:
+    """Puts headlines into the inbox; what fails is said once, and tried again later."""
+
+    def __init__(self, settings: NewsSettings, channel: str, inbox: Inbox,
+                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+        self._settings = settings
+        self._channel = channel
+        self._inbox = inbox
+        self._note = note
+
+    async def run(self, redis_url: str) -> None:
+        """Ask and listen, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for feed in self._settings.feeds:
+                group.create_task(self._follow(feed))
+            if self._settings.channel:
+                group.create_task(self._listen(redis_url))
+
+    async def _follow(self, feed: FeedOfNews) -> None:
+        host = urlsplit(feed.url).hostname or "?"  # a URL may hold a key
+        known: dict[tuple[str, str], None] = {}
+        headers: dict[str, str] = {}
+        said, wait_s = "", feed.every_s
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True,
+                                     max_redirects=3) as client:  # fmt: skip
+            while True:
+                try:
+                    found = await self._ask(client, feed.url, headers, host)
+                    fresh = [h for h in found if (h.source, h.title) not in known]
+                    known.update(dict.fromkeys((h.source, h.title) for h in fresh))
+                    for key in list(known)[: max(len(known) - KNOWN_MAX, 0)]:
+                        del known[key]
+                    self._put(fresh)
+                    said, wait_s = "", feed.every_s
+                except (httpx.HTTPError, httpx.InvalidURL, NewsError) as error:
+                    reason = str(error) if isinstance(error, NewsError) else type(error).__name__
+                    if reason != said:
+                        self._note("news", f"{host}: {reason}")
+                    said, wait_s = reason, min(wait_s * 2, max(RETRY_MAX_S, feed.every_s))
+                await sleep(wait_s)
+
+    async def _ask(self, client: httpx.AsyncClient, url: str, headers: dict[str, str],
+                   host: str) -> list[Headline]:  # fmt: skip
+        """What a feed says now; nothing where it says that nothing changed."""
+        async with client.stream("GET", url, headers=headers) as answer:
+            if answer.status_code == 304:
+                return []
+            if answer.status_code != 200:
+                raise NewsError(f"HTTP {answer.status_code}")
+            data = bytearray()
+            async for part in answer.aiter_bytes():
+                data += part
+                if len(data) > BYTES_MAX:
+                    raise NewsError(f"larger than {BYTES_MAX >> 20} MB")
+            for sent, told in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
+                if told in answer.headers:
+                    headers[sent] = answer.headers[told]
+        return await asyncio.to_thread(read_feed, bytes(data), host)
+
+    def _put(self, headlines: list[Headline]) -> None:
+        if headlines:
+            self._inbox.put(Kind.NEWS, msgspec.json.encode(headlines))
+
+    async def _listen(self, redis_url: str) -> None:
+        """Messages of the channel, whatever the server does meanwhile."""
+        from redis.asyncio import Redis
+        from redis.exceptions import RedisError
+
+        wait_s = 1.0
+        while True:
+            client: Any = Redis.from_url(redis_url, client_name="kitetui-news")
+            try:
+                async with client.pubsub(ignore_subscribe_messages=True) as listening:
+                    await listening.subscribe(self._channel)
+                    wait_s = 1.0
+                    async for message in listening.listen():
+                        self._hear(message.get("data"))
+            except (RedisError, OSError, TimeoutError):
+                pass  # the publisher tells how the server is
+            finally:
+                await client.aclose()
+            await sleep(wait_s)
+            wait_s = min(wait_s * 2, 30.0)
+
+    def _hear(self, data: object) -> None:
+        if not isinstance(data, bytes) or len(data) > MESSAGE_MAX:
+            self._note("news", f"{self._channel}: a message is too long")
+            return
+        try:
+            self._put([read_message(data)])
+        except NewsError as error:
+            self._note("news", f"{self._channel}: {error}")

@@ -1,0 +1,33 @@
+"""News: headlines, newest first, whom they are about and how they sound."""
+
+from __future__ import annotations
+
+from kitetui.engine.snapshot import NewsItem, Snapshot
+from kitetui.widgets.live_grid import Line, LivePane
+from kitetui.widgets.numbers import clock
+from kitetui.widgets.safe_text import fit
+
+LOUD = 0.2
+
+
+class NewsPane(LivePane):
+    """One line a headline."""
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Draw the headlines of a snapshot."""
+        self.title("9 News", "▲ sounds good  ▼ sounds bad: a lexicon's guess")
+        lines = [_line(item) for item in snapshot.news]
+        self.show(lines or [(("no headline yet: news.feeds names RSS and Atom feeds", "dim"),)])
+
+
+def _line(item: NewsItem) -> Line:
+    glyph, style = ("▲", "up") if item.sentiment >= LOUD else (
+        ("▼", "down") if item.sentiment <= -LOUD else ("·", "dim"))  # fmt: skip
+    about = ",".join(item.symbols)
+    return (
+        (f"{clock(item.at_s)[:5]} ", "dim"),
+        (f"{glyph} ", style),
+        (fit(about, 10) + " ", "accent"),
+        (item.title, ""),
+        (f"  {item.source}", "dim"),
+    )
