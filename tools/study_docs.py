@@ -23,7 +23,9 @@ sessions only.
 No line may claim 80 %, and none does. Most patterns do what chance does, and costs decide: that
 is what an alert of theirs is worth until their own record says otherwise.
 """
-COLUMNS = "| pattern | bars | n | hit | 95 % | null | lift | R net | 95 % | timeouts | skill |"
+COLUMNS = (
+    "| pattern | bars | class | n | hit | 95 % | null | lift | R net | 95 % | timeouts | skill |"
+)
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
         print(f"## {title}\n")
         print(f"{len(summary)} series, {bars:,} bars; parameters `{board['parameters']}`.\n")
         print(COLUMNS)
-        print("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+        print("|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
         for line in board["lines"]:
             print(_line(line))
         print()
@@ -45,7 +47,7 @@ def main() -> None:
 def _line(line: dict) -> str:  # type: ignore[type-arg]
     interval = f"{_(line['expectancy_low'], '+.2f')} to {_(line['expectancy_high'], '+.2f')}"
     cells = (
-        line["pattern"], line["timeframe"], f"{line['n']:,}", _(line["rate"], ".3f"),
+        line["pattern"], line["timeframe"], line["asset_class"], f"{line['n']:,}", _(line["rate"], ".3f"),
         f"{line['low']:.3f} to {line['high']:.3f}", _(line["null"], ".3f"),
         _(line["lift"], ".2f") + ("*" if line["notable"] else ""), _(line["expectancy_r"], "+.2f"),
         interval, _(line["timeouts"], ".0%"), _(line["skill"], "+.2f"),
