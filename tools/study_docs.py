@@ -47,7 +47,8 @@ def main() -> None:
 def _line(line: dict) -> str:  # type: ignore[type-arg]
     interval = f"{_(line['expectancy_low'], '+.2f')} to {_(line['expectancy_high'], '+.2f')}"
     cells = (
-        line["pattern"], line["timeframe"], line["asset_class"], f"{line['n']:,}", _(line["rate"], ".3f"),
+        line["pattern"], line["timeframe"], line["asset_class"], f"{line['n']:,}",
+        _(line["rate"], ".3f"),
         f"{line['low']:.3f} to {line['high']:.3f}", _(line["null"], ".3f"),
         _(line["lift"], ".2f") + ("*" if line["notable"] else ""), _(line["expectancy_r"], "+.2f"),
         interval, _(line["timeouts"], ".0%"), _(line["skill"], "+.2f"),
