@@ -13,9 +13,10 @@ class ScoreboardPane(LiveGrid):
     """One line a pattern, timeframe and class. A rate never stands without its null."""
 
     columns = (
-        Column("PATTERN", 24, False), Column("TF", 3, False), Column("N", 5), Column("HIT", 4),
-        Column("95 %", 7), Column("NULL", 4), Column("R NET", 6), Column("95 %", 13),
-        Column("LIFT", 5), Column("SKILL", 6), Column("TIME", 4), Column("CLASS", 9, False),
+        Column("PATTERN", 20, False), Column("TF", 3, False), Column("OF", 3, False),
+        Column("N", 5), Column("HIT", 4),
+        Column("95 %", 8), Column("NULL", 4), Column("R NET", 6), Column("95 %", 13),
+        Column("LIFT", 5), Column("SKILL", 6), Column("TIME", 4),
         Column("GAPS", 4), Column("80 %", 4),
     )  # fmt: skip
     empty_text = "no outcome yet: each firing is followed to its target, stop or time"
@@ -31,8 +32,9 @@ def _row(line: BoardLine) -> Row:
     worse = math.isfinite(line.expectancy_high) and line.expectancy_high < 0
     interval = f"{_number(line.expectancy_low, '+.2f')}..{_number(line.expectancy_high, '+.2f')}"
     cells: tuple[Span, ...] = (
-        (short_pattern(line.pattern, 24), ""),
+        (short_pattern(line.pattern, 20), ""),
         (line.timeframe, "dim"),
+        (line.asset_class[:3], "dim"),
         (f"{line.n:,}", ""),
         (_number(line.rate, ".0%"), ""),
         (f"{line.low:.0%}-{line.high:.0%}", "dim"),
@@ -42,7 +44,6 @@ def _row(line: BoardLine) -> Row:
         (_number(line.lift, ".2f") + ("*" if line.notable else " "), ""),
         (_number(line.skill, "+.2f"), "dim"),
         (_number(line.timeouts, ".0%"), "dim"),
-        (line.asset_class, "dim"),
         (f"{line.unresolvable:,}", "dim"),
         ("yes" if line.claim else "–", "good" if line.claim else "dim"),
     )

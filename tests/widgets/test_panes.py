@@ -219,12 +219,12 @@ async def test_a_rate_stands_beside_its_interval_and_its_null_and_a_claim_is_rar
     async with staged(ScoreboardPane(), columns=140) as pane:
         pane.update_from(views.snapshot(board=board))
         head, first, second, *_ = pane.plain
-        assert head.split()[:6] == ["PATTERN", "TF", "N", "HIT", "95", "%"]
-        assert first.split()[:6] == ["breakout", "5m", "212", "46%", "39%-53%", "40%"]
+        assert head.split()[:6] == ["PATTERN", "TF", "OF", "N", "HIT", "95"]
+        assert first.split()[:6] == ["breakout", "5m", "equ", "212", "46%", "39%-53%"]
         assert "yes" in first and "1.15*" in first
-        assert "volume_profile.poor_high" in second and "–" in second and "nan" not in second
+        assert "volume_pro.poor_high" in second and "–" in second and "nan" not in second
     async with staged(ScoreboardPane(), columns=62) as pane:
         pane.update_from(views.snapshot(board=board))
-        assert "NULL" in pane.plain[0] and "CLASS" not in pane.plain[0]
+        assert "R NET" in pane.plain[0] and "SKILL" not in pane.plain[0]
         pane.update_from(views.snapshot(board=()))
         assert "no outcome yet" in text(pane)

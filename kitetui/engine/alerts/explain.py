@@ -13,7 +13,7 @@ from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import Detector
 from kitetui.engine.patterns.score import FLOOR, ramp
 
-WIDTH = 66
+WIDTH = 64
 """Columns of a dialog on the smallest screen."""
 _HEAD = f"  {'evidence':<20} {'value':>10} {'threshold':>10} {'full at':>9} {'part':>5}"
 
@@ -50,7 +50,7 @@ def explain(alert: Alert, detector: Detector | None,
     ]
     if detector is None or settings is None:
         out += ["Its pattern is not in force any more; what it saw:", ""]
-        out += [f"  {name:<20} {value:>10,.4g}" for name, value in alert.evidence.items()]
+        out += [f"  {name:<20} {_told(value):>10}" for name, value in alert.evidence.items()]
     else:
         said = sentence(alert, detector)
         out += [*_wrapped(said[:1].upper() + said[1:] + "."), ""]
@@ -68,19 +68,24 @@ def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str
     for name, marks in settings.ramps.items():
         value = evidence.get(name, float("nan"))
         low, high, *floor = marks
-        against = f"{low:>10,.4g} {high:>9,.4g}"
+        against = f"{_told(low):>10} {_told(high):>9}"
         if np.isnan(value):
             out.append(f"  {name:<20} {'undefined':>10} {against}     -")
             continue
         part = float(ramp(np.array([value]), low, high, *(floor or [FLOOR]))[0])
-        out.append(f"  {name:<20} {value:>10,.4g} {against} {part:>5.2f}")
+        out.append(f"  {name:<20} {_told(value):>10} {against} {part:>5.2f}")
     out += [
-        f"  {name:<20} {value:>10,.4g}"
+        f"  {name:<20} {_told(value):>10}"
         for name, value in evidence.items()
         if name not in settings.ramps
     ]
     limits = ", ".join(f"{name} {value:g}" for name, value in settings.params.items())
     return [*out, "", *_wrapped(f"Limits: {limits}")]
+
+
+def _told(value: float) -> str:
+    """Four digits, and paise where it is as large as a price."""
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 def _wrapped(text: str, width: int = WIDTH) -> list[str]:

@@ -15,7 +15,7 @@ from kitetui.engine.market.instruments import Instrument, Rows
 
 REMEMBERED = 5000
 """Headlines known, to tell a repetition."""
-SHORTEST_SYMBOL, SHORTEST_NAME = 3, 5
+SHORTEST_SYMBOL, SHORTEST_NAME = 3, 4
 LOUD = 0.2
 """Sentiment from which on a headline counts as good or bad."""
 _WORD = re.compile(r"[A-Z0-9&-]+")
@@ -46,7 +46,7 @@ class Newsroom:
         self._settings = settings
         self._rows = rows
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._names: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         self._symbols: set[str] = set()
         self._learned = 0
         self._tone: Tone | None = None
@@ -103,8 +103,8 @@ class Newsroom:
             if len(symbol) >= SHORTEST_SYMBOL:
                 self._symbols.add(symbol)
             words = tuple(w for w in _WORD.findall(instrument.name.upper()) if w not in _FORMS)[:2]
-            if words and len(" ".join(words)) >= SHORTEST_NAME and words[0] not in self._names:
-                self._names[words[0]] = words, symbol
+            if words and len(" ".join(words)) >= SHORTEST_NAME:
+                self._names.setdefault(words[0], []).append((words, symbol))
         self._learned = len(self._rows.instruments)
         for at, item in enumerate(self.items):
             if not item.symbols and (about := self._about(item.title)):
@@ -115,9 +115,8 @@ class Newsroom:
         found = [word for word in _WORD.findall(title) if word in self._symbols]
         words = _WORD.findall(title.upper())
         for at, word in enumerate(words):
-            name, symbol = self._names.get(word, ((), ""))
-            if name and tuple(words[at : at + len(name)]) == name:
-                found.append(symbol)
+            found += [symbol for name, symbol in self._names.get(word, ())
+                      if tuple(words[at : at + len(name)]) == name]  # fmt: skip
         return tuple(dict.fromkeys(found))[:SYMBOLS_MAX]
 
 
