@@ -53,11 +53,14 @@ def now_s(view: View) -> int:
 
 
 def seen(view: View, limit: int) -> list[ChainSeen]:
-    """The first chains that have not expired; those beyond the limit are counted as silent."""
+    """The first chains that have not expired and whose underlying is watched.
+
+    Those beyond the limit, or without an underlying, are counted as silent.
+    """
     key = ("chains", view.frame.minutes)
     held = view.memory.get(key)
     if held is None or held[0] != (view.start, limit):
-        second, beyond = now_s(view), 0
+        second, beyond, alone = now_s(view), 0, 0
         found: list[ChainSeen] = []
         for series in view.market.chains.straddles:
             left_s = view.market.chain_reader.left_s(series.chain, second)
@@ -66,11 +69,16 @@ def seen(view: View, limit: int) -> list[ChainSeen]:
             if len(found) == limit:
                 beyond += 1
                 continue
+            row = underlying(view, series)
+            if row in (series.chain.call[0], series.chain.put[0]):
+                alone += 1
+                continue
             now = view.market.chain_reader.now(series.chain, second)
             rank = view.market.chain_reader.rank(now)
-            found.append(ChainSeen(series, underlying(view, series), now, rank, left_s))
-        held = view.memory[key] = ((view.start, limit), found, beyond)
+            found.append(ChainSeen(series, row, now, rank, left_s))
+        held = view.memory[key] = ((view.start, limit), found, beyond, alone)
     view.silence.counts["beyond max_chains"] = held[2]
+    view.silence.counts["neither its future nor its share is watched"] = held[3]
     return list(held[1])
 
 
