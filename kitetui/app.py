@@ -363,25 +363,33 @@ class KiteApp(App[str]):
         pane = self._base.query_one(AlertsPane)
         return pane.selected if pane.display else self._base.query_one(AlertStrip).first
 
+    async def action_silence(self) -> None:
+        """Say what keeps patterns from firing."""
+        snapshot = await self._picture(View(silence=True))
+        if snapshot is not None:
+            self.push_screen(ExplainScreen(("Silent because", "", *snapshot.silences)))
+
     async def action_explain(self) -> None:
         """Say why the alert under the cursor was raised."""
         alert = self._alert
         if alert is None:
             self._say("no alert to explain", done=False)
             return
-        asked = self.link.snapshot(View(explain=alert.alert_id))
-        try:
-            lines = (
-                (await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)).explained
-                if (asked is not None)
-                else ()
-            )
-        except (ConnectionError, TimeoutError):
-            lines = ()
-        if lines:
-            self.push_screen(ExplainScreen(lines))
+        snapshot = await self._picture(View(explain=alert.alert_id))
+        if snapshot is not None and snapshot.explained:
+            self.push_screen(ExplainScreen(snapshot.explained))
         else:
             self._say(f"{alert.symbol} {alert.pattern} has left the queue", done=False)
+
+    async def _picture(self, wanted: View) -> Snapshot | None:
+        """What the engine answers now; None where it does not."""
+        asked = self.link.snapshot(wanted)
+        if asked is None:
+            return None
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
+        except (ConnectionError, TimeoutError):
+            return None
 
     async def action_acknowledge(self) -> None:
         """Acknowledge the alert that is under the cursor, as it was painted."""

@@ -47,6 +47,13 @@ KEYS = (
     Key("F", "app.freeze", "freeze_all", "", "Hold all panes still"),
     Key("a", "alert.ack", "acknowledge", "ack", "Acknowledge the alert under the cursor, as shown"),
     Key("e", "alert.explain", "explain", "why", "Why: the alert under the cursor, in words"),
+    Key(
+        "s",
+        "patterns.silence",
+        "silence",
+        "",
+        "Silent because: what keeps patterns from firing",
+    ),
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
     Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),

@@ -45,6 +45,7 @@ class DeskLink(LocalLink):
             header=views.header(unacked=self.desk.unacked, alerts=len(self.desk)),
             explained=("SYM0 [b]in words[/b]", "line \x1b[31mtwo")
             if self.desk.get(wanted.explain) else (),
+            silences=("kow_signal_straddle 1m  no VWAP 2",) if wanted.silence else (),
         ))  # fmt: skip
         return out
 
@@ -233,6 +234,17 @@ async def test_e_says_why_in_plain_text_whatever_it_holds(app: KiteApp) -> None:
         assert "SYM0 [b]in words[/b]" in text and "\x1b" not in text
         assert views.alert(0).alert_id in [view.explain for view in app.link.asked]
         await pilot.press("e")
+        assert not isinstance(app.screen, ExplainScreen)
+
+
+async def test_s_says_why_patterns_are_silent(app: KiteApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("s")
+        await settle(pilot)
+        assert isinstance(app.screen, ExplainScreen)
+        assert "no VWAP 2" in str(app.screen.query_one("Static").render())
+        await pilot.press("escape")
         assert not isinstance(app.screen, ExplainScreen)
 
 

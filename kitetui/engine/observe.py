@@ -30,7 +30,7 @@ from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
 from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, SessionRow
-from kitetui.engine.status import Vitals, memory_mb
+from kitetui.engine.status import Vitals, memory_mb, silent_because
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
 NS = 1_000_000_000
@@ -68,6 +68,7 @@ class Observer:
             news=tuple(islice(reversed(self._p.newsroom.items), wanted.news)),
             board=vitals.track_record.lines if wanted.board and vitals.track_record else (),
             explained=self.explained(wanted.explain) if wanted.explain else (),
+            silences=silences(self._p) if wanted.silence else (),
         )
 
     def explained(self, alert_id: str) -> tuple[str, ...]:
@@ -290,6 +291,15 @@ class Observer:
             warm_wanted=vitals.warm_wanted,
             frame_age_s=(monotonic_ns() - frame_ns) / NS if frame_ns else -1.0,
         )
+
+
+def silences(pipeline: Pipeline) -> tuple[str, ...]:
+    """Why patterns could not fire at their last look, how many instruments or chains by reason."""
+    out = []
+    for (pattern, timeframe), reasons in silent_because(pipeline).items():
+        told = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+        out.append(f"{pattern:<28} {timeframe:<4} {told or 'nothing keeps it silent'}")
+    return tuple(out) or ("no pattern has looked yet: each looks when its first bar closes",)
 
 
 def streams_of(health: ServerHealth) -> tuple[view.Stream, ...]:

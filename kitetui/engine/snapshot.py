@@ -20,7 +20,7 @@ class View(msgspec.Struct, frozen=True):
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
         watch_from, watch_count: rows of the watchlist on screen.
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
-        explain: id of an alert to put into words.
+        explain: id of an alert to put into words; silence: whether to say why patterns are silent.
     """
 
     focus: int = 0
@@ -32,6 +32,7 @@ class View(msgspec.Struct, frozen=True):
     news: int = 0
     board: bool = False
     explain: str = ""
+    silence: bool = False
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -271,6 +272,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """One consistent picture of the engine.
 
     `explained`: lines of plain text on the alert that was asked about; none where it is gone.
+    `silences`: a line for each pattern and timeframe.
     """
 
     header: Header
@@ -288,3 +290,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     news: tuple[NewsItem, ...] = ()
     board: tuple[BoardLine, ...] = ()
     explained: tuple[str, ...] = ()
+    silences: tuple[str, ...] = ()

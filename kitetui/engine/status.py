@@ -143,6 +143,10 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "unacked": p.desk.unacked,
             "by_reason": dict(p.gate.counts.by_reason),
         },
+        "silent_because": {
+            f"{pattern} {timeframe}": reasons
+            for (pattern, timeframe), reasons in silent_because(p).items()
+        },
         "alert_hash": p.desk.alert_hash,
         "journal": vitals.journal_status(now_ns),
         "warm_up": {
@@ -155,6 +159,14 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "unread_bytes": vitals.restart.unread_bytes if vitals.restart else 0,
         },
         "memory_mb": round(memory_mb(), 1),
+    }
+
+
+def silent_because(p: Pipeline) -> dict[tuple[str, str], dict[str, int]]:
+    """What kept instruments or chains from firing at each pattern's last look."""
+    return {
+        key: {reason: count for reason, count in silence.counts.items() if count}
+        for key, silence in sorted(p.detectors.silence.items())
     }
 
 

@@ -36,9 +36,9 @@ class HelpScreen(ModalScreen[None]):
 
 
 class ExplainScreen(ModalScreen[None]):
-    """Why an alert was raised."""
+    """Lines of text: why an alert was raised, or why patterns are silent."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,e,q", "dismiss", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,e,s,q", "dismiss", show=False)]
 
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__()

@@ -215,6 +215,7 @@ def look(known: Detector, view: View, settings: PatternSettings) -> tuple[Hits, 
     if "chains" in known.needs:
         view.silence = silence
         return known.function(view, settings), silence
+    silence.counts["did not trade"] = max(view.market.rows.count - len(view), 0)
     keep = view.bars >= settings.min_bars  # one bar early, for those that fire on an edge
     silence.counts["warming up"] = int(np.count_nonzero(~keep))
     if "volume" in known.needs:
