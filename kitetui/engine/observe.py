@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kitetui.engine import snapshot as view
-from kitetui.engine.alerts.explain import explain
+from kitetui.engine.alerts.explain import explain, wrapped
 from kitetui.engine.calendar import SEGMENTS, ist_day
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.batch import COLUMNS, FULL
@@ -298,7 +298,7 @@ def silences(pipeline: Pipeline) -> tuple[str, ...]:
     out = []
     for (pattern, timeframe), reasons in silent_because(pipeline).items():
         told = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
-        out.append(f"{pattern:<28} {timeframe:<4} {told or 'nothing keeps it silent'}")
+        out += [f"{pattern} {timeframe}", *wrapped(told or "nothing keeps it silent", indent=2)]
     return tuple(out) or ("no pattern has looked yet: each looks when its first bar closes",)
 
 

@@ -53,11 +53,11 @@ def explain(alert: Alert, detector: Detector | None,
         out += [f"  {name:<20} {_told(value):>10}" for name, value in alert.evidence.items()]
     else:
         said = sentence(alert, detector)
-        out += [*_wrapped(said[:1].upper() + said[1:] + "."), ""]
+        out += [*wrapped(said[:1].upper() + said[1:] + "."), ""]
         out += _parts(alert.evidence, settings)
     out.append("")
     for name, text in (*_numbers(alert), *_plan(alert), *_rest(alert)):
-        first, *more = _wrapped(text, WIDTH - 12)
+        first, *more = wrapped(text, WIDTH - 12)
         out += [f"{name:<12}{first}", *(f"{'':<12}{line}" for line in more)]
     return tuple(out)
 
@@ -80,7 +80,7 @@ def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str
         if name not in settings.ramps
     ]
     limits = ", ".join(f"{name} {value:g}" for name, value in settings.params.items())
-    return [*out, "", *_wrapped(f"Limits: {limits}")]
+    return [*out, "", *wrapped(f"Limits: {limits}")]
 
 
 def _told(value: float) -> str:
@@ -88,8 +88,10 @@ def _told(value: float) -> str:
     return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
-def _wrapped(text: str, width: int = WIDTH) -> list[str]:
-    return textwrap.wrap(text, width) or [""]
+def wrapped(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
+    """Lines that a dialog holds."""
+    space = " " * indent
+    return textwrap.wrap(text, width, initial_indent=space, subsequent_indent=space) or [""]
 
 
 def _numbers(alert: Alert) -> list[tuple[str, str]]:
