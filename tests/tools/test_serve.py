@@ -8,7 +8,7 @@ import pytest
 
 from kitetui.config import Settings
 from kitetui.engine.calendar import IST, Calendar
-from kitetui.tools.serve import session_clock
+from kitetui.tools.serve import PAST_SESSIONS, session_clock
 
 
 def test_every_hour_of_two_years_has_a_last_session(settings: Settings) -> None:
@@ -19,7 +19,7 @@ def test_every_hour_of_two_years_has_a_last_session(settings: Settings) -> None:
         start_s, sessions = session_clock(calendar, None, now_s)
         assert sessions[-1].open_s <= start_s < sessions[-1].close_s - 300
         assert sessions[-1].open_s <= now_s
-        assert len(sessions) == 21
+        assert len(sessions) == PAST_SESSIONS + 1
 
 
 def test_a_given_clock_is_taken_or_refused(settings: Settings) -> None:
