@@ -33,7 +33,7 @@ demo: $(RUN)
 	@$(BIN)/kitetui --demo
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from kitetui.engine.market.minutes import Trades
 from kitetui.engine.pipeline import Pipeline
 from tests.programs import LOGIN, environment, exchange, feed_options, kitetui
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("real_day")]
+pytestmark = pytest.mark.e2e
 
 TARGETS = {"options": {"close": 0.89, "volume": 0.83, "high": 0.78, "low": 0.72},
            "equities": {"close": 0.85, "volume": 0.52, "high": 0.79, "low": 0.72}}  # fmt: skip

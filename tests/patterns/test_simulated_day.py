@@ -17,7 +17,6 @@ from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from tests.patterns.simulated_day import simulated_day
 
-pytestmark = pytest.mark.xdist_group("simulated day")
 SEED = 1
 SETTINGS = load()
 UPTO_S = 12 * 3600 + 900 - 19_800
