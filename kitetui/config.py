@@ -214,6 +214,7 @@ class UniverseSettings(_Section, frozen=True):
     indices: list[str]
     futures_of: list[str]
     options_of: list[str]
+    expiries: AtLeastOne
     strikes: Count
     stocks: list[str]
 

@@ -206,15 +206,19 @@ def choose(table: Mapping[int, Instrument], universe: UniverseSettings, limit: i
         futures = [i for i in derivatives.get(name, []) if i.kind == "FUT"]
         wanted += sorted(futures, key=lambda i: i.expiry)[:1]
     for name in names if universe.options_of == ["*"] else universe.options_of:
-        wanted += _near_options(derivatives.get(name, []), universe.strikes)
+        wanted += _near_options(derivatives.get(name, []), universe.strikes, universe.expiries)
     return list(dict.fromkeys(i.token for i in wanted))[:limit]
 
 
-def _near_options(chain: list[Instrument], strikes: int) -> list[Instrument]:
+def _near_options(chain: list[Instrument], strikes: int, expiries: int) -> list[Instrument]:
     options = [i for i in chain if i.kind in ("CE", "PE")]
-    if not options:
-        return []
-    expiry = min(i.expiry for i in options)
+    nearest = sorted({i.expiry for i in options})[:expiries]
+    return [i for expiry in nearest for i in _around_money(chain, options, expiry, strikes)]
+
+
+def _around_money(chain: list[Instrument], options: list[Instrument], expiry: str,
+                  strikes: int) -> list[Instrument]:  # fmt: skip
+    """Options of one expiry, by strike; all of them where `strikes` is 0."""
     near = [i for i in options if i.expiry == expiry]
     ladder = sorted({i.strike for i in near})
     if strikes:
