@@ -25,6 +25,7 @@ from kitetui.engine.market.market import Market
 from kitetui.engine.patterns.firing import Fired
 from kitetui.engine.pipeline import Derived
 from kitetui.places import private
+from kitetui.tools.ranges import AHEAD, Ranges
 from kitetui.tools.walk_forward import WalkForward
 
 HEAD = ("ts", "timeframe", "pattern", "side", "entry", "target", "stop", "horizon_bars", "score",
@@ -43,6 +44,14 @@ class _Series:
         self.start: list[int] = []
         self.values: list[I64] = []
         self.atr: list[float] = []
+
+
+class _Measured(msgspec.Struct):
+    """A timeframe's bars as what firings are measured by."""
+
+    start: I64
+    null: MatchedNull
+    ranges: Ranges
 
 
 class Signals:
@@ -104,7 +113,7 @@ class Signals:
         Args:
             everything: of all series together, is told the same; token: names this one in it.
         """
-        nulls = {name: self._null(series) for name, series in self._series.items()}
+        measured = {name: self._measured(series) for name, series in self._series.items()}
         own, forward = Scoreboard(), WalkForward()
         waiting: dict[int, Waiting] = {}
         place = 0
@@ -120,7 +129,8 @@ class Signals:
                         board.add(of, outcome, r, bars)
             for followed in derived.fired:
                 fired = followed.fired
-                matched = self._matched(fired, nulls[fired.timeframe])
+                of_frame = measured[fired.timeframe]
+                matched = self._matched(fired, of_frame)
                 for at, null in enumerate(matched.tolist()):
                     line = self.lines[place + at]
                     key = (fired.label(at), fired.timeframe, self._asset_class)
@@ -129,6 +139,8 @@ class Signals:
                     line[_NULL] = round(null, 4) if math.isfinite(null) else ""
                     line[_CHANCE] = round(chance, 4) if math.isfinite(chance) else ""
                     if number < 0:
+                        if not fired.hits.side[at]:
+                            self._range(fired, at, of_frame, (own, everything), token)
                         continue
                     forward.expect(number, key, fired.start, score)
                     stop = float(fired.stop[at])
@@ -139,7 +151,20 @@ class Signals:
                 place += len(matched)
         return own.lines()
 
-    def _null(self, series: _Series) -> tuple[I64, MatchedNull]:
+    def _range(self, fired: Fired, at: int, of: _Measured, boards: Iterable[Scoreboard],
+               token: int) -> None:  # fmt: skip
+        """A firing without a side: whether prices moved farther after it than usual."""
+        bar = int(np.searchsorted(of.start, fired.start))
+        moved = of.ranges.moved(bar)
+        if moved is None:
+            return
+        key = (f"{fired.label(at)} range", fired.timeframe, self._asset_class)
+        nan = math.nan
+        told = Waiting(key, token, fired.start * 60, of.ranges.null(bar), nan, nan, nan)
+        for board in boards:
+            board.add(told, Outcome.TARGET if moved else Outcome.TIMEOUT, nan, AHEAD)
+
+    def _measured(self, series: _Series) -> _Measured:
         start = np.array(series.start, np.int64)
         hours = [self._market.session_minutes(int(s), _ROW) for s in start.tolist()]
         opens, closes = (np.array([int(h[k][0]) for h in hours], np.int64) for k in (0, 1))
@@ -151,13 +176,14 @@ class Signals:
         np.maximum.at(last, place[allowed], number[allowed])
         prices = np.array(series.values).T / float(self._market.rows.divisor[0])
         tick = max(int(self._market.rows.tick[0]), 1) / float(self._market.rows.divisor[0])
-        return start, MatchedNull(prices, np.array(series.atr), start - opens, last[place], tick)
+        minute, ends = start - opens, last[place]
+        null = MatchedNull(prices, np.array(series.atr), minute, ends, tick)
+        return _Measured(start, null, Ranges(prices, minute, ends))
 
-    def _matched(self, fired: Fired, of: tuple[I64, MatchedNull]) -> F64:
-        start, null = of
-        bar = int(np.searchsorted(start, fired.start))
+    def _matched(self, fired: Fired, of: _Measured) -> F64:
+        bar = int(np.searchsorted(of.start, fired.start))
         return np.array([
-            null.rate(bar, side, float(fired.target[at]), float(fired.stop[at]),
+            of.null.rate(bar, side, float(fired.target[at]), float(fired.stop[at]),
                       fired.settings.horizon_bars) if side else math.nan
             for at, side in enumerate(fired.hits.side.tolist())
         ])  # fmt: skip

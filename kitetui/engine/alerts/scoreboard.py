@@ -51,6 +51,9 @@ class Waiting(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True):
     """One pattern's record; rates are of resolved outcomes, timeouts counted as misses.
 
+    Of firings without a side, whose pattern is called `... range`, hits moved farther than 1.5
+    times the usual of their time of day, and there is no result in R.
+
     Attributes:
         n: resolved; independent: instruments' session days among them; hits: those that reached
             the target first.
