@@ -20,6 +20,10 @@ units of the stop's distance after the costs of `outcomes.costs_pct`, with the 9
 whole sessions drawn. Skill is the Brier skill of the probabilities told, made from earlier
 sessions only.
 
+Firings without a side (`range`) name no target: of them a hit is followed, within 15 bars, by a
+range at least 1.5 times the median of past sessions at that time of day. It says that prices
+move, not where to.
+
 No line may claim 80 %, and none does. Most patterns do what chance does, and costs decide: that
 is what an alert of theirs is worth until their own record says otherwise.
 """
