@@ -15,7 +15,7 @@ import msgspec
 from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
-from kitetui.engine.alerts.scoreboard import Line
+from kitetui.engine.alerts.line import Line
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.ending import Ending

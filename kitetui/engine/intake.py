@@ -16,7 +16,7 @@ from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.pipeline import Derived, Pipeline
 
-HOLD_NS = 8_000_000
+HOLD_NS = 4_000_000
 """How long steps may hold the loop before others get their turn."""
 MOST_WAITING = 64
 """Batches that may wait; beyond it the loop is held, so that sockets are read no faster."""

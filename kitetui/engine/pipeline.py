@@ -18,7 +18,8 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.candidates import Candidates
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Exit, Gate
-from kitetui.engine.alerts.newsroom import NewsItem, Newsroom
+from kitetui.engine.alerts.news_item import NewsItem
+from kitetui.engine.alerts.newsroom import Newsroom
 from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
 from kitetui.engine.commands import Result
 from kitetui.engine.feed import session, wire

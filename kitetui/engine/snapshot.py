@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from kitetui.engine.alerts.alert import Alert, AlertState
-from kitetui.engine.alerts.newsroom import NewsItem
-from kitetui.engine.alerts.scoreboard import Line as BoardLine
+from kitetui.engine.alerts.line import Line as BoardLine
+from kitetui.engine.alerts.news_item import NewsItem
 
 __all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainReading", "Depth",
            "Event", "Group", "Header", "Level", "Link", "NewsItem", "Numbers", "OptionReading",

@@ -13,8 +13,9 @@ from kitetui.config import PatternSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.gate import Exit
+from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.outcomes import Resolved
-from kitetui.engine.alerts.scoreboard import Key, Line, Scoreboard, Waiting
+from kitetui.engine.alerts.scoreboard import Key, Scoreboard, Waiting
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.records import PastFirings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kitetui.engine.alerts.scoreboard import Line
+from kitetui.engine.alerts.line import Line
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.profile import Levels, Profile
 from kitetui.engine.market.structure import Pool

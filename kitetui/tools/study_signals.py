@@ -15,8 +15,9 @@ import numpy as np
 
 from kitetui.config import OutcomeSettings
 from kitetui.engine.alerts.barriers import Outcome
+from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.null import MatchedNull
-from kitetui.engine.alerts.scoreboard import Line, Scoreboard, Waiting
+from kitetui.engine.alerts.scoreboard import Scoreboard, Waiting
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitetui.engine.alerts.barriers import Outcome
+from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.outcomes import Resolved
-from kitetui.engine.alerts.scoreboard import Line, Scoreboard, Waiting
+from kitetui.engine.alerts.scoreboard import Scoreboard, Waiting
 from kitetui.engine.alerts.statistics import beats, notable
 from kitetui.tools.walk_forward import WalkForward
 

