@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -103,6 +104,13 @@ def test_its_reference_lets_the_strongest_pass_the_gate(label: str) -> None:
         strong, weak = np.interp([0.91, 0.79], np.linspace(0, 1, 21), table)
         ranks = known.confidence(np.array([strong, weak])).tolist()
         assert ranks[0] >= SETTINGS.alerts.min_confidence > ranks[1], timeframe
+
+
+@pytest.mark.parametrize("label", [label for label, _ in EVERY])
+def test_its_score_is_no_constant_over_what_its_reference_was_made_from(label: str) -> None:
+    for timeframe, table in SETTINGS.reference[label].items():
+        assert all(0 <= one <= other <= 1 for one, other in pairwise(table)), timeframe
+        assert table[-1] - table[0] > 0.1, timeframe
 
 
 @pytest.mark.parametrize("label", LABELS)

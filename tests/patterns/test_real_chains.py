@@ -22,6 +22,8 @@ NAMES = ("iv_crush_play_straddle", "range_bound_strangle", "market_maker_trap_de
          "premium_collection_strategy", "kow_signal_straddle")  # fmt: skip
 SETTINGS = load()
 LOT = 75
+CALM = np.linspace(0.07, 0.13, 252).tolist()
+"""Daily volatilities of a year around the day's own."""
 
 
 class RealDay:
@@ -30,7 +32,8 @@ class RealDay:
     The recording has no underlying: a future is priced by put-call parity near the money.
     """
 
-    def __init__(self, folder: Path, vix: list[float], future: bool = True) -> None:
+    def __init__(self, folder: Path, vix: list[float], future: bool = True,
+                 upto_s: int = 1 << 40) -> None:  # fmt: skip
         table = pq.read_table(folder / "nifty_chain.parquet")
         self.columns = {name: table[name].to_numpy() for name in table.column_names
                         if name not in ("collected", "nse_time", "expiry")}  # fmt: skip
@@ -52,7 +55,8 @@ class RealDay:
         self.market.remember(Remembered([], {"INDIA VIX": vix}))
         self.fired: list[Fired] = []
         self.silence: Counter[tuple[str, str]] = Counter()
-        for number, second in enumerate(np.unique(self.second).tolist(), 1):
+        seconds = np.unique(self.second)
+        for number, second in enumerate(seconds[seconds < upto_s].tolist(), 1):
             self._snapshot(second, number, future)
 
     def _snapshot(self, second: int, number: int, future: bool) -> None:
@@ -98,6 +102,14 @@ class RealDay:
                     for reason, count in silence.counts.items():
                         self.silence[pattern, reason] += count
 
+    def events(self, upto_s: int) -> list[tuple[str, str, int, float, float]]:
+        """Label, tag, first minute of the bar, score, entry of what fired before a second."""
+        return [
+            (fired.label(at), " ".join(fired.hits.tags[at]), fired.start, float(fired.score[at]),
+             float(fired.entry[at]))
+            for fired in self.fired for at in range(len(fired.hits)) if fired.start * 60 < upto_s
+        ]  # fmt: skip
+
     def of(self, name: str) -> list[Fired]:
         return [fired for fired in self.fired if fired.detector.name == name]
 
@@ -133,7 +145,7 @@ def day(folder: Path, shared: Path) -> RealDay:
 @pytest.fixture(scope="module")
 def calm(folder: Path) -> RealDay:
     """With a past as calm as the day, so that its volatility is among the usual."""
-    return RealDay(folder, np.linspace(0.07, 0.13, 252).tolist())
+    return RealDay(folder, CALM)
 
 
 def test_a_straddle_is_sold_below_its_vwap_between_half_past_nine_and_three_and_twice_at_most(
@@ -218,3 +230,14 @@ def test_a_chain_whose_underlying_is_not_watched_is_silent_and_says_so(folder: P
     reason = "neither its future nor its share is watched"
     for name in NAMES[:4]:
         assert alone.silence[name, reason] > 0
+
+
+def test_a_prefix_of_the_day_fires_as_the_whole_did(folder: Path, calm: RealDay) -> None:
+    """Every hour of it: no pattern knows what comes."""
+    nine_s = int(calm.second.min()) // 3600 * 3600
+    for hour in range(1, 7):
+        upto_s = nine_s + hour * 3600
+        part = RealDay(folder, CALM, upto_s=upto_s)
+        # What is not closed at the end of the prefix is not told yet.
+        assert part.events(upto_s - 300) == calm.events(upto_s - 300), hour
+    assert len({label for label, *_ in calm.events(upto_s)}) >= 2

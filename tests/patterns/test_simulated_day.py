@@ -22,8 +22,9 @@ SETTINGS = load()
 UPTO_S = 12 * 3600 + 900 - 19_800
 """The prefix ends at a quarter past twelve."""
 
-Event = tuple[str, str, int, int, int]
-"""Label, timeframe, row, side, first minute of the bar."""
+Event = tuple[str, str, int, int, int, float, float]
+"""Label, timeframe, row, side, first minute of the bar, score, confidence."""
+OF_CHAINS = [name for name, known in registry().items() if "chains" in known.needs]
 
 
 class Run:
@@ -44,10 +45,10 @@ class Run:
                 for at, (row, side) in enumerate(
                     zip(fired.hits.rows.tolist(), fired.hits.side.tolist(), strict=True)
                 ):
-                    label = fired.label(at)
-                    self.events.append((label, fired.timeframe, row, side, fired.start))
+                    label, rank = fired.label(at), float(told.rank[at])
+                    self.events.append((label, fired.timeframe, row, side, fired.start,
+                                        float(fired.score[at]), rank))  # fmt: skip
                     if fired.detector.name not in self.first:
-                        rank = float(told.rank[at])
                         self.first[fired.detector.name] = candidates.alert(fired, at, 5, rank)
 
 
@@ -59,6 +60,17 @@ def day() -> Run:
 def test_every_pattern_fires(day: Run) -> None:
     fired = Counter(label.split(".")[0] for label, *_ in day.events)
     assert not [name for name in registry() if not fired[name]]
+
+
+@pytest.mark.parametrize("name", OF_CHAINS)
+def test_a_chains_pattern_mostly_stays_silent_and_its_numbers_lie_between_0_and_1(
+    name: str, day: Run
+) -> None:
+    """Bars' patterns have the same law in tests/patterns/test_every_pattern.py."""
+    mine = [event for event in day.events if event[0].split(".")[0] == name]
+    looks = len(day.pipeline.market.chains.straddles) * 75
+    assert 0 < len(mine) < looks * 0.15
+    assert all(0 <= number <= 1 for event in mine for number in event[5:])
 
 
 def test_every_pattern_is_explained_in_words_with_all_its_evidence(day: Run) -> None:
@@ -84,7 +96,8 @@ def test_the_gate_accounts_for_every_firing(day: Run) -> None:
 
 
 def test_a_prefix_in_other_batches_fires_as_the_whole_did(day: Run) -> None:
-    """Causality and the partition law for every pattern, those of chains and books included."""
+    """Causality, the partition law and that the same input gives the same numbers, for every
+    pattern, those of chains and books included."""
 
     def prefix() -> Iterator[RecordBatch]:
         held = RecordBatch()
@@ -98,7 +111,7 @@ def test_a_prefix_in_other_batches_fires_as_the_whole_did(day: Run) -> None:
         yield held
 
     part = Run(prefix())
-    last = max(start for *_, start in part.events)
+    last = max(event[4] for event in part.events)
     by_minutes: dict[str, int] = defaultdict(lambda: 1, {"5m": 5, "15m": 15})
     until = last + 1
 
