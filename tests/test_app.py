@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from kitetui.app import KiteApp
-from kitetui.config import Settings
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.commands import Command, Result
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.keys import KEYS, PANES
 from kitetui.link import LocalLink
+from kitetui.settings import Settings
 from kitetui.widgets.alerts import AlertsPane
 from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
 from kitetui.widgets.watchlist import Watchlist

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import msgspec
 
-from kitetui.config import CalendarSettings, HoursSettings
+from kitetui.settings import CalendarSettings, HoursSettings
 
 IST_OFFSET_S = 19_800
 IST = timezone(timedelta(seconds=IST_OFFSET_S), "IST")

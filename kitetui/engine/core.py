@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.line import Line
@@ -39,6 +38,7 @@ from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.status import Vitals, status_document
 from kitetui.engine.track_record import TrackRecord
 from kitetui.places import Places
+from kitetui.settings import Settings
 
 NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kitetui.config import Settings
 from kitetui.engine.calendar import SEGMENTS, ist_day
 from kitetui.engine.clock import sleep
 from kitetui.engine.feed.records import PastLevels
 from kitetui.engine.pipeline import Derived, Pipeline
 from kitetui.engine.sinks.archive import BarArchive, finish, parts_of, remove_old
 from kitetui.engine.sinks.store import SessionStore
+from kitetui.settings import Settings
 
 ROWS_AT_ONCE = 16
 LOOK_S = 0.5

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from kitetui.config import BatchSettings
 from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.settings import BatchSettings
 
 HOLD_NS = 4_000_000
 """How long steps may hold the loop before others get their turn."""

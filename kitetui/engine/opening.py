@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from kitetui.config import Settings, UniverseSettings
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist_day
 from kitetui.engine.clock import sleep
 from kitetui.engine.feed.batch import I64
@@ -33,6 +32,7 @@ from kitetui.engine.sinks.archive import read_bars
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.store import VIX, SessionStore
 from kitetui.engine.track_record import SESSIONS, past_firings
+from kitetui.settings import Settings, UniverseSettings
 
 CALENDAR_DAYS_A_SESSION = 1.6
 """Weekends and holidays included, rounded up."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 import numpy as np
 
-from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.candidates import Candidates
@@ -44,6 +43,7 @@ from kitetui.engine.market.market import FrameBars, Market
 from kitetui.engine.market.normalise import Gap, Run
 from kitetui.engine.patterns.calibration import Calibrations, Past, null_rate
 from kitetui.engine.patterns.firing import Detectors, Fired
+from kitetui.settings import Settings
 
 NS = 1_000_000_000
 TIMER = struct.Struct("<q")

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from kitetui.config import Settings
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.core import Core, EnginePlan
+from kitetui.settings import Settings
 
 T = TypeVar("T")
 STOP_TIMEOUT_S = 8.0

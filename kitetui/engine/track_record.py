@@ -9,7 +9,6 @@ from hashlib import blake2b
 
 import msgspec
 
-from kitetui.config import PatternSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.gate import Exit
@@ -22,6 +21,7 @@ from kitetui.engine.feed.records import PastFirings
 from kitetui.engine.market.timeframe import DEPTHS, timeframe_name
 from kitetui.engine.pipeline import Derived, Followed, Pipeline
 from kitetui.engine.sinks.ledger import Entry, Kept, Ledger, Settlement
+from kitetui.settings import PatternSettings
 
 LOOK_S = 0.5
 BOARD_NS = 5_000_000_000

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from kitetui.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
-from kitetui.config import Settings
 from kitetui.engine.alerts.explain import explain
 from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.sinks.ledger import Ledger, Settlement
 from kitetui.places import Places
+from kitetui.settings import Settings
 from kitetui.widgets.safe_text import clean
 
 LEAST = 4

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from kitetui.cli import EXIT_CONFIG, fail
-from kitetui.config import Settings
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
 from kitetui.engine.market.bars import FIELDS, TURNOVER
 from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.settings import Settings
 
 PRICES = {"ltp", "atp", "open", "high", "low", "close"}
 ROWS = 10_000

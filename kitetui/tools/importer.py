@@ -18,7 +18,6 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from kitetui.cli import EXIT_CONFIG, fail
-from kitetui.config import JournalSettings, Settings
 from kitetui.engine.calendar import IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, I64, INDEX_FULL, QUOTE, TickBatch
@@ -32,6 +31,7 @@ from kitetui.engine.market.instruments import (
     write_table,
 )
 from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.settings import JournalSettings, Settings
 
 NS = 1_000_000_000
 FRAME_NS = 250_000_000

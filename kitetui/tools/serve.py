@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from kitetui.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
-from kitetui.config import Settings
 from kitetui.engine.calendar import IST, Calendar, Session
 from kitetui.engine.clock import wall_ns
 from kitetui.exchange.faults import parse
 from kitetui.exchange.paths import Day
 from kitetui.exchange.run import ExchangePlan, run
+from kitetui.settings import Settings
 
 PAST_SESSIONS = 21
 DEFAULT_CLOCK = "10:15"

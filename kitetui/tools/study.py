@@ -13,7 +13,6 @@ import click
 import numpy as np
 
 from kitetui.cli import EXIT_CONFIG, fail
-from kitetui.config import Settings
 from kitetui.engine.alerts.scoreboard import Scoreboard
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
@@ -29,6 +28,7 @@ from kitetui.engine.market.timeframe import DEPTHS, RATIO_BARS, Z_BARS, Timefram
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.track_record import parameter_hash
 from kitetui.places import private
+from kitetui.settings import Settings
 from kitetui.tools.bar_files import BadBars, BarFile, read_bar_file
 from kitetui.tools.studied import DIVISOR, EXTRA, SWING_LENGTH, Session, Studied
 from kitetui.tools.study_report import complain, print_newest, summary, write

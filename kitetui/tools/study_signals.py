@@ -13,7 +13,6 @@ import click
 import msgspec
 import numpy as np
 
-from kitetui.config import OutcomeSettings
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.null import MatchedNull
@@ -26,6 +25,7 @@ from kitetui.engine.market.market import Market
 from kitetui.engine.patterns.firing import Fired
 from kitetui.engine.pipeline import Derived
 from kitetui.places import private
+from kitetui.settings import OutcomeSettings
 from kitetui.tools.ranges import AHEAD, Ranges
 from kitetui.tools.walk_forward import WalkForward
 

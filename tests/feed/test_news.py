@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from kitetui.config import FeedOfNews, load
+from kitetui.config import load
 from kitetui.engine.alerts.newsroom import Newsroom
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.pipeline import Pipeline
+from kitetui.settings import FeedOfNews
 from tests.samples import MONDAY_OPEN_S, market_day
 
 SETTINGS = load()

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from kitetui.config import Settings
 from kitetui.engine.feed.session import (
     Connection,
     Do,
@@ -17,6 +16,7 @@ from kitetui.engine.feed.session import (
     subscribe_messages,
 )
 from kitetui.secret import Secret
+from kitetui.settings import Settings
 
 S = 1_000_000_000
 

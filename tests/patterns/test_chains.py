@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kitetui.config import Settings, load
+from kitetui.config import load
 from kitetui.engine.feed.batch import FULL, TickBatch
 from kitetui.engine.feed.records import Remembered
 from kitetui.engine.market.bars import FIELDS
@@ -18,6 +18,7 @@ from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.market import Market
 from kitetui.engine.market.timeframe import DAY
 from kitetui.engine.patterns.firing import Detectors, Fired
+from kitetui.settings import Settings
 from tests.samples import MONDAY_OPEN_S
 
 STRIKES = np.arange(24_000.0, 25_001.0, 100.0)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kitetui.engine.patterns  # noqa: F401 - registers the families
-from kitetui.config import Settings, load
+from kitetui.config import load
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.market import Market
@@ -24,6 +24,7 @@ from kitetui.engine.market.timeframe import timeframe_name
 from kitetui.engine.patterns.firing import SAME_EVENT, Detectors
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.patterns.score import confidence, score
+from kitetui.settings import Settings
 
 Fired = set[tuple[int, int]]
 Series = list[tuple[int, list[int]]]

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from kitetui.config import Settings, load
+from kitetui.config import load
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.pipeline import Pipeline
+from kitetui.settings import Settings
 from kitetui.tools.importer import import_ticks
 from tests.samples import market_day, split
 

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from kitetui.config import JournalSettings
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.intake import Intake
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.settings import JournalSettings
 from tests.property.test_partition import EASY, same, state_of
 from tests.samples import MONDAY_OPEN_S, market_day, split
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from kitetui.config import Settings
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
+from kitetui.settings import Settings
 
 
 def batch(n: int) -> RecordBatch:

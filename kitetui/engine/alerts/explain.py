@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import Detector
 from kitetui.engine.patterns.score import FLOOR, ramp
+from kitetui.settings import PatternSettings
 
 WIDTH = 64
 """Columns of a dialog on the smallest screen."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from kitetui.config import NewsSettings
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.feed.news import SYMBOLS_MAX, Headline
 from kitetui.engine.market.instruments import Instrument, Rows
+from kitetui.settings import NewsSettings
 
 REMEMBERED = 5000
 """Headlines known, to tell a repetition."""

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from kitetui.config import FeedOfNews, NewsSettings
 from kitetui.engine.clock import sleep
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
+from kitetui.settings import FeedOfNews, NewsSettings
 
 BYTES_MAX = 2 << 20
 TIMEOUT_S = 15.0

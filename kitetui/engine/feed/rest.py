@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import httpx
 
-from kitetui.config import FeedSettings
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials
+from kitetui.settings import FeedSettings
 
 # httpx logs whole URLs at INFO.
 for _name in ("httpx", "httpcore"):

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import msgspec
 import orjson
 
-from kitetui.config import FeedSettings
 from kitetui.secret import Secret
+from kitetui.settings import FeedSettings
 
 NS = 1_000_000_000
 SUBSCRIBE_CHUNK = 1000

@@ -18,12 +18,12 @@ from websockets.exceptions import (
     WebSocketException,
 )
 
-from kitetui.config import FeedSettings
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import Kind, LinkEvent, RecordBatch, Subscribed
 from kitetui.engine.feed.session import Connection, Do, LinkState, Subscriptions, connect_url
+from kitetui.settings import FeedSettings
 
 NS = 1_000_000_000
 CREDENTIALS_POLL_S = 2.0

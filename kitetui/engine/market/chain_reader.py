@@ -7,7 +7,6 @@ from datetime import date
 
 import numpy as np
 
-from kitetui.config import OptionSettings
 from kitetui.engine.calendar import SEGMENTS, Calendar, date_day
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.instruments import Rows
@@ -22,6 +21,7 @@ from kitetui.engine.market.options import (
     read_chain,
     volatility_rank,
 )
+from kitetui.settings import OptionSettings
 
 _NOTHING = np.zeros(0)
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from kitetui.config import UniverseSettings
 from kitetui.engine.calendar import SEGMENTS
 from kitetui.engine.feed.batch import I32, I64
 from kitetui.engine.feed.wire import DEFAULT_DIVISOR, DIVISORS, INDEX_SEGMENT
+from kitetui.settings import UniverseSettings
 
 REQUIRED = ("instrument_token", "tradingsymbol", "exchange")
 CSV_MAX_BYTES = 64 << 20

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from kitetui.config import Settings
 from kitetui.engine.calendar import Calendar, ist_day
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import F64, I64, TickBatch
@@ -48,6 +47,7 @@ from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
 from kitetui.engine.market.vpin import VolumeBuckets
 from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, segment_of
 from kitetui.engine.market.zones import ENTRY_MINUTES, Zones
+from kitetui.settings import Settings
 
 NS = 1_000_000_000
 FOREVER = 1 << 40

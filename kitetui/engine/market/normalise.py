@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kitetui.config import NormaliseSettings
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, Calendar, ist_day
 from kitetui.engine.feed.batch import FULL, I32, I64, PACKET_MAX, QUOTE, U8, Bool, Flag, TickBatch
 from kitetui.engine.market.by_row import ByRow
@@ -16,6 +15,7 @@ from kitetui.engine.market.hours import SessionHours
 from kitetui.engine.market.increments import Increments
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.quarantine import NEVER, Quarantine, TickCounts
+from kitetui.settings import NormaliseSettings
 
 NS = 1_000_000_000
 U64 = npt.NDArray[np.uint64]

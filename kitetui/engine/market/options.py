@@ -8,10 +8,10 @@ from datetime import date
 import msgspec
 import numpy as np
 
-from kitetui.config import OptionSettings
 from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.market.black76 import Greeks, Implied, greeks, implied_volatility
 from kitetui.engine.market.instruments import Instrument
+from kitetui.settings import OptionSettings
 
 SECONDS_A_YEAR = 365 * 86_400
 PARITY_STRIKES = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from kitetui.config import NormaliseSettings
 from kitetui.engine.feed.batch import F64, I64, Bool, Flag, TickBatch
 from kitetui.engine.market.instruments import Rows
+from kitetui.settings import NormaliseSettings
 
 NEVER = -(1 << 62)
 """A second before all others."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from kitetui.config import ZoneSettings
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import HIGH, LOW, ClosedBars
 from kitetui.engine.market.warmup import PastBars
+from kitetui.settings import ZoneSettings
 
 ENTRY_MINUTES = 5
 """Length of the bar that enters a zone."""

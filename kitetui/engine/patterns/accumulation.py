@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import F64
 from kitetui.engine.market.bars import BUY, CLOSE, HIGH, LOW, OPEN, SELL, VOLUME
 from kitetui.engine.market.volume import close_location
 from kitetui.engine.patterns.registry import Hits, detector, hits_of, joined
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 
 @detector("hidden_accumulation",

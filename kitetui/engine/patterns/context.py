@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.market.bars import HIGH, LOW
 from kitetui.engine.patterns.registry import Hits, detector, hits_of
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 
 @detector(

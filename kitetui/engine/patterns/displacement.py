@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from kitetui.engine.market.timeframe import RATIO_BARS
 from kitetui.engine.patterns.liquidity import dear
 from kitetui.engine.patterns.registry import Hits, detector, hits_of, joined
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 
 @detector("ict_momentum", evidence=("body_atr", "body_share", "ratio", "bos", "gap_atr"),

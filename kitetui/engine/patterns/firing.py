@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.market.bars import CLOSE
 from kitetui.engine.market.market import FrameBars, Market
@@ -23,6 +22,7 @@ from kitetui.engine.patterns.registry import (
 )
 from kitetui.engine.patterns.score import score
 from kitetui.engine.patterns.view import Silence, View
+from kitetui.settings import PatternSettings
 
 SAME_EVENT = ("volume_breakout", "volume_profile_breakout", "breakout")
 """A break that several of these see on one bar is one event: the first of them keeps it."""

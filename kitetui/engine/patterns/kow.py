@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.market.straddle import Straddles
 from kitetui.engine.patterns.chains import Sale, sales, underlying
 from kitetui.engine.patterns.registry import Hits, detector
 from kitetui.engine.patterns.straddle import StraddleEvent, StraddleRules, StraddleTrader
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 _RULES = ("enter_bars", "exit_bars", "enter_after", "enter_until", "leave_at")
 _KOW = ("below_share", "ratio", "slope", "minutes_below", "premium", "vwap", "strike")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW
 from kitetui.engine.market.indicators import EMA50
 from kitetui.engine.patterns.registry import Hits, detector, hits_of, joined
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 _ROUNDING = 1e-9
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.market.bars import CLOSE, VOLUME
 from kitetui.engine.market.indicators import EMA5, EMA20, RSI, VWAP
 from kitetui.engine.patterns.registry import Hits, detector, hits_of
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 _EVIDENCE = ("way", "volume_ratio", "vwap_atr", "rsi")
 _PARAMS = ("way_bars", "min_way", "rsi_low", "rsi_high", "volume_bars", "usual_bars",

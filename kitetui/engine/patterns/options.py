@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW
 from kitetui.engine.market.indicators import ADX
 from kitetui.engine.market.timeframe import DAY
@@ -24,6 +23,7 @@ from kitetui.engine.patterns.chains import (
 )
 from kitetui.engine.patterns.registry import Hits, detector
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 _QUOTES = ("max_chains", "max_age_s", "max_spread")
 _CRUSH = ("percentile", "term_ratio", "realised_gap", "volatility", "strike")

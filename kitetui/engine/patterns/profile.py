@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW
 from kitetui.engine.market.profile import Levels
 from kitetui.engine.patterns.registry import Hits, detector, hits_of, joined
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 _KINDS = ("naked_poc", "poc_migration", "shape", "lvn_traversal", "poor_extreme", "va_reentry")
 NAKED_POC, POC_MIGRATION, SHAPE, LVN_TRAVERSAL, POOR_EXTREME, VA_REENTRY = range(6)

@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from kitetui.config import ConfigError, PatternSettings
+from kitetui.config import ConfigError
 from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.patterns.view import Silence, View
+from kitetui.settings import PatternSettings
 
 Need = Literal["volume", "landmarks", "previous_session", "chains"]
 """What a detector cannot do without: rows that trade; followed swings and gaps; a past session;

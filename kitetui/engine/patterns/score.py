@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import F64
+from kitetui.settings import PatternSettings
 
 FLOOR = 0.1
 """The scaled ramp at a component's threshold, so that one weak component does not zero all."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW
 from kitetui.engine.patterns.chains import ChainSeen, Sale, sales, seen
 from kitetui.engine.patterns.registry import Hits, detector
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 _TRAP = ("nearness", "dominance", "open_interest_change", "level", "spot")
 

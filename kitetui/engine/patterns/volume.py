@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.config import PatternSettings
 from kitetui.engine.market.bars import CLOSE, HIGH, LARGEST, LOW, VOLUME, BarFlag
 from kitetui.engine.market.timeframe import SAME_MINUTE, SAME_MINUTE_SESSIONS
 from kitetui.engine.market.volume import close_location
 from kitetui.engine.patterns.registry import Hits, detector, hits_of
 from kitetui.engine.patterns.view import View
+from kitetui.settings import PatternSettings
 
 
 @detector("volume_spike", evidence=("ratio", "robust_z", "clv", "same_minute"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kitetui.config import JournalSettings
 from kitetui.engine.feed.journal_reader import SCHEMA
 from kitetui.engine.feed.records import RecordBatch
+from kitetui.settings import JournalSettings
 
 _SYNC_NS = {"always": 0, "10ms": 10_000_000, "1s": 1_000_000_000}
 

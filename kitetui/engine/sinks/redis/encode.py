@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import orjson
 
-from kitetui.config import RedisSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.news_item import NewsItem
@@ -30,6 +29,7 @@ from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.normalise import Run
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.resp import bulk, command, number, prefix
+from kitetui.settings import RedisSettings
 
 RAW_ENTRY_BYTES = 330
 PROCESSED_ENTRY_BYTES = 1_100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from kitetui.config import RedisSettings
+from kitetui.settings import RedisSettings
 
 
 def key_symbol(symbol: str) -> str:

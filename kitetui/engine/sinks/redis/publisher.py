@@ -15,12 +15,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
-from kitetui.config import RedisSettings
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.normalise import Run
 from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, Encoder, Entry, SessionRow, select
+from kitetui.settings import RedisSettings
 
 BREAKER_AFTER = 3
 PROBE_S = 30.0
