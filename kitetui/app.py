@@ -19,7 +19,8 @@ from textual.widgets import Static
 
 from kitetui.engine.commands import Acknowledge, Command, Undo
 from kitetui.engine.snapshot import Alert, Snapshot, View
-from kitetui.keys import KEYS, PANES, shown
+from kitetui.keys import KEYS, PANES
+from kitetui.layout import NARROW, SHARED, layout
 from kitetui.link import LocalLink
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import write_queue
@@ -28,55 +29,21 @@ from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
 from kitetui.widgets.events import EventsPane
+from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
-from kitetui.widgets.live_grid import LiveGrid, LivePane, Span
+from kitetui.widgets.live_grid import LiveGrid, LivePane
 from kitetui.widgets.news import NewsPane
 from kitetui.widgets.palette import themes
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.streams import StreamsPane
+from kitetui.widgets.tabs import TabStrip
 from kitetui.widgets.watchlist import Watchlist
 
-WIDE, MID, NARROW = (160, 45), (110, 35), (80, 24)
-MID_PANES = ("watchlist", "alerts")
 ANSWER_S = 2.0
 QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
-_TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
-         "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor",
-         "news": "News"}  # fmt: skip
-SHARED = ("events", "scoreboard", "news")
-"""Panes that share a place where all are shown: the one last gone to has it."""
-
-
-class TabStrip(LivePane, can_focus=False):
-    """Pane names on a small screen, the one shown marked."""
-
-    def show_tabs(self, active: str, unacked: int) -> None:
-        """Draw the tabs."""
-        line: list[Span] = []
-        for number, name in enumerate(PANES, 1):
-            count = f"·{unacked}" if name == "alerts" and unacked else ""
-            text = f" {number}{_TABS[name]}{count} "
-            line.append((text, "badge" if name == active else "dim"))
-        self.show([tuple(line)])
-
-
-class FooterBar(LivePane, can_focus=False):
-    """The keys that matter, from the one table."""
-
-    def on_resize(self, event: events.Resize) -> None:
-        line: list[Span] = [(f" 1-{len(PANES)}", "accent"), (" pane ", "dim")]
-        left = event.size.width - 10
-        for key in KEYS:
-            name = shown(key).split()[0]
-            left -= len(name) + len(key.label) + 3
-            if key.label and left >= 0:
-                line += [(f" {name}", "accent"), (f" {key.label} ", "dim")]
-            elif not key.label:
-                left += len(name) + 3
-        self.show([tuple(line)])
 
 
 class KiteApp(App[str]):
@@ -177,32 +144,22 @@ class KiteApp(App[str]):
         """Choose the layout for the size: full grid, two columns, one pane, or a sentence."""
         columns, lines = self._terminal or self.size
         screen = self._base
-        tiny = columns < NARROW[0] or lines < NARROW[1]
-        wide = columns >= WIDE[0] and lines >= WIDE[1]
-        mid = not wide and columns >= MID[0] and lines >= MID[1]
-        narrow = not (wide or mid)
-        screen.set_class(tiny, "-tiny")
-        screen.set_class(narrow and not tiny, "-narrow")
-        if tiny:
+        if self._active in SHARED:
+            self._shared = self._active
+        chosen = layout(columns, lines, self._active, self._shared, zoomed=self._zoomed)
+        if chosen.kind == "tiny":
             screen.query_one("#too-small", Static).update(Content(
                 f"terminal too small: {columns}x{lines}, need {NARROW[0]}x{NARROW[1]}; "
                 "the engine goes on"
             ))  # fmt: skip
-        if self._active in SHARED:
-            self._shared = self._active
-        solo = narrow or self._zoomed
+        screen.set_class(chosen.kind == "tiny", "-tiny")
+        screen.set_class(chosen.kind == "narrow", "-narrow")
         grid = screen.query_one("#grid")
-        grid.set_class(solo, "-solo")
-        grid.set_class(mid and not solo, "-mid")
-        side = self._active if self._active not in MID_PANES else "depth"
+        grid.set_class(chosen.solo, "-solo")
+        grid.set_class(chosen.kind == "mid" and not chosen.solo, "-mid")
         for name in PANES:
-            if solo:
-                visible = name == self._active
-            elif mid:
-                visible = name in MID_PANES or name == side
-            else:
-                visible = name not in SHARED or name == self._shared
-            screen.query_one(f"#{name}").display = visible
+            screen.query_one(f"#{name}").display = name in chosen.panes
+        screen.query_one(AlertStrip).display = chosen.strip
         screen.query_one(TabStrip).show_tabs(
             self._active, self._snapshot.header.unacked if self._snapshot else 0
         )
@@ -275,9 +232,8 @@ class KiteApp(App[str]):
             if pane.display:
                 update: Callable[[Snapshot], None] = pane.update_from  # type: ignore[attr-defined]
                 update(snapshot)
-        strip = screen.query_one(AlertStrip)
         if screen.has_class("-narrow"):
-            strip.update_from(snapshot)
+            screen.query_one(AlertStrip).update_from(snapshot)
             screen.query_one(TabStrip).show_tabs(self._active, snapshot.header.unacked)
 
     def _show_boot(self) -> None:

@@ -14,7 +14,6 @@ import msgspec
 
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
-from kitetui.engine.alerts.line import Line
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.ending import Ending
@@ -23,17 +22,15 @@ from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
-from kitetui.engine.health.streams import ServerHealth, StreamMonitor
 from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
+from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
-from kitetui.engine.sinks.redis.embedded import EmbeddedServer
-from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
-from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+from kitetui.engine.sinks.redis.publisher import RowState
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.status import Vitals, status_document
 from kitetui.engine.track_record import TrackRecord
@@ -46,8 +43,6 @@ LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
 SCOREBOARD_S = 10.0
 CANCELS = 5
-DRAIN_S = 2.0
-"""How long stopping waits for Redis to take what is queued."""
 NARROW_ROWS = 1000
 """Rows for universes that are not the whole market."""
 
@@ -86,28 +81,24 @@ class Core:
         capacity = (limit if wide else NARROW_ROWS) + settings.feed.spare_rows
         self.pipeline = Pipeline(settings, capacity)
         self.observer = Observer(self.pipeline)
+        self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market.rows, self,
+                                 self._note)  # fmt: skip
         self.vitals = Vitals(
             started_ns=monotonic_ns(),
             simulated=plan.simulated,
-            redis_url=settings.redis.url,
             latency_ms=Reservoir(),
             loop_lag_ms=Reservoir(LAG_SAMPLES),
             rate=Rate(),
-            health=ServerHealth([], [], 0.0, "not polled yet"),
+            redis=self.redis,
         )
         self.intake = Intake(settings.batch, self.pipeline, self._keep, self._taken)
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
-        self._server: EmbeddedServer | None = None
-        self._redis_url = ""
-        self._encoder: Encoder | None = None
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
         if plan.replay is None and not plan.simulated and settings.ledger.enabled:
             self._ledger = Ledger(plan.places.ledger, settings.ledger.sessions)
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
-        self._monitor: StreamMonitor | None = None
-        self._publishing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._newest = (0, monotonic_ns())
 
@@ -120,7 +111,8 @@ class Core:
             RedisUnavailable, OSError, CredentialsError: what is missing.
         """
         asyncio.get_running_loop().set_exception_handler(self._uncaught)
-        await self._start_redis()
+        (await self.redis.start()).add_done_callback(self._ended)
+        self._spawn(self.redis.watch())
         self._start_journal()
         if self._plan.replay is None:
             self.intake.put(Kind.CALIBRATION, self._calibration())
@@ -142,7 +134,7 @@ class Core:
         if self._plan.replay is None:
             news = NewsSource(self._settings.news, self._settings.redis.channels.news, self.intake,
                               self._note)  # fmt: skip
-            self._spawn(news.run(self._redis_url))
+            self._spawn(news.run(self.redis.url))
         self._spawn(self._publish_scoreboard())
         self._spawn(self._measure())
         self._spawn(self._record.run())
@@ -189,17 +181,7 @@ class Core:
         self._record.close()
         if self._ending is not None:
             self._ending.close()
-        if vitals.publisher is not None and self._publishing is not None:
-            vitals.publisher.close()
-            await self._last("redis", asyncio.shield(self._publishing), DRAIN_S)
-            self._publishing.cancel()
-            if vitals.publisher.state == "ok":
-                await self._last("streams", self._poll_streams(), 0.5)
-            await self._last("redis", vitals.publisher.disconnect(), 0.5)
-        if self._monitor is not None:
-            await self._last("streams", self._monitor.close(), 0.5)
-        if self._server is not None:
-            await self._last("redis", asyncio.to_thread(self._server.stop), 4.0)
+        await self.redis.stop(self._last)
         for answer in self._answers:
             answer.cancel()
 
@@ -246,22 +228,6 @@ class Core:
             self.error = error
         self.stopping.set()
 
-    async def _start_redis(self) -> None:
-        settings = self._settings.redis
-        url = settings.url
-        if url == "embedded":
-            self._server = EmbeddedServer(self._plan.places.redis)
-            await asyncio.to_thread(self._server.start)
-            url = self._server.url
-        self._redis_url = url
-        producer = f"{os.uname().nodename}:{os.getpid()}"
-        self._encoder = Encoder(settings, self.pipeline.market.rows, producer)
-        self.vitals.publisher = Publisher(settings, url, self._encoder, self, self._note)
-        self._monitor = StreamMonitor(url)
-        self._publishing = asyncio.get_running_loop().create_task(self.vitals.publisher.run())
-        self._publishing.add_done_callback(self._ended)
-        self._spawn(self._watch_streams())
-
     def _open_store(self) -> SessionStore | None:
         """What outlives the session; a simulated one leaves nothing behind."""
         if self._plan.simulated or not self._settings.archive.enabled:
@@ -307,13 +273,7 @@ class Core:
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
-        if self.vitals.publisher is not None:
-            self.vitals.publisher.take(
-                derived.runs, derived.alerts, derived.changed, wall_ns() // 1_000_000
-            )
-        if derived.news and self.vitals.publisher is not None and self._encoder is not None:
-            for item in derived.news:
-                self.vitals.publisher.put("news", self._encoder.news(item, wall_ns() // 1_000_000))
+        self.redis.take(derived)
         for result in derived.results:
             if self._answers:
                 answer = self._answers.popleft()
@@ -376,41 +336,15 @@ class Core:
             if now_ns >= next_rate_ns:
                 next_rate_ns = now_ns + NS
                 self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
-                if self._encoder is not None:
-                    self._encoder.rate = self.vitals.rate.per_s
+                self.redis.paced(self.vitals.rate.per_s)
                 if self.vitals.journal is not None:
                     self.vitals.journal.sync(now_ns)
 
     async def _publish_scoreboard(self) -> None:
-        """The scoreboard into the metrics store, whenever it differs."""
-        told: tuple[Line, ...] = ()
+        """The scoreboard to whom it is published."""
         while True:
             await sleep(SCOREBOARD_S)
-            lines = self._record.lines
-            if lines is not told and self.vitals.publisher is not None and self._encoder:
-                date = f"{ist(self.session_ns() / NS):%Y-%m-%d}"
-                self.vitals.publisher.put("metrics", self._encoder.scoreboard(lines, date))
-                told = lines
-
-    async def _watch_streams(self) -> None:
-        while True:
-            await sleep(self._settings.redis.poll_s)
-            await self._poll_streams()
-
-    async def _poll_streams(self) -> None:
-        if self._monitor is None or self._encoder is None:
-            return
-        self.vitals.health = await self._monitor.poll(self._targets(self._encoder), wall_ns() / NS)
-        self.vitals.health_ns = monotonic_ns()
-
-    def _targets(self, encoder: Encoder) -> list[tuple[str, int, int]]:
-        names = encoder.names
-        market, alerts = names.db("continuous_market"), names.db("alerts")
-        return [
-            (names.processed_stream.decode(), market, encoder.cap(PROCESSED_ENTRY_BYTES)),
-            (names.raw_stream.decode(), market, encoder.cap(RAW_ENTRY_BYTES)),
-            (names.alert_stream.decode(), alerts, self._settings.redis.caps.alerts),
-        ]
+            self.redis.scoreboard(self._record.lines, f"{ist(self.session_ns() / NS):%Y-%m-%d}")
 
     def row_state(self, row: int) -> RowState:
         """What Redis holds of a row beside its ticks."""

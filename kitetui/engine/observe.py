@@ -51,7 +51,7 @@ class Observer:
         rows = self._p.market.rows
         row = max(int(rows.find(np.array([wanted.focus], np.int64))[0]), 0)
         known = row < rows.count
-        age_s = (monotonic_ns() - vitals.health_ns) / NS if vitals.health_ns else -1.0
+        age_s = (monotonic_ns() - vitals.redis.health_ns) / NS if vitals.redis.health_ns else -1.0
         return view.Snapshot(
             header=self._header(vitals, session_s),
             watch_total=rows.count,
@@ -59,9 +59,9 @@ class Observer:
             watch=self.watch(wanted.watch_from, wanted.watch_count, session_s),
             depth=self.depth(row, session_s) if known else None,
             buckets=self.buckets(row, wanted.buckets) if known and wanted.buckets else (),
-            streams=streams_of(vitals.health),
-            groups=groups_of(vitals.health),
-            streams_error=vitals.health.error,
+            streams=streams_of(vitals.redis.health),
+            groups=groups_of(vitals.redis.health),
+            streams_error=vitals.redis.health.error,
             streams_age_s=age_s,
             alerts=tuple(self._p.desk.newest(wanted.alerts)),
             events=self.events(wanted.events),
@@ -259,8 +259,8 @@ class Observer:
     def _header(self, vitals: Vitals, session_s: float) -> view.Header:
         p = self._p
         state, reason = vitals.state()
-        publisher = vitals.publisher
-        lags = [g.lag for g in vitals.health.groups if g.lag is not None]
+        publisher = vitals.redis.publisher
+        lags = [g.lag for g in vitals.redis.health.groups if g.lag is not None]
         frame_ns = vitals.source.last_frame_ns if vitals.source is not None else 0
         journal = "off" if vitals.journal is None else vitals.journal.failed or "ok"
         return view.Header(
@@ -278,10 +278,10 @@ class Observer:
             latency_p50_ms=vitals.latency_ms.quantile(0.5),
             latency_p99_ms=vitals.latency_ms.quantile(0.99),
             loop_lag_p99_ms=vitals.loop_lag_ms.quantile(0.99),
-            redis_state=publisher.state if publisher else "off",
-            redis_reason=publisher.reason if publisher else "",
-            redis_ms=publisher.round_trip_ms if publisher else 0.0,
-            spooled=publisher.spooled if publisher else 0,
+            redis_state=publisher.state,
+            redis_reason=publisher.reason,
+            redis_ms=publisher.round_trip_ms,
+            spooled=publisher.spooled,
             max_lag=max(lags) if lags else None,
             unacked=p.desk.unacked,
             alerts=len(p.desk),

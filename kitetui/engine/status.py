@@ -15,12 +15,11 @@ from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
-from kitetui.engine.health.streams import ServerHealth
 from kitetui.engine.opening import Opening
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart
 from kitetui.engine.sinks.journal import JournalWriter
-from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.engine.track_record import TrackRecord
 from kitetui.secret import redacted_url
 
@@ -32,18 +31,15 @@ class Vitals(msgspec.Struct, kw_only=True):
 
     started_ns: int
     simulated: bool
-    redis_url: str
     latency_ms: Reservoir
     loop_lag_ms: Reservoir
     rate: Rate
-    health: ServerHealth
-    health_ns: int = 0
+    redis: RedisOutlet
     source: KiteSource | None = None
     replay: ReplaySource | None = None
     opening: Opening | None = None
     restart: Restart | None = None
     restoring: bool = False
-    publisher: Publisher | None = None
     journal: JournalWriter | None = None
     track_record: TrackRecord | None = None
 
@@ -92,7 +88,7 @@ _WORST_FIRST = [
 def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
     """The status document, one shape everywhere."""
     state, reason = vitals.state()
-    source, publisher = vitals.source, vitals.publisher
+    source, publisher = vitals.source, vitals.redis.publisher
     frame_ns = source.last_frame_ns if source is not None else 0
     now_ns = monotonic_ns()
     return {
@@ -127,16 +123,16 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "max": round(vitals.loop_lag_ms.max, 3),
         },
         "redis": {
-            "url": redacted_url(vitals.redis_url),
-            "server": publisher.server if publisher else "",
-            "version": publisher.server.partition(" ")[2] if publisher else "",
-            "state": publisher.state if publisher else "off",
-            "published": publisher.published if publisher else 0,
-            "spooled": publisher.spooled if publisher else 0,
-            "dropped": publisher.dropped if publisher else 0,
+            "url": redacted_url(vitals.redis.address),
+            "server": publisher.server,
+            "version": publisher.server.partition(" ")[2],
+            "state": publisher.state,
+            "published": publisher.published,
+            "spooled": publisher.spooled,
+            "dropped": publisher.dropped,
         },
-        "streams": [msgspec.to_builtins(s) for s in vitals.health.streams],
-        "groups": [msgspec.to_builtins(g) for g in vitals.health.groups],
+        "streams": [msgspec.to_builtins(s) for s in vitals.redis.health.streams],
+        "groups": [msgspec.to_builtins(g) for g in vitals.redis.health.groups],
         "alerts": {
             "candidates": p.gate.counts.candidates,
             "admitted": p.gate.counts.admitted,
