@@ -59,6 +59,7 @@ class OptionSettings(_Section, frozen=True):
     max_points_a_tick: Positive
     own_days: AtLeastOne
     rank_days: AtLeastOne
+    index_names: dict[str, str]
 
 
 class FeedOfNews(_Section, frozen=True):

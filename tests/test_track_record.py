@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +15,7 @@ from kitetui.config import load
 from kitetui.engine.alerts.gate import Exit
 from kitetui.engine.pipeline import Derived, Pipeline
 from kitetui.engine.sinks.ledger import Ledger
-from kitetui.engine.track_record import TrackRecord
+from kitetui.engine.track_record import TrackRecord, pattern_hashes
 from tests.samples import MONDAY_OPEN_S, market_day, split
 
 EASY = load(overrides=["alerts.min_confidence=0.6", "thresholds.volume_spike.min_bars=2",
@@ -20,6 +23,7 @@ EASY = load(overrides=["alerts.min_confidence=0.6", "thresholds.volume_spike.min
                        "thresholds.volume_spike.params.min_ratio=0.1",
                        "thresholds.volume_spike.horizon_bars=3"])  # fmt: skip
 FAR = 1 << 15
+HASHES = set(pattern_hashes(EASY.patterns).values())
 
 
 def live(folder: Path) -> tuple[TrackRecord, list[Derived]]:
@@ -45,7 +49,7 @@ def test_every_firing_and_every_outcome_is_written_once(
     run: tuple[Path, TrackRecord, list[Derived]],
 ) -> None:
     folder, _, told = run
-    kept = Ledger(folder, 60).kept(FAR, 60)
+    kept = Ledger(folder, 60).kept(FAR, 60, HASHES)
     fired = [f for derived in told for f in derived.fired]
     assert len(kept) == sum(len(f.fired.hits) for f in fired) > 100
     ways = [Exit(way).name.lower() for f in fired for way in f.exit.tolist()]
@@ -59,7 +63,7 @@ def test_the_board_counts_what_the_ledger_holds(
     run: tuple[Path, TrackRecord, list[Derived]],
 ) -> None:
     folder, record, _ = run
-    kept = [line for line in Ledger(folder, 60).kept(FAR, 60) if line.outcome]
+    kept = [line for line in Ledger(folder, 60).kept(FAR, 60, HASHES) if line.outcome]
     assert record.lines
     assert sum(line.n + line.unresolvable for line in record.lines) == len(kept)
     assert sum(line.hits for line in record.lines) == sum(k.outcome == "target" for k in kept)
@@ -69,9 +73,9 @@ def test_the_same_day_taken_in_again_changes_nothing(
     run: tuple[Path, TrackRecord, list[Derived]],
 ) -> None:
     folder, _, _ = run
-    before = repr(Ledger(folder, 60).kept(FAR, 60))
+    before = repr(Ledger(folder, 60).kept(FAR, 60, HASHES))
     live(folder)
-    assert repr(Ledger(folder, 60).kept(FAR, 60)) == before
+    assert repr(Ledger(folder, 60).kept(FAR, 60, HASHES)) == before
 
 
 def test_the_next_day_begins_with_what_is_kept(
@@ -106,3 +110,30 @@ def test_any_firing_is_explained_on_the_command_line(
     wrong = CliRunner().invoke(cli, ["explain", "xyz\x1b[31m", "--state", str(state)])
     assert wrong.exit_code == 78 and "is no alert id" in wrong.output and "\x1b" not in wrong.output
     assert alert.at_s > MONDAY_OPEN_S
+
+
+def test_stopping_waits_for_the_thread_that_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that is cancelled leaves its thread behind: both must not write the same batch."""
+    pipeline = Pipeline(EASY, 200)
+    record = TrackRecord(pipeline, Ledger(tmp_path, 60))
+    day = market_day(minutes=60)
+    for batch in split(day, range(0, len(day), 200)):
+        record.take(pipeline.apply(batch))
+    entered = threading.Event()
+    write = Ledger.write
+
+    def slowly(self: Ledger, *given: Any) -> None:
+        entered.set()
+        time.sleep(0.05)
+        write(self, *given)
+
+    monkeypatch.setattr(Ledger, "write", slowly)
+    working = threading.Thread(target=record._work)
+    working.start()
+    assert entered.wait(5)
+    record.close()
+    working.join()
+    fired = pipeline.gate.counts.candidates
+    assert len(Ledger(tmp_path, 60).kept(FAR, 60, HASHES)) == fired > 0

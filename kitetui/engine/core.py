@@ -131,10 +131,6 @@ class Core:
                 past = Past(self._plan.places.archive, store, self._ledger)
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             self._spawn(self._open_feed(self._plan.credentials))
-        if self._plan.replay is None:
-            news = NewsSource(self._settings.news, self._settings.redis.channels.news, self.intake,
-                              self._note)  # fmt: skip
-            self._spawn(news.run(self.redis.url))
         self._spawn(self._publish_scoreboard())
         self._spawn(self._measure())
         self._spawn(self._record.run())
@@ -146,6 +142,10 @@ class Core:
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self.intake, self._restored)
             vitals.restoring = False
+        await asyncio.to_thread(self.pipeline.newsroom.prepare)
+        news = NewsSource(self._settings.news, self._settings.redis.channels.news, self.intake,
+                          self._note)  # fmt: skip
+        self._spawn(news.run(self.redis.url))
         if self._ending is not None:
             self._spawn(self._ending.run())
         self._spawn(self._timers())

@@ -31,7 +31,7 @@ from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.archive import read_bars
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.store import VIX, SessionStore
-from kitetui.engine.track_record import SESSIONS, past_firings
+from kitetui.engine.track_record import SESSIONS, past_firings, pattern_hashes
 from kitetui.settings import Settings, UniverseSettings
 
 CALENDAR_DAYS_A_SESSION = 1.6
@@ -153,7 +153,10 @@ class Opening:
         if self._past is None or self._past.ledger is None:
             return []
         try:
-            kept = await asyncio.to_thread(self._past.ledger.kept, today, SESSIONS)
+            hashes = set(pattern_hashes(self._settings.patterns).values())
+            kept = await asyncio.to_thread(self._past.ledger.kept, today, SESSIONS, hashes)
+            for words in self._past.ledger.unreadable.values():
+                self._pipeline.note("ledger", f"{words}; its firings are left out")
             return await asyncio.to_thread(past_firings, kept)
         except OSError as error:
             self._pipeline.note("ledger", error.strerror or str(error))

@@ -121,7 +121,8 @@ class Pipeline:
         self.detectors = Detectors(settings.patterns, capacity)
         self.market = Market(settings, capacity, self.detectors.followed)
         self.calibrations = Calibrations(settings.reference)
-        self.candidates = Candidates(self.market.rows, self.calibrations)
+        self.candidates = Candidates(self.market.rows, self.calibrations,
+                                     settings.options.index_names)  # fmt: skip
         self.outcomes = OutcomeDesk()
         self.gate = Gate(settings.alerts.min_confidence)
         self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
@@ -177,10 +178,13 @@ class Pipeline:
             handler = self._handlers.get(kinds[at])
             if handler is not None:
                 try:
-                    yield from handler(records.payload[at], records.recv_ns[at], out) or ()
+                    steps = handler(records.payload[at], records.recv_ns[at], out)
                 except UNREADABLE as error:
                     self.counts.unreadable_records += 1
                     self.note("journal", f"a record could not be read: {error}")
+                    steps = None
+                # Outside: a bug in what follows is none of the record's.
+                yield from steps or ()
             at += 1
 
     def note(self, source: str, text: str) -> None:
@@ -235,7 +239,7 @@ class Pipeline:
 
     def _timer(self, payload: bytes, _: int, out: Derived) -> Iterator[None]:
         (session_ns,) = TIMER.unpack(payload)
-        yield from self._bars(self.market.timer(session_ns), out)
+        return self._bars(self.market.timer(session_ns), out)
 
     def _command(self, payload: bytes, recv_ns: int, out: Derived) -> None:
         try:
@@ -302,7 +306,8 @@ class Pipeline:
         minutes, bars = told.frame.minutes, told.bars
         found = [self.outcomes.take(minutes, bars, self.market.rows.divisor, bars.values[FLAGS])]
         if minutes == 1:
-            found.append(self.outcomes.minute(bars.start, self.market.chain_reader.buy_back))
+            buy_back = self.market.chain_reader.buy_back
+            found.append(self.outcomes.minute(bars, bars.values[FLAGS], buy_back))
         out.resolved += [resolved for resolved in found if resolved is not None]
 
     def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:

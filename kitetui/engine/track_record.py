@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -39,6 +40,11 @@ def parameter_hash(patterns: dict[str, PatternSettings]) -> str:
     return blake2b(told, digest_size=4).hexdigest()
 
 
+def pattern_hashes(patterns: dict[str, PatternSettings]) -> dict[str, str]:
+    """The same of each pattern alone: what fired under other parameters is another's past."""
+    return {name: parameter_hash({name: settings}) for name, settings in patterns.items()}
+
+
 class TrackRecord:
     """Keeps what fired and what became of it; the work is done on a thread that may wait.
 
@@ -51,9 +57,10 @@ class TrackRecord:
         """Without a ledger nothing is kept, and the board begins empty."""
         self._pipeline = pipeline
         self._ledger = ledger
-        self._parameters = parameter_hash(pipeline.settings.patterns)
+        self._parameters = pattern_hashes(pipeline.settings.patterns)
         self._waiting: deque[Derived] = deque()
-        self._ids: dict[int, str] = {}
+        self._working = threading.Lock()
+        self._ids: dict[int, tuple[str, int]] = {}
         self._board = Scoreboard()
         self._seeded = ledger is None
         self._made_ns = 0
@@ -93,6 +100,11 @@ class TrackRecord:
             self._ledger.close()
 
     def _work(self) -> None:
+        """Keep what is waiting. A thread that was left behind when stopping ends first."""
+        with self._working:
+            self._keep()
+
+    def _keep(self) -> None:
         while self._waiting:
             derived = self._waiting[0]
             if not self._seeded:
@@ -113,7 +125,8 @@ class TrackRecord:
         """Put what past sessions left into the board."""
         assert self._ledger is not None
         seconds = [f.fired.start * 60 for f in derived.fired] + [r.at_s for r in derived.resolved]
-        for kept in self._ledger.kept(ist_day(seconds[0]), SESSIONS):
+        hashes = set(self._parameters.values())
+        for kept in self._ledger.kept(ist_day(seconds[0]), SESSIONS, hashes):
             if kept.outcome:
                 self._board.add(_waiting(kept), Outcome[kept.outcome.upper()], kept.r, kept.bars)
         self._seeded = True
@@ -133,10 +146,10 @@ class TrackRecord:
             of = "options" if fired.hits.legs[at, 0] >= 0 else asset_class
             stop = float(fired.stop[at])
             if number >= 0:
-                self._ids[number] = alert.alert_id
+                self._ids[number] = alert.alert_id, alert.at_s
             yield Entry(alert, asset_class, Exit(way).name.lower(), number >= 0,
                         float(fired.target[at]) / stop, costs[of] / 100 * alert.price / stop,
-                        self._parameters)  # fmt: skip
+                        self._parameters[alert.family])  # fmt: skip
 
     def _settlements(self, resolved: Resolved) -> Iterable[Settlement]:
         columns = (resolved.exit, resolved.r, resolved.best_r, resolved.best_bar,
@@ -144,8 +157,9 @@ class TrackRecord:
         for at, number in enumerate(resolved.number.tolist()):
             if number in self._ids:
                 price, r, best_r, best_bar, worst_r, worst_bar = (c[at].item() for c in columns)
+                alert_id, fired_s = self._ids[number]
                 yield Settlement(
-                    self._ids[number], Outcome(int(resolved.outcome[at])).name.lower(),
+                    fired_s, alert_id, Outcome(int(resolved.outcome[at])).name.lower(),
                     int(resolved.bars[at]), resolved.at_s, price, r, best_r, best_bar, worst_r,
                     worst_bar,
                 )  # fmt: skip

@@ -23,10 +23,10 @@ def explain_alert(alert_id: str, settings: Settings, where: Places) -> int:
     if len(wanted) < LEAST or set(wanted) - set("0123456789abcdef"):
         fail(EXIT_CONFIG, f"{clean(alert_id)[:40]!r} is no alert id: expected at least {LEAST} of "
              "its digits, 0-9 and a-f, as the screen and Redis show them")  # fmt: skip
-    try:
-        found = Ledger(where.ledger, settings.ledger.sessions).find(wanted)
-    except OSError as error:
-        fail(EXIT_UNAVAILABLE, f"{error.filename}: {error.strerror}")
+    ledger = Ledger(where.ledger, settings.ledger.sessions)
+    found = ledger.find(wanted)
+    if not found and ledger.unreadable:
+        fail(EXIT_UNAVAILABLE, "; ".join(ledger.unreadable.values()))
     if not found:
         fail(1, f"no firing {wanted} in {where.ledger}; --state and --profile say whose ledger is "
              "meant, and the demo keeps none")  # fmt: skip

@@ -15,13 +15,14 @@ BAR_S = 300
 
 
 def one(pattern: str, side: int, bar: int = 0, *, r: float = 0.0, price: float = 100.0,
-        symbol: str = "RELIANCE", timeframe: str = "5m") -> Alert:  # fmt: skip
+        symbol: str = "RELIANCE", timeframe: str = "5m",
+        underlying: str = "") -> Alert:  # fmt: skip
     bar_s = NOON_S + bar * BAR_S
     return Alert(
         alert_id=alert_id(symbol, pattern, timeframe, side, bar_s), symbol=symbol, token=1,
         pattern=pattern, timeframe=timeframe, side=side, bar_s=bar_s, at_s=bar_s + BAR_S,
         price=price, score=0.5, confidence=0.9, evidence={}, target=price + 1.5 * side,
-        stop=price - side, expected_r=r,
+        stop=price - side, expected_r=r, underlying=underlying,
     )  # fmt: skip
 
 
@@ -72,6 +73,19 @@ def test_premium_is_not_sold_against_a_trend_of_the_underlying(sale: str) -> Non
     assert ruled(one("breakout", -1, timeframe="1m"), one(sale, 0, 2)).refused == "conflict"
     assert not ruled(one("breakout", -1), one("iv_crush_play_straddle", 0, 2)).refused
     assert not ruled(one("reversal", -1), one(sale, 0, 2)).refused
+
+
+def test_a_trend_of_the_index_forbids_sales_that_are_told_of_its_future() -> None:
+    trend = one("upside_momentum", 1, symbol="NIFTY 50", underlying="NIFTY")
+    sale = one("kow_signal_straddle", -1, 2, symbol="NIFTY25DECFUT", underlying="NIFTY")
+    assert ruled(trend, sale).refused == "conflict"
+    bank = one("kow_signal_straddle", -1, 2, symbol="BANKNIFTY25DECFUT", underlying="BANKNIFTY")
+    assert not ruled(trend, bank).refused
+
+
+def test_what_was_invalidated_stands_against_nobody_any_more() -> None:
+    up, down = one("upside_momentum", 1, r=0.5), one("downside_momentum", -1, 1, r=0.1)
+    assert ruled(up, down, one("ict_momentum", -1, 2, r=0.3)) == Ruling()
 
 
 def test_context_other_symbols_other_timeframes_and_old_alerts_never_conflict() -> None:

@@ -23,7 +23,8 @@ def fired(rows: list[int], sides: list[int], entries: list[float], start: int,
     n = len(rows)
     nan, none, ones = np.full(n, np.nan), np.zeros(n, np.int64), np.ones(n)
     row, side = np.array(rows, np.int64), np.array(sides, np.int64)
-    hits = Hits(row, side, {}, none, ones, nan, nan, nan, np.full((n, 2), legs), [()] * n)
+    hits = Hits(row, side, {}, none, ones, nan, nan, nan, np.full((n, 2), legs), none - 1,
+                [()] * n)  # fmt: skip
     return Fired(registry()["breakout"], PATTERN, "5m", start, hits, ones / 2, none,
                  np.array(entries, np.float64), ones, ones * 3, ones * 2, none)  # fmt: skip
 
@@ -116,13 +117,17 @@ def test_what_has_no_side_is_not_followed() -> None:
     assert desk.followed == 0 and len(desk) == 0
 
 
-def sold_at_100(desk: OutcomeDesk, costs: list[float], until: int = 300) -> Resolved | None:
+def sold_at_100(desk: OutcomeDesk, costs: list[float], until: int = 300,
+                doubtful: int = 0) -> Resolved | None:  # fmt: skip
     """A straddle sold for 100 in the bar 0-4, target 97, stop 102, and what buying it back costs
-    minute by minute."""
+    minute by minute; a minute of the underlying may be marked doubtful."""
+    shut = np.full((4, 1), 100.0)
     desk.follow(5, fired([0], [-1], [100.0], 0, legs=4), np.array([until]))
     for minute, cost in enumerate(costs, 5):
-        found = desk.minute(minute, lambda legs, cost=cost: np.full(len(legs), cost))
-        again = desk.minute(minute, lambda legs: np.full(len(legs), 1e9))
+        flags = np.array([minute == doubtful], np.int64)
+        closed = bars(minute, [0], shut)
+        found = desk.minute(closed, flags, lambda legs, cost=cost: np.full(len(legs), cost))
+        again = desk.minute(closed, flags, lambda legs: np.full(len(legs), 1e9))
         assert again is None
         if found is not None:
             return found
@@ -146,3 +151,8 @@ def test_premium_that_nobody_offers_any_more_is_timed_out_at_the_last_price() ->
     desk = OutcomeDesk()
     told = sold_at_100(desk, [99.0, *[np.nan] * 40], until=20)
     assert told is not None and told.exit.tolist() == [99.0] and len(desk) == 0
+
+
+def test_a_gap_of_the_underlying_makes_what_was_sold_unresolvable() -> None:
+    told = sold_at_100(OutcomeDesk(), [99.0, 99.0, 96.0], doubtful=6)
+    assert told is not None and told.outcome.tolist() == [Outcome.UNRESOLVABLE]

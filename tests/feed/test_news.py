@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -52,6 +53,15 @@ def newsroom() -> Newsroom:
     rows = Rows(10)
     rows.add(LISTED)
     return Newsroom(SETTINGS.news, rows)
+
+
+def named(title: str, *companies: tuple[str, str]) -> tuple[str, ...]:
+    """Symbols that a title is about, of companies as (symbol, name)."""
+    rows = Rows(20)
+    rows.add([Instrument(token=(n + 1) << 8 | 1, tradingsymbol=symbol, exchange="NSE", kind="EQ",
+                         name=name) for n, (symbol, name) in enumerate(companies)])  # fmt: skip
+    (item,) = Newsroom(SETTINGS.news, rows).take([Headline(0, "x", title)], 50)
+    return item.symbols
 
 
 def test_rss_and_atom_are_read_oldest_first_as_plain_text() -> None:
@@ -102,6 +112,52 @@ def test_headlines_find_their_instruments_and_their_tone() -> None:
     assert told[0].sentiment < -0.2 < 0.2 < told[1].sentiment
     (other,) = room.take([Headline(0, "x", "Lt Governor to visit India Industries expo")], 50)
     assert other.symbols == () and other.at_s == 50
+
+
+BANKS = (("BANKINDIA", "BANK OF INDIA"), ("BANKBARODA", "BANK OF BARODA"),
+         ("HDFCBANK", "HDFC BANK LTD"), ("HDFCAMC", "HDFC AMC"), ("COALINDIA", "COAL INDIA LTD"),
+         ("NESTLEIND", "NESTLE INDIA LTD"), ("SBIN", "STATE BANK OF INDIA"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("title", "symbols"),
+    [("HDFC Bank profit falls", ("HDFCBANK",)), ("Bank of Baroda raises rates", ("BANKBARODA",)),
+     ("Coal prices crash in China", ()), ("Coal India to pay a dividend", ("COALINDIA",)),
+     ("State Bank of India and Bank of India merge", ("SBIN", "BANKINDIA")),
+     ("Nestle raises prices", ("NESTLEIND",)), ("A bank holiday in India", ())],
+)  # fmt: skip
+def test_a_company_is_named_by_its_whole_name_and_by_no_common_word(
+    title: str, symbols: tuple[str, ...]
+) -> None:
+    assert named(title, *BANKS) == symbols
+
+
+def test_the_newest_headline_tags_whatever_came_in_last() -> None:
+    room = newsroom()
+    room.take([Headline(1000, "x", "INFY surges to a record", sentiment=0.9)], 0)
+    room.take([Headline(900, "slow", "INFY falls", sentiment=-0.9)], 0)
+    assert room.tags(LISTED[1], 1010) == ("news +0.9",)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b'{"title": "a\\ud800b"}', b'{"title": "t", "time": ' + b"9" * 400 + b"}",
+     b'{"title": "t", "sentiment": ' + b"9" * 400 + b"}",
+     b'{"title": "t", "time": "9999-12-31T23:59:59-12:00"}',
+     b'{"title": "t", "link": "\\udfff"}'],
+)  # fmt: skip
+def test_whatever_a_message_holds_can_be_journalled(message: bytes) -> None:
+    headline = read_message(message)
+    assert msgspec.json.decode(msgspec.json.encode(headline), type=Headline) == headline
+
+
+def test_a_feed_is_never_taken_for_the_name_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "feed.xml"
+    file.write_bytes(RSS)
+    with pytest.raises(NewsError):
+        read_feed(str(file).encode(), "")
+    with pytest.raises(NewsError, match="cannot be read"):
+        read_feed(RSS.replace(b"Infosys", b"&#55296;"), "")
 
 
 def test_what_is_known_already_is_counted_and_not_told_again() -> None:

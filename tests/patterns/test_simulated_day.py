@@ -10,7 +10,6 @@ import pytest
 
 from kitetui.config import load
 from kitetui.engine.alerts.alert import Alert
-from kitetui.engine.alerts.candidates import Candidates
 from kitetui.engine.alerts.explain import WIDTH, explain
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.patterns.registry import registry
@@ -32,7 +31,7 @@ class Run:
 
     def __init__(self, batches: Iterator[RecordBatch]) -> None:
         self.pipeline = Pipeline(SETTINGS, 400)
-        candidates = Candidates(self.pipeline.market.rows, self.pipeline.calibrations)
+        candidates = self.pipeline.candidates
         self.events: list[Event] = []
         self.first: dict[str, Alert] = {}
         self.followed = self.settled = 0

@@ -29,7 +29,17 @@ def entry(n: int, day: int = 0, way: str = "low_confidence") -> Entry:
 
 def settlement(of: Entry, outcome: str = "target") -> Settlement:
     return Settlement(
-        of.alert.alert_id, outcome, 3, of.alert.at_s + 180, 101.5, 1.5, 1.5, 3, 0.2, 1
+        of.alert.at_s,
+        of.alert.alert_id,
+        outcome,
+        3,
+        of.alert.at_s + 180,
+        101.5,
+        1.5,
+        1.5,
+        3,
+        0.2,
+        1,
     )
 
 
@@ -78,11 +88,11 @@ def test_calibrations_are_made_of_past_days_in_order(tmp_path: Path) -> None:
         ledger.write(fired, [settlement(fired[0]), settlement(fired[1], "timeout"),
                              settlement(fired[2], "unresolvable")])  # fmt: skip
     today = (MONDAY_OPEN_S + 2 * DAY_S + 19_800) // DAY_S
-    (past,) = past_firings(ledger.kept(today, 60))
+    (past,) = past_firings(ledger.kept(today, 60, {"abcd"}))
     assert (past.pattern, past.timeframe, past.asset_class) == ("volume_spike", "1m", "equity")
     assert past.scores == [0.01, 0.03] * 2
     assert past.resolved == [0.01, 0.03] * 2 and past.hit == [False, True] * 2
-    assert len(ledger.kept(today, 1)) == 3
+    assert len(ledger.kept(today, 1, {"abcd"})) == 3
 
 
 def test_what_is_undefined_stays_so(tmp_path: Path) -> None:
@@ -91,7 +101,7 @@ def test_what_is_undefined_stays_so(tmp_path: Path) -> None:
     fired: Alert = msgspec.structs.replace(bare.alert, target=None, null_rate=None, p_hit=None)
     ledger.write([msgspec.structs.replace(bare, alert=fired, barrier=math.nan)], [])
     assert ledger.find(fired.alert_id)[0][0].target is None
-    (kept,) = ledger.kept(1 << 15, 60)
+    (kept,) = ledger.kept(1 << 15, 60, {"abcd"})
     assert math.isnan(kept.null_rate) and math.isnan(kept.barrier) and kept.outcome == ""
 
 
@@ -100,3 +110,42 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no usable database") as told:
         Ledger(tmp_path, 60).write([entry(1)], [])
     assert told.value.filename.endswith("2025-12-15.sqlite")
+
+
+def test_what_fired_under_other_parameters_is_another_patterns_past(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, 60)
+    ledger.write([entry(1), msgspec.structs.replace(entry(2), parameters="ef01")], [])
+    assert [kept.score for kept in ledger.kept(1 << 15, 60, {"ef01"})] == [0.02]
+    assert len(ledger.kept(1 << 15, 60, {"abcd", "ef01"})) == 2
+
+
+def test_only_as_many_firings_are_kept_in_mind_as_anybody_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kitetui.engine.sinks.ledger.KEPT_MAX", 5)
+    ledger = Ledger(tmp_path, 60)
+    for day in (0, 1):
+        ledger.write([entry(n, day) for n in (1, 2, 3)], [])
+    kept = ledger.kept(1 << 15, 60, {"abcd"})
+    assert [(line.at_s - MONDAY_OPEN_S) // 60 for line in kept] == [2, 3, 1441, 1442, 1443]
+
+
+def test_an_outcome_that_is_known_the_day_after_stays_with_its_firing(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, 60)
+    one = entry(1)
+    ledger.write([one], [])
+    late = msgspec.structs.replace(settlement(one), at_s=one.alert.at_s + DAY_S)
+    ledger.write([], [late])
+    assert ledger.find(one.alert.alert_id)[0][2] == late
+    assert [kept.outcome for kept in ledger.kept(1 << 15, 60, {"abcd"})] == ["target"]
+
+
+def test_a_day_that_cannot_be_read_is_named_and_keeps_no_other_from_being_read(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path, 60)
+    ledger.write([entry(1, 1)], [])
+    (tmp_path / "2025-12-15.sqlite").touch()  # as a crash between the file and its tables leaves it
+    assert len(ledger.kept(1 << 15, 60, {"abcd"})) == 1
+    assert "2025-12-15" in ledger.unreadable["2025-12-15.sqlite"]
+    assert len(ledger.find(entry(1, 1).alert.alert_id)) == 1

@@ -19,6 +19,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of one rule on one symbol.
 
     Attributes:
+        about: which expiry of the symbol's, for patterns of chains; underlying: the name of what
+            it moves with, such as NIFTY.
         bar_s: first second of the bar that opened the episode.
         at_s: session second at which it was raised.
         price: rupees at the bar's close; side: +1, -1 or 0.
@@ -46,6 +48,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float
     evidence: dict[str, float]
+    about: str = ""
+    underlying: str = ""
     target: float | None = None
     stop: float | None = None
     horizon_bars: int = 0

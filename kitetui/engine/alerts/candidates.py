@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import numpy as np
 
@@ -15,8 +17,11 @@ from kitetui.engine.patterns.firing import Fired
 class Candidates:
     """Weighs firings by what is known of their pattern, timeframe and asset class."""
 
-    def __init__(self, rows: Rows, calibrations: Calibrations) -> None:
+    def __init__(self, rows: Rows, calibrations: Calibrations,
+                 index_names: Mapping[str, str]) -> None:  # fmt: skip
+        """`index_names`: what derivatives call an index, by the index's own symbol."""
         self._rows = rows
+        self._index_names = index_names
         self._calibrations = calibrations
 
     def ranks(self, fired: Fired) -> F64:
@@ -35,14 +40,18 @@ class Candidates:
         row, side = int(hits.rows[at]), int(hits.side[at])
         symbol = self._rows.instruments[row].symbol
         pattern = fired.label(at)
+        chain = int(hits.chain[at])
+        about = self._rows.instruments[chain].expiry if chain >= 0 else ""
         bar_s = fired.start * 60
         entry, target, stop = (float(x[at]) for x in (fired.entry, fired.target, fired.stop))
         strength = float(fired.score[at])
         bare = Alert(
-            alert_id=alert_id(symbol, pattern, fired.timeframe, side, bar_s),
+            alert_id=alert_id(symbol, f"{pattern} {about}".rstrip(), fired.timeframe, side, bar_s),
             symbol=symbol,
             token=int(self._rows.token[row]),
             pattern=pattern,
+            about=about,
+            underlying=self._underlying(chain if chain >= 0 else row),
             timeframe=fired.timeframe,
             side=side,
             bar_s=bar_s,
@@ -69,6 +78,13 @@ class Candidates:
             null_rate=chance.null,
             expected_r=chance.expected_r(target, stop),
         )
+
+    def _underlying(self, row: int) -> str:
+        """What a row moves with: the name of its derivatives."""
+        instrument = self._rows.instruments[row]
+        if instrument.kind in ("FUT", "CE", "PE"):
+            return instrument.name or instrument.symbol
+        return self._index_names.get(instrument.tradingsymbol, instrument.tradingsymbol)
 
     def _calibration(self, fired: Fired, at: int) -> Calibration:
         asset_class = ASSET_CLASSES[self._rows.asset_class[fired.hits.rows[at]]]

@@ -55,14 +55,16 @@ class Conflicts:
 
     def __init__(self) -> None:
         self._held: dict[str, deque[Alert]] = {}
+        self._trends: dict[str, Alert] = {}
 
     def rule(self, candidate: Alert) -> Ruling:
         """Rule on a candidate; one that is not refused counts as raised."""
         held = self._held.setdefault(candidate.symbol, deque(maxlen=MOST_HELD))
         reach_s = WINDOW_BARS * (candidate.at_s - candidate.bar_s)
         near = [alert for alert in held if candidate.at_s - alert.at_s < reach_s]
-        name = candidate.family
-        if name in SALES and any(alert.family in TRENDS for alert in near):
+        name, underlying = candidate.family, candidate.underlying or candidate.symbol
+        trend = self._trends.get(underlying)
+        if name in SALES and trend is not None and candidate.at_s - trend.at_s < reach_s:
             return Ruling("conflict")
         tags: list[str] = []
         marks: list[Mark] = []
@@ -74,7 +76,12 @@ class Conflicts:
                 return ruling
             tags += ruling.tags
             marks += ruling.marks
+        beaten = {mark.alert_id for mark in marks if {"invalidated", "outweighed"} & {*mark.tags}}
+        for alert in [alert for alert in held if alert.alert_id in beaten]:
+            held.remove(alert)  # it stands against nobody any more
         held.append(candidate)
+        if name in TRENDS:
+            self._trends[underlying] = candidate
         return Ruling("", tuple(dict.fromkeys(tags)), tuple(marks))
 
 

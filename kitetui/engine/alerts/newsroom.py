@@ -20,9 +20,15 @@ SHORTEST_SYMBOL, SHORTEST_NAME = 3, 4
 LOUD = 0.2
 """Sentiment from which on a headline counts as good or bad."""
 _WORD = re.compile(r"[A-Z0-9&-]+")
-_FORMS = {"LIMITED", "LTD", "CORP", "CORPORATION", "CO", "COMPANY", "INC", "OF", "AND", "THE",
-          "INDIA", "INDUSTRIES", "SERV", "SERVICES"}  # fmt: skip
-"""Words of a company's name that alone name nobody."""
+_FORMS = {"LIMITED", "LTD", "CORP", "CORPORATION", "CO", "COMPANY", "INC"}
+"""Words of a company's name that people leave out."""
+_TAILS = {"INDUSTRIES", "SERVICES", "SERV", "INDIA", "ENTERPRISES"}
+"""Last words of a name that people often leave out."""
+_COMMON = {"BANK", "COAL", "STATE", "OIL", "POWER", "STEEL", "GAS", "INDIAN", "INDIA", "NATIONAL",
+           "UNITED", "GENERAL", "LIFE", "ASIAN", "CENTRAL", "UNION", "CANARA", "OF", "AND", "THE",
+           "CEMENT", "MOTORS", "FINANCE", "CAPITAL", "ENERGY", "GREEN", "GLOBAL", "FUTURE",
+           "INFRA", "MEDIA", "SUGAR", "PAPER", "GOLD", "SILVER", "HOTEL", "HOTELS"}  # fmt: skip
+"""Words that alone name nobody."""
 
 
 class Newsroom:
@@ -59,13 +65,11 @@ class Newsroom:
             self._known[key] = None
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-            if self._tone is None:
-                self._tone = Tone(self._settings.words)
             sentiment = headline.sentiment
             item = NewsItem(
                 headline.at_s or now_s, headline.source, headline.title, headline.link,
                 headline.symbols or self._about(headline.title),
-                self._tone.of(headline.title) if sentiment is None else sentiment,
+                self._sound(headline.title) if sentiment is None else sentiment,
             )  # fmt: skip
             self.items.append(item)
             out.append(item)
@@ -75,12 +79,25 @@ class Newsroom:
         """Words for an alert on an instrument: how the newest headline about it sounds."""
         self._learn()
         since = now_s - self._settings.tag_minutes * 60
-        for item in reversed(self.items):
-            if item.at_s < since or item.at_s > now_s:
-                continue
-            if instrument.tradingsymbol in item.symbols or instrument.name in item.symbols:
-                return (f"news {item.sentiment:+.1f}",)
-        return ()
+        about = [
+            item for item in self.items
+            if since <= item.at_s <= now_s
+            and (instrument.tradingsymbol in item.symbols or instrument.name in item.symbols)
+        ]  # fmt: skip
+        if not about:
+            return ()
+        newest = max(about, key=lambda item: item.at_s)
+        return (f"news {newest.sentiment:+.1f}",)
+
+    def prepare(self) -> None:
+        """Read the lexicon, which takes a while; else the first headline waits for it."""
+        if self._tone is None:
+            self._tone = Tone(self._settings.words)
+
+    def _sound(self, title: str) -> float:
+        self.prepare()
+        assert self._tone is not None
+        return self._tone.of(title)
 
     def _learn(self) -> None:
         """Instruments were added: their symbols and companies' names, and what was about them."""
@@ -92,22 +109,36 @@ class Newsroom:
             symbol = instrument.tradingsymbol
             if len(symbol) >= SHORTEST_SYMBOL:
                 self._symbols.add(symbol)
-            words = tuple(w for w in _WORD.findall(instrument.name.upper()) if w not in _FORMS)[:2]
-            if words and len(" ".join(words)) >= SHORTEST_NAME:
+            for words in _names(instrument.name):
                 self._names.setdefault(words[0], []).append((words, symbol))
+                self._names[words[0]].sort(key=lambda name: -len(name[0]))
         self._learned = len(self._rows.instruments)
         for at, item in enumerate(self.items):
             if not item.symbols and (about := self._about(item.title)):
                 self.items[at] = msgspec.structs.replace(item, symbols=about)
 
     def _about(self, title: str) -> tuple[str, ...]:
-        """Symbols written out in capitals, and companies by the first words of their name."""
+        """Symbols written out in capitals, and companies by name, the longest that fits."""
         found = [word for word in _WORD.findall(title) if word in self._symbols]
         words = _WORD.findall(title.upper())
         for at, word in enumerate(words):
-            found += [symbol for name, symbol in self._names.get(word, ())
-                      if tuple(words[at : at + len(name)]) == name]  # fmt: skip
+            fits = [(name, symbol) for name, symbol in self._names.get(word, ())
+                    if tuple(words[at : at + len(name)]) == name]  # fmt: skip
+            found += [symbol for name, symbol in fits if len(name) == len(fits[0][0])]
         return tuple(dict.fromkeys(found))[:SYMBOLS_MAX]
+
+
+def _names(name: str) -> list[tuple[str, ...]]:
+    """What people call a company: its words, and without the last where that still names it."""
+    whole = tuple(word for word in _WORD.findall(name.upper()) if word not in _FORMS)
+    short = whole[:-1] if whole and whole[-1] in _TAILS else whole
+    return [
+        words
+        for words in dict.fromkeys((whole, short))
+        if len(" ".join(words)) >= SHORTEST_NAME
+        and not (len(words) == 1 and words[0] in _COMMON)
+        and words[-1] not in ("OF", "AND", "THE")
+    ]
 
 
 class Tone:

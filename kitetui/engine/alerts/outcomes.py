@@ -136,15 +136,22 @@ class OutcomeDesk:
         held.doubtful |= seen & (flags[place] != 0)
         return self._settle(minutes, held, bars.start + minutes)
 
-    def minute(self, start: int, premium: Callable[[I64], F64]) -> Resolved | None:
-        """A minute closed, told once for each: what was sold and is settled by it.
+    def minute(self, bars: ClosedBars, flags: I64,
+               premium: Callable[[I64], F64]) -> Resolved | None:  # fmt: skip
+        """Minute bars closed: what was sold and is settled by the minute, once for each.
 
         Args:
+            flags: i64 (n,), of the bars: where the underlying's is marked, nobody knows.
             premium: what legs i64 (k, 2) cost to buy back now, rupees; NaN where nobody offers.
         """
-        held = self._open.get(SOLD)
+        start, held = bars.start, self._open.get(SOLD)
         told, self._newest = self._newest, max(start, self._newest)
-        if start <= told or held is None or not len(held.numbers):
+        if held is None or not len(held.numbers):
+            return None
+        if len(bars.rows):
+            place = np.minimum(np.searchsorted(bars.rows, held.rows), len(bars.rows) - 1)
+            held.doubtful |= (bars.rows[place] == held.rows) & (flags[place] != 0)
+        if start <= told:
             return None
         time_out(held.held, held.until <= start)
         price = premium(held.legs)

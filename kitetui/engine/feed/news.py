@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import html
+import io
 import json
 import math
 import re
@@ -51,7 +52,11 @@ def read_feed(data: bytes, source: str) -> list[Headline]:
     """
     import feedparser
 
-    told = feedparser.parse(data, sanitize_html=False, resolve_relative_uris=False)
+    try:
+        # As a stream: bytes that name a file or an address would be opened.
+        told = feedparser.parse(io.BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
+    except Exception as error:  # noqa: BLE001 - whatever a parser of anything may raise
+        raise NewsError(f"cannot be read: {type(error).__name__}") from None
     entries = told.get("entries") or []
     if not told.get("version") and not entries:
         raise NewsError("is neither RSS nor Atom")
@@ -61,8 +66,8 @@ def read_feed(data: bytes, source: str) -> list[Headline]:
         title = tidy(str(entry.get("title", "")), TITLE_MAX)
         when = entry.get("published_parsed") or entry.get("updated_parsed")
         if title:
-            at_s = calendar.timegm(when) if when else 0
-            out.append(Headline(at_s, name, title, str(entry.get("link", ""))[:LINK_MAX]))
+            link = tidy(str(entry.get("link", "")), LINK_MAX)
+            out.append(Headline(_published(when), name, title, link))
     return sorted(out, key=lambda headline: headline.at_s)
 
 
@@ -87,15 +92,19 @@ def read_message(data: bytes) -> Headline:
         _second(told.get("time", told.get("timestamp", told.get("published")))),
         tidy(_text(told, "source", "publisher"), SOURCE_MAX) or "redis",
         title,
-        _text(told, "link", "url")[:LINK_MAX],
+        tidy(_text(told, "link", "url"), LINK_MAX),
         tuple(tidy(str(s), 40).upper() for s in symbols[:SYMBOLS_MAX] if str(s).strip()),
         _sentiment(told.get("sentiment", told.get("sentiment_score"))),
     )
 
 
 def tidy(text: str, length: int) -> str:
-    """One line of plain text: markup and entities resolved, spaces joined, cut."""
+    """One line of plain text: markup and entities resolved, spaces joined, cut.
+
+    Halves of surrogate pairs, which no encoding holds, become question marks.
+    """
     plain = html.unescape(_TAGS.sub(" ", text[: 4 * length]))
+    plain = plain.encode("utf-8", "replace").decode()
     return " ".join(plain.split())[:length]
 
 
@@ -104,21 +113,40 @@ def _text(told: Mapping[str, Any], *names: str) -> str:
     return found if isinstance(found, str) else ""
 
 
+def _published(when: object) -> int:
+    """Epoch second of a feed's time; 0 where it is none."""
+    try:
+        return max(calendar.timegm(when), 0) if isinstance(when, tuple) else 0
+    except (ValueError, OverflowError, TypeError):
+        return 0
+
+
+def _number(value: object) -> float | None:
+    """A finite number; None for anything else, also for one that no float holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def _second(value: object) -> int:
     """Epoch seconds, milliseconds, or an ISO time; 0 where it is none of them."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        second = float(value) / 1000 if value > 1e11 else float(value)
+    number = _number(value)
+    if number is not None:
+        second = number / 1000 if number > 1e11 else number
         return int(second) if 0 < second < 1 << 33 else 0
     try:
         at = datetime.fromisoformat(str(value))
-    except ValueError:
+        # Times near the calendar's ends leave it on the way to UTC.
+        return max(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()), 0)
+    except (ValueError, OverflowError):
         return 0
-    return max(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()), 0)
 
 
 def _sentiment(value: object) -> float | None:
     if isinstance(value, str):
         return _WORDS.get(value.strip().lower())
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return min(max(float(value), -1.0), 1.0)
-    return None
+    number = _number(value)
+    return None if number is None else min(max(number, -1.0), 1.0)

@@ -32,6 +32,7 @@ class NewsSource:
         self._channel = channel
         self._inbox = inbox
         self._note = note
+        self._said = ""
 
     async def run(self, redis_url: str) -> None:
         """Ask and listen, for ever."""
@@ -78,8 +79,9 @@ class NewsSource:
                 if len(data) > BYTES_MAX:
                     raise NewsError(f"larger than {BYTES_MAX >> 20} MB")
             for sent, told in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
-                if told in answer.headers:
-                    headers[sent] = answer.headers[told]
+                mark = answer.headers.get(told, "")
+                if mark and mark.isascii():  # anything else could not be sent back
+                    headers[sent] = mark
         return await asyncio.to_thread(read_feed, bytes(data), host)
 
     def _put(self, headlines: list[Headline]) -> None:
@@ -108,10 +110,12 @@ class NewsSource:
             wait_s = min(wait_s * 2, 30.0)
 
     def _hear(self, data: object) -> None:
-        if not isinstance(data, bytes) or len(data) > MESSAGE_MAX:
-            self._note("news", f"{self._channel}: a message is too long")
-            return
         try:
+            if not isinstance(data, bytes) or len(data) > MESSAGE_MAX:
+                raise NewsError("a message is too long")
             self._put([read_message(data)])
+            self._said = ""
         except NewsError as error:
-            self._note("news", f"{self._channel}: {error}")
+            if str(error) != self._said:
+                self._note("news", f"{self._channel}: {error}")
+            self._said = str(error)

@@ -34,6 +34,12 @@ class Chain(msgspec.Struct):
     future: int
     tick: float
 
+    @property
+    def first(self) -> int:
+        """The row of its first option, which stands for it."""
+        call, put = int(self.call[0]), int(self.put[0])
+        return call if call >= 0 else put
+
 
 class Quotes(msgspec.Struct):
     """What is known of n instruments: f64 (n,), rupees; 0 or NaN for nothing.

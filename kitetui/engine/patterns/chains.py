@@ -135,11 +135,13 @@ class Sale(msgspec.Struct):
     """Options to sell together, or what a chain foretells.
 
     Attributes:
+        row: of the underlying; chain: the first option's row.
         legs: rows of the call and the put; entry: their premium, rupees.
         target, stop: premiums at which it is over.
     """
 
     row: int
+    chain: int
     side: int
     entry: float
     target: float
@@ -168,5 +170,6 @@ def sales(found: Iterator[Sale], evidence: tuple[str, ...]) -> Hits:
         target=column([sale.target for sale in of]),
         entry=column([sale.entry for sale in of]),
         legs=np.array([sale.legs for sale in of], np.int64).reshape(-1, 2),
+        chain=np.array([sale.chain for sale in of], np.int64),
         tags=[sale.tags for sale in of],
     )

@@ -37,7 +37,7 @@ class Fired(msgspec.Struct):
         bar: i64 (k,), number of each row's closed bar.
         entry: f64 (k,), the close, rupees; atr: f64 (k,), as it stood before the bar.
         target, stop: f64 (k,), distances from the entry, rupees.
-        flags: i64 (k,), `BarFlag` bits of the bars.
+        flags: i64 (k,), `BarFlag` bits of the bars, for chains of their underlying's.
     """
 
     detector: Detector
@@ -142,7 +142,8 @@ class Detectors:
         if of_chains:
             atr, entry = np.full(len(hits), np.nan), hits.entry
             tick = view.market.rows.tick[hits.rows] / view.market.rows.divisor[hits.rows]
-            flags = np.zeros(len(hits), np.int64)
+            flags, traded = np.zeros(len(hits), np.int64), np.isin(hits.rows, view.rows)
+            flags[traded] = view.flags[np.searchsorted(view.rows, hits.rows[traded])]
         else:
             at = np.searchsorted(view.rows, hits.rows)
             atr, entry = view.atr[at], view.window(CLOSE, 1)[0, at]

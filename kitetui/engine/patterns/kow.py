@@ -60,7 +60,8 @@ def _below_vwap(view: View, params: dict[str, float]) -> Iterator[Sale]:
         _, shares, vwaps = series.last(at, int(params["usual_minutes"]) + 1)
         usual = float(shares[:-1].mean()) if len(shares) > 1 else 0.0
         yield Sale(
-            underlying(view, series), -1, premium, premium * (1 - params["target_share"]),
+            underlying(view, series), series.chain.first, -1, premium,
+            premium * (1 - params["target_share"]),
             premium * (1 + params["stop_share"]),
             (int(series.chain.call[at]), int(series.chain.put[at])),
             {"below_share": share, "ratio": float(shares[-1]) / usual if usual else math.nan,

@@ -98,7 +98,7 @@ def _crushed(view: View, params: dict[str, float]) -> Iterator[Sale]:
             continue
         entry = front.now.straddle
         yield Sale(
-            front.row, -1, entry, entry * (1 - params["target_share"]),
+            front.row, front.now.chain.first, -1, entry, entry * (1 - params["target_share"]),
             entry * (1 + params["stop_share"]), legs,
             {"percentile": front.rank.percentile, "term_ratio": term, "realised_gap": 1 - quiet,
              "volatility": volatility, "strike": float(front.now.chain.strikes[front.now.atm])},
@@ -156,7 +156,7 @@ def _ranging(view: View, params: dict[str, float]) -> Iterator[Sale]:
         nearest = min(float(strikes[call]) - spot, spot - float(strikes[put]))
         entry = float(chain.now.calls.price[call] + chain.now.puts.price[put])
         yield Sale(
-            chain.row, -1, entry, entry * (1 - params["target_share"]),
+            chain.row, chain.now.chain.first, -1, entry, entry * (1 - params["target_share"]),
             entry * (1 + params["stop_share"]), legs,
             {"narrow": narrow, "adx_below": params["max_adx"] - adx, "distance": nearest / left,
              "percentile": chain.rank.percentile, "call_strike": float(strikes[call]),
@@ -215,7 +215,7 @@ def _collected(view: View, params: dict[str, float]) -> Iterator[Sale]:
         ):
             continue
         yield Sale(
-            chain.row, -1, entry, entry * (1 - params["target_share"]),
+            chain.row, chain.now.chain.first, -1, entry, entry * (1 - params["target_share"]),
             entry * (1 + params["stop_share"]), legs,
             {"dear": dear, "percentile": chain.rank.percentile, "theta_share": decay,
              "volatility": volatility, "strike": float(chain.now.chain.strikes[atm]),

@@ -30,6 +30,7 @@ class Hits(msgspec.Struct):
         stop, target: f64 (k,), rupees; NaN where the pattern's usual distances hold.
         entry: f64 (k,), rupees; NaN where it is the close.
         legs: i64 (k, 2), rows of the call and the put whose premium is traded; -1 for none.
+        chain: i64 (k,), the first option's row of the chain it is about; -1 for none.
         tags: per hit, extra words.
     """
 
@@ -42,6 +43,7 @@ class Hits(msgspec.Struct):
     target: F64
     entry: F64
     legs: I64
+    chain: I64
     tags: list[tuple[str, ...]]
 
     def __len__(self) -> int:
@@ -52,7 +54,7 @@ class Hits(msgspec.Struct):
         return Hits(
             self.rows[keep], self.side[keep], {k: v[keep] for k, v in self.evidence.items()},
             self.kind[keep], self.factor[keep], self.stop[keep], self.target[keep],
-            self.entry[keep], self.legs[keep],
+            self.entry[keep], self.legs[keep], self.chain[keep],
             [tags for tags, kept in zip(self.tags, keep.tolist(), strict=True) if kept],
         )  # fmt: skip
 
@@ -74,7 +76,7 @@ def hits_of(view: View, hit: Bool, side: I64 | int, evidence: Mapping[str, F64],
     n, at = len(view), np.flatnonzero(hit)
     if not len(at):
         return Hits(_NO_ROWS, _NO_ROWS, dict.fromkeys(evidence, _NOTHING), _NO_ROWS, _NOTHING,
-                    _NOTHING, _NOTHING, _NOTHING, _NO_LEGS, [])  # fmt: skip
+                    _NOTHING, _NOTHING, _NOTHING, _NO_LEGS, _NO_ROWS, [])  # fmt: skip
     return Hits(
         rows=view.rows[at],
         side=np.broadcast_to(side, n)[at].astype(np.int64),
@@ -85,6 +87,7 @@ def hits_of(view: View, hit: Bool, side: I64 | int, evidence: Mapping[str, F64],
         target=np.broadcast_to(target, n)[at].astype(np.float64),
         entry=np.full(len(at), np.nan),
         legs=np.full((len(at), 2), -1, np.int64),
+        chain=np.full(len(at), -1, np.int64),
         tags=[
             tuple(word for word, applies in (tags or {}).items() if applies[k]) for k in at.tolist()
         ],
@@ -97,7 +100,7 @@ def joined(parts: Sequence[Hits]) -> Hits:
     if len(some) < 2:
         return (some or parts)[0]
     parts = some
-    columns = ("rows", "side", "kind", "factor", "stop", "target", "entry", "legs")
+    columns = ("rows", "side", "kind", "factor", "stop", "target", "entry", "legs", "chain")
     return Hits(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
         evidence={
@@ -187,7 +190,8 @@ def check(patterns: Mapping[str, PatternSettings]) -> None:
 class Trigger:
     """The firing rule of one pattern on one timeframe: warm-up, edge, cooldown.
 
-    Cooldown counts bars of the row, as its history holds them, by side and kind.
+    Cooldown counts bars of the row, as its history holds them, by side and kind; what a chain
+    fires counts by the chain, since several may have one underlying.
     """
 
     def __init__(self, known: Detector, settings: PatternSettings, capacity: int) -> None:
@@ -201,12 +205,13 @@ class Trigger:
     def fire(self, hits: Hits, bars: I64) -> Bool:
         """Which hits fire; `bars`: the bar number of each hit, i64 (k,)."""
         lane = hits.kind * 3 + hits.side + 1
-        rested: Bool = bars - self._fired[lane, hits.rows] >= self.cooldown
+        rows = np.where(hits.chain >= 0, hits.chain, hits.rows)
+        rested: Bool = bars - self._fired[lane, rows] >= self.cooldown
         if self.edge:
-            rested &= self._held[lane, hits.rows] != bars - 1
-            self._held[lane, hits.rows] = bars
+            rested &= self._held[lane, rows] != bars - 1
+            self._held[lane, rows] = bars
         rested &= bars > self.min_bars
-        self._fired[lane[rested], hits.rows[rested]] = bars[rested]
+        self._fired[lane[rested], rows[rested]] = bars[rested]
         return rested
 
 

@@ -53,7 +53,7 @@ def _pin(view: View, chain: ChainSeen, params: dict[str, float]) -> Iterator[Sal
     if off <= params["pin_steps"] and dominance >= params["min_dominance"]:
         legs = chain.atm_legs
         yield Sale(
-            chain.row, 0, chain.now.straddle, math.nan, math.nan, legs,
+            chain.row, chain.now.chain.first, 0, chain.now.straddle, math.nan, math.nan, legs,
             {"nearness": 1 - off / params["pin_steps"], "dominance": min(dominance, 10.0),
              "open_interest_change": math.nan, "level": interest.max_pain, "spot": spot},
             (chain.name, "max pain"), kind=0,
@@ -91,7 +91,8 @@ def _wall(view: View, chain: ChainSeen, params: dict[str, float],
         back = (spot - wall) * side > 0
         if 0 < over <= params["wall_share"] and back and change >= params["min_oi_change"]:
             yield Sale(
-                chain.row, side, spot, spot * (1 + side * params["target_share"]),
+                chain.row, chain.now.chain.first, side, spot,
+                spot * (1 + side * params["target_share"]),
                 farthest - side * params["stop_share"] * spot, (-1, -1),
                 {"nearness": 1 - over / params["wall_share"], "dominance": math.nan,
                  "open_interest_change": change, "level": wall, "spot": spot},

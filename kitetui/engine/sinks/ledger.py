@@ -7,9 +7,11 @@ changed: the tables refuse it. Whole days leave when there are more than the set
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.sinks.sqlite import opened, said
 
+KEPT_MAX = 2_000
+"""Past firings of a pattern, timeframe and asset class that anybody looks at."""
 _FILE = re.compile(r"\d{4}-\d\d-\d\d\.sqlite")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS firing (
@@ -39,6 +43,20 @@ CREATE TRIGGER IF NOT EXISTS outcome_goes BEFORE DELETE ON outcome
 """
 
 _ADD_FIRING = "INSERT OR IGNORE INTO firing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEPT = """
+SELECT pattern, timeframe, asset_class, token, at_s, exit, score, null_rate, chance, barrier,
+  cost_r, outcome, r, bars
+FROM (SELECT pattern, timeframe, asset_class, token, f.at_s, id, exit, score, null_rate, chance,
+        barrier, cost_r, coalesce(outcome, '') AS outcome, coalesce(r, 0.0) AS r,
+        coalesce(bars, 0) AS bars,
+        row_number() OVER (PARTITION BY pattern, timeframe, asset_class
+                           ORDER BY f.at_s DESC, id DESC) AS place
+      FROM firing f LEFT JOIN outcome USING (id)
+      WHERE parameters IN (SELECT value FROM json_each(?)))
+WHERE place <= ? ORDER BY at_s DESC, id DESC"""
+_FIND = """
+SELECT alert, exit, o.* FROM firing LEFT JOIN outcome o USING (id)
+WHERE id >= ? AND id < ? LIMIT 2"""
 _ADD_OUTCOME = "INSERT OR IGNORE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -50,7 +68,7 @@ class Entry(msgspec.Struct, frozen=True):
         exit: how it left the gate, such as `admitted` or `low_confidence`.
         followed: whether its outcome is; barrier: target's distance over the stop's.
         cost_r: what a round trip costs, in stops' distances.
-        parameters: the digest of the settings in force.
+        parameters: the digest of its pattern's settings.
     """
 
     alert: Alert
@@ -63,8 +81,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """What became of a firing: times in bars of its timeframe, results in stops' distances."""
+    """What became of a firing: times in bars of its timeframe, results in stops' distances.
 
+    `fired_s`: when it fired, whose day keeps it.
+    """
+
+    fired_s: int
     alert_id: str
     outcome: str
     bars: int
@@ -99,7 +121,10 @@ class Kept(msgspec.Struct, frozen=True):
 class Ledger:
     """All days of one state folder. Calls may block: they belong on a thread that may wait.
 
-    All methods raise OSError where a file cannot be used.
+    Attributes:
+        unreadable: names of past days that could not be read, each once.
+
+    `write` raises OSError where the day's file cannot be used.
     """
 
     def __init__(self, folder: Path, sessions: int) -> None:
@@ -108,10 +133,11 @@ class Ledger:
         self._sessions = sessions
         self._day = -1
         self._db: sqlite3.Connection | None = None
+        self.unreadable: dict[str, str] = {}
 
     def write(self, entries: Sequence[Entry], settlements: Sequence[Settlement]) -> None:
         """Add firings and outcomes, in one transaction a day; what is there already stays."""
-        days = {ist_day(e.alert.at_s) for e in entries} | {ist_day(s.at_s) for s in settlements}
+        days = {ist_day(e.alert.at_s) for e in entries} | {ist_day(s.fired_s) for s in settlements}
         for day in sorted(days):
             db = self._open(day)
             with said(self._path(day), "the ledger is not written"), db:
@@ -121,7 +147,11 @@ class Ledger:
                 )
                 db.executemany(
                     _ADD_OUTCOME,
-                    [msgspec.structs.astuple(s) for s in settlements if ist_day(s.at_s) == day],
+                    [
+                        msgspec.structs.astuple(s)[1:]
+                        for s in settlements
+                        if ist_day(s.fired_s) == day
+                    ],
                 )
 
     def close(self) -> None:
@@ -130,37 +160,53 @@ class Ledger:
             self._db.close()
         self._db, self._day = None, -1
 
-    def kept(self, before: int, sessions: int) -> list[Kept]:
-        """Firings of the newest sessions before a day, oldest first."""
+    def kept(self, before: int, sessions: int, parameters: Collection[str]) -> list[Kept]:
+        """Firings of the newest sessions before a day, oldest first.
+
+        Of each pattern, timeframe and asset class the newest 2,000, which is what calibrations
+        and the board look at. A day that cannot be read is left out and named.
+
+        Args:
+            parameters: digests in force; what fired under others is another pattern's past.
+        """
         limit = f"{day_date(before).isoformat()}.sqlite"
-        out: list[Kept] = []
-        for path in [p for p in self._files() if p.name < limit][-sessions:]:
-            lines = _read(
-                path,
-                "SELECT pattern, timeframe, asset_class, token, f.at_s, exit, score, null_rate, "
-                "chance, barrier, cost_r, coalesce(outcome, ''), coalesce(r, 0.0), "
-                "coalesce(bars, 0) FROM firing f LEFT JOIN outcome USING (id) "
-                "ORDER BY f.at_s, id",
-            )
-            out += [Kept(*(_number(x) for x in line)) for line in lines]
-        return out
+        left: Counter[tuple[str, str, str]] = Counter()
+        days: list[list[Kept]] = []
+        for path in reversed([p for p in self._files() if p.name < limit][-sessions:]):
+            day: list[Kept] = []
+            for line in self._lines(path, _KEPT, (json.dumps(sorted(parameters)), KEPT_MAX)):
+                kept = Kept(*(_number(x) for x in line))
+                key = kept.pattern, kept.timeframe, kept.asset_class
+                left[key] += 1
+                if left[key] <= KEPT_MAX:
+                    day.append(kept)
+            days.append(day[::-1])
+        return [kept for day in reversed(days) for kept in day]
 
     def find(self, alert_id: str) -> list[tuple[Alert, str, Settlement | None]]:
         """Firings whose id begins so, newest day first, at most two: alert, exit and outcome."""
         out: list[tuple[Alert, str, Settlement | None]] = []
         begins = re.sub(r"[^0-9a-f]", "", alert_id)
         for path in reversed(self._files()):
-            for text, way, *ended in _read(
-                path,
-                "SELECT alert, exit, o.* FROM firing LEFT JOIN outcome o USING (id) "
-                "WHERE id >= ? AND id < ? LIMIT 2",
-                (begins, begins + "g"),
-            ):
-                settled = Settlement(*ended) if ended[0] is not None else None
-                out.append((msgspec.json.decode(text, type=Alert), way, settled))
+            for text, way, *ended in self._lines(path, _FIND, (begins, begins + "g")):
+                try:
+                    alert = msgspec.json.decode(text, type=Alert)
+                except msgspec.DecodeError as error:
+                    self.unreadable[path.name] = f"{path}: a firing cannot be read: {error}"
+                    continue
+                settled = Settlement(alert.at_s, *ended) if ended[0] is not None else None
+                out.append((alert, way, settled))
             if len(out) > 1:
                 break
         return out[:2]
+
+    def _lines(self, path: Path, query: str, values: tuple[object, ...]) -> (
+            Iterator[tuple[Any, ...]]):  # fmt: skip
+        """Lines of a day, newest first; none where it cannot be read."""
+        try:
+            yield from _read(path, query, values)
+        except OSError as error:
+            self.unreadable[path.name] = f"{path}: {error.strerror}"
 
     def _files(self) -> list[Path]:
         return sorted(p for p in self._folder.glob("*.sqlite") if _FILE.fullmatch(p.name))
