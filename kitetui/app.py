@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import getpass
 from collections.abc import Callable
-from typing import Any, ClassVar
+from concurrent.futures import Future
+from typing import Any, ClassVar, TypeVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -41,6 +42,8 @@ from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.tabs import TabStrip
 from kitetui.widgets.watchlist import Watchlist
 
+Answer = TypeVar("Answer")
+
 ANSWER_S = 2.0
 QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
@@ -56,10 +59,12 @@ class KiteApp(App[str]):
     TITLE = "kitetui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
+        # Only ctrl+c passes dialogs by: q closes them.
         Binding(
-            key.keys, key.action, key.help, show=False, id=key.id, priority=key.id == "app.quit"
+            name, key.action, key.help, show=False, id=f"{key.id}.{name}", priority=name == "ctrl+c"
         )
         for key in KEYS
+        for name in key.keys.split(",")
     ]
 
     def __init__(self, settings: ScreenSettings, link: LocalLink) -> None:
@@ -71,6 +76,7 @@ class KiteApp(App[str]):
         self._active = "watchlist"
         self._shared = SHARED[0]
         self._zoomed = False
+        self._layout = layout(*NARROW, self._active, self._shared, zoomed=False)
         self._frozen_all = False
         self._snapshot: Snapshot | None = None
         self._pumping = False
@@ -147,6 +153,7 @@ class KiteApp(App[str]):
         if self._active in SHARED:
             self._shared = self._active
         chosen = layout(columns, lines, self._active, self._shared, zoomed=self._zoomed)
+        self._layout = chosen
         if chosen.kind == "tiny":
             screen.query_one("#too-small", Static).update(Content(
                 f"terminal too small: {columns}x{lines}, need {NARROW[0]}x{NARROW[1]}; "
@@ -190,8 +197,8 @@ class KiteApp(App[str]):
             if asked is None or self.link.error is not None:
                 self._show_boot()
                 return
-            snapshot = await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
-        except (ConnectionError, TimeoutError):
+            snapshot = await _answer(asked)
+        except ConnectionError:
             self._show_boot()
             return
         finally:
@@ -207,8 +214,8 @@ class KiteApp(App[str]):
         watch = self._base.query_one(Watchlist)
         return View(
             focus=watch.token,
-            watch_from=watch.top,
-            watch_count=watch.page if watch.display else min(watch.page, 1),
+            watch_from=watch.wanted[0],
+            watch_count=watch.wanted[1],
             buckets=self._rows("buckets"),
             alerts=max(self._rows("alerts"), 4),
             events=self._rows("events"),
@@ -229,7 +236,7 @@ class KiteApp(App[str]):
         )  # fmt: skip
         for name in PANES:
             pane = screen.query_one(f"#{name}", LivePane)
-            if pane.display:
+            if pane.display or name == "watchlist":  # its cursor says what other panes show
                 update: Callable[[Snapshot], None] = pane.update_from  # type: ignore[attr-defined]
                 update(snapshot)
         if screen.has_class("-narrow"):
@@ -315,9 +322,10 @@ class KiteApp(App[str]):
 
     @property
     def _alert(self) -> Alert | None:
-        """The alert that keys mean: under the cursor, or the strip's where there is no queue."""
-        pane = self._base.query_one(AlertsPane)
-        return pane.selected if pane.display else self._base.query_one(AlertStrip).first
+        """The alert that keys mean: under the cursor, or the strip's; None where neither shows."""
+        if "alerts" in self._layout.panes:
+            return self._base.query_one(AlertsPane).selected
+        return self._base.query_one(AlertStrip).first if self._layout.strip else None
 
     async def action_silence(self) -> None:
         """Say what keeps patterns from firing."""
@@ -343,8 +351,8 @@ class KiteApp(App[str]):
         if asked is None:
             return None
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
-        except (ConnectionError, TimeoutError):
+            return await _answer(asked)
+        except ConnectionError:
             return None
 
     async def action_acknowledge(self) -> None:
@@ -365,8 +373,8 @@ class KiteApp(App[str]):
             self._say("the engine is not ready", done=False)
             return
         try:
-            result = await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
-        except (ConnectionError, TimeoutError):
+            result = await _answer(asked)
+        except ConnectionError:
             self._say("the engine did not answer", done=False)
             return
         self._say(result.text, done=result.done)
@@ -393,6 +401,22 @@ class KiteApp(App[str]):
     def _leave(self, choice: str | None) -> None:
         if choice:
             self.exit(choice)
+
+
+async def _answer(asked: Future[Answer]) -> Answer:
+    """What the engine answers.
+
+    Raises:
+        ConnectionError: not in time, or not any more: it ends.
+    """
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
+    except TimeoutError:
+        raise ConnectionError("the engine does not answer") from None
+    except asyncio.CancelledError:
+        if asked.cancelled():
+            raise ConnectionError("the engine ends") from None
+        raise
 
 
 def _user() -> str:

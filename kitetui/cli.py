@@ -32,8 +32,10 @@ def _shared(function: Any) -> Any:
 
 
 def fail(code: int, message: str) -> NoReturn:
-    """End with a sentence and an exit code."""
-    click.echo(f"kitetui: {message}", err=True)
+    """End with a sentence and an exit code; what files hold is cleaned before it is shown."""
+    from kitetui.widgets.safe_text import clean
+
+    click.echo(f"kitetui: {clean(message)}", err=True)
     raise SystemExit(code)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Formatter
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 
-from kitetui.secret import redacted_url
+from kitetui.secret import redacted, redacted_url
 from kitetui.settings import Settings
 
 FILES = {
@@ -25,6 +28,8 @@ FILES = {
 """Each file of a config folder and the section it fills; '' is the top of the tree."""
 
 MAX_FILE_BYTES = 1 << 20
+PARTS = frozenset({"symbol", "date", "hour", "minute", "alert_id", "asset_class"})
+"""What may stand in braces in a template of redis.yaml."""
 
 
 class ConfigError(Exception):
@@ -86,8 +91,8 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{where}: is not YAML: {error.problem}") from None
-    except yaml.YAMLError:
-        raise ConfigError(f"{path}: is not YAML") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: dates that there are not
+        raise ConfigError(f"{path}: is not YAML: {_brief(str(error))}") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply") from None
     if data is None:
@@ -116,18 +121,20 @@ def _merge(
 def _override(tree: dict[str, Any], text: str, origins: dict[str, str]) -> None:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise ConfigError(f"--set {text}: expected section.key=value, such as screen.hz=2")
+        raise ConfigError(
+            f"--set {redacted(name)}: expected section.key=value, such as screen.hz=2"
+        )
     node = tree
     *sections, key = name.split(".")
     for part in sections:
         node = node.get(part) if isinstance(node, dict) else None  # type: ignore[assignment]
         if not isinstance(node, dict):
-            raise ConfigError(f"--set {text}: there is no section {part!r}; {_known(tree)}")
+            raise ConfigError(f"--set {name}: there is no section {part!r}; {_known(tree)}")
     if not isinstance(node, dict) or key not in node:
-        raise ConfigError(f"--set {text}: there is no key {name!r}; {_known(node)}")
+        raise ConfigError(f"--set {name}: there is no key {name!r}; {_known(node)}")
     try:
         node[key] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         node[key] = value
     origins[name] = f"--set {name}"
 
@@ -140,7 +147,13 @@ def _known(node: Any) -> str:
 
 def _convert(tree: dict[str, Any], origins: dict[str, str]) -> Settings:
     flat = {k: v for k, v in tree.items() if k not in ("thresholds", "universe")}
-    thresholds = dict(tree.get("thresholds", {}))
+    thresholds = tree.get("thresholds", {})
+    if not isinstance(thresholds, dict):
+        raise ConfigError(
+            f"{origins.get('thresholds', 'thresholds.yaml')}: thresholds: expected keys and "
+            f"values, got {type(thresholds).__name__}"
+        )
+    thresholds = dict(thresholds)
     flat["reference"] = thresholds.pop("reference", {})
     flat["patterns"] = thresholds
     universe = tree.get("universe", {})
@@ -176,18 +189,16 @@ def _explained(message: str, flat: dict[str, Any], origins: dict[str, str]) -> C
     full = ".".join([name, *keys[1:]]) if name else path
     origin = next((origins[p] for p in _prefixes(full) if p in origins), "the settings")
     found = _lookup(flat, keys)
-    got = "" if unknown or found is None else f"; got {_brief(path, found)}"
+    got = "" if unknown or found is None else f"; got {_brief(found)}"
     said = "unknown key" if unknown else what[0].lower() + what[1:]
     if in_key:
         said = f"in one of its keys: {said}"
     return ConfigError(f"{origin}: {path or 'top level'}: {said}{got}")
 
 
-def _brief(path: str, value: Any) -> str:
-    """A value for an error: short, and without what must not be shown."""
-    if path == "redis.url":
-        return repr(redacted_url(str(value)))
-    text = repr(value)
+def _brief(value: Any) -> str:
+    """A value for an error: short, and without what addresses in it must not show."""
+    text = redacted(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -215,7 +226,7 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     feed = settings.feed
     if feed.speed != "max":
         try:
-            if not float(feed.speed) > 0:
+            if not 0 < float(feed.speed) < math.inf:
                 raise ValueError
         except ValueError:
             fail("feed.speed", "a number above 0, or max", feed.speed)
@@ -240,13 +251,36 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
             fail(f"normalise.jump.{asset}", "a ratio above 1", None)
         if asset not in settings.outcomes.costs_pct:
             fail(f"outcomes.costs_pct.{asset}", "a percentage", None)
-    if settings.redis.url != "embedded" and not re.match(r"(rediss?|unix)://", settings.redis.url):
-        url = redacted_url(settings.redis.url)
-        fail("redis.url", "embedded, redis://, rediss:// or unix://", url)
+    url = settings.redis.url
+    if url != "embedded" and not (re.match(r"(rediss?|unix)://", url) and _has_port(url)):
+        fail("redis.url", "embedded, redis://, rediss:// or unix://, with '/' and '@' of a "
+             "password percent-encoded", redacted_url(url))  # fmt: skip
+    for of, templates in (("keys", settings.redis.keys), ("channels", settings.redis.channels)):
+        for name, template in msgspec.structs.asdict(templates).items():
+            if (unknown := _unknown_part(template)) is not None:
+                fail(f"redis.{of}.{name}", f"no part but {', '.join(sorted(PARTS))}", unknown)
     for store in ("system", "premarket", "continuous_market", "cumulative_volume", "alerts",
-                  "microstructure"):  # fmt: skip
+                  "microstructure", "news", "metrics"):  # fmt: skip
         if store not in settings.redis.stores:
             fail(f"redis.stores.{store}", "a db and a prefix", None)
     for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):
         if not settings.calendar.hours.get(segment):
             fail(f"calendar.hours.{segment}", "a list of hours", None)
+
+
+def _has_port(url: str) -> bool:
+    """Whether what stands for the port is one: a '/' in a password would cut the URL there."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
+def _unknown_part(template: str) -> str | None:
+    """A part in braces that nothing fills, or what is wrong with the braces."""
+    try:
+        parts = [part for _, part, _, _ in Formatter().parse(template) if part is not None]
+    except ValueError as error:
+        return str(error)
+    return next((part for part in parts if part not in PARTS), None)

@@ -18,7 +18,7 @@ class Layout(NamedTuple):
 
     Attributes:
         kind: `wide`, `mid`, `narrow`, or `tiny` where there is room for a sentence only.
-        panes: the visible ones; solo: one has the whole grid.
+        panes: the visible ones, none where it is `tiny`; solo: one has the whole grid.
         strip: whether the newest alerts have lines of their own.
     """
 
@@ -42,7 +42,9 @@ def layout(columns: int, lines: int, active: str, shared: str, *, zoomed: bool) 
         "wide" if fits(WIDE) else "mid" if fits(MID) else "narrow" if fits(NARROW) else "tiny"
     )
     solo = zoomed or kind in ("narrow", "tiny")
-    if solo:
+    if kind == "tiny":
+        panes = set()
+    elif solo:
         panes = {active}
     elif kind == "mid":
         panes = {*MID_PANES, active if active not in MID_PANES else "depth"}

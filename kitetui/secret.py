@@ -34,5 +34,18 @@ class Secret:
 
 
 def redacted_url(url: str) -> str:
-    """A URL without its user information and query, fit for logs and the screen."""
-    return re.sub(r"//[^@/]*@", "//***@", url).split("?")[0]
+    """A URL without its user information and query, fit for logs and the screen.
+
+    All up to the last `@` is the user's: passwords hold `@` and `/` as well. Where a `?` comes
+    before it nobody knows where the query begins, and only the scheme is shown.
+    """
+    scheme, mark, rest = url.partition("//")
+    user, at, place = rest.rpartition("@")
+    if "?" in user:
+        return f"{scheme}{mark}***"
+    return f"{scheme}{mark}{'***@' if at else ''}{place.split('?')[0]}"
+
+
+def redacted(text: str) -> str:
+    """A text whose URLs are fit to be shown."""
+    return re.sub(r"\b[a-z][a-z0-9+.-]*://[^\s'\"]+", lambda m: redacted_url(m[0]), text)

@@ -160,6 +160,7 @@ class RedisSettings(_Section, frozen=True):
     flush_budget_ms: Positive
     conflate_ms: Positive
     ttl_s: AtLeastOne
+    keep_s: AtLeastOne
     poll_s: Positive
     spool_bytes: AtLeastOne
     stores: dict[str, StoreSettings]

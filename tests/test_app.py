@@ -260,6 +260,76 @@ async def test_quit_asks_what_to_do_with_the_engine(
     assert app.return_value == result
 
 
+async def test_q_twice_changes_nothing(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("q", "q")
+        await settle(pilot)
+        assert not isinstance(app.screen, QuitScreen) and app.return_value is None
+        await pilot.press("question_mark", "q")
+        await settle(pilot)
+        assert not isinstance(app.screen, (HelpScreen, QuitScreen))
+
+
+async def test_what_is_not_on_the_screen_is_not_acknowledged(app: KiteApp) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await settle(pilot)
+        await pilot.resize_terminal(60, 20)
+        await pilot.press("a")
+        await settle(pilot)
+        assert link.desk.unacked == 3
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("2")
+        await settle(pilot)
+        await pilot.resize_terminal(200, 50)
+        await pilot.press("z", "a")
+        await settle(pilot)
+        assert link.desk.unacked == 3
+
+
+async def test_the_cursor_keeps_its_instrument_where_the_watchlist_has_no_room(
+    app: KiteApp,
+) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("1", *["j"] * 12)
+        await settle(pilot)
+        focus = link.asked[-1].focus
+        assert focus == 13
+        await pilot.press("2")
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert link.asked[-1].focus == focus
+        await pilot.press("j", "j")
+        await settle(pilot)
+        await settle(pilot)
+        assert link.asked[-1].focus == focus + 2
+
+
+async def test_an_engine_that_ends_before_it_answers_is_no_end_of_the_screen(
+    app: KiteApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+
+        def gone(*_: Any) -> Future[Any]:
+            out: Future[Any] = Future()
+            out.cancel()
+            return out
+
+        asked = len(link.asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(link, "snapshot", gone)
+            patch.setattr(link, "command", gone)
+            await pilot.press("6", "a")
+            await settle(pilot)
+        await settle(pilot)
+        assert len(link.asked) > asked and link.desk.unacked == 3
+
+
 async def test_ctrl_c_twice_stops(app: KiteApp) -> None:
     async with app.run_test(size=(200, 50)) as pilot:
         await pilot.press("ctrl+c", "ctrl+c")

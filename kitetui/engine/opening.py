@@ -20,6 +20,7 @@ from kitetui.engine.feed.wire import DEFAULT_DIVISOR
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
+    by_symbol,
     choose,
     read_table,
     unlisted,
@@ -98,14 +99,16 @@ class Opening:
         asked = feed.instruments
         if isinstance(asked, str):
             return self._universe(table, self._settings.universes[asked], limit)
-        by_symbol = {i.symbol: token for token, i in table.items()}
+        known = by_symbol(table)
         tokens = []
         for item in asked:
-            token = item if isinstance(item, int) else by_symbol.get(item)
-            if token is None:
+            found = known.get(item) if isinstance(item, str) else None
+            if isinstance(item, int):
+                tokens.append(item)
+            elif found is None:
                 self._pipeline.note("feed", f"no instrument is called {item}")
             else:
-                tokens.append(token)
+                tokens.append(found.token)
         return list(dict.fromkeys(tokens))[:limit]
 
     def _universe(

@@ -60,13 +60,15 @@ class BarFile(msgspec.Struct):
     """Bars of one symbol of one file, oldest first.
 
     Attributes:
-        name: the symbol where the file holds several, else the file's up to its first point.
+        symbol: where the file holds several, the one of these; else the file's name up to its
+            first point. name: the same, fit for a file's name.
         starts: i64 (k,), minutes since the epoch; values: i64 (fields, k), raw.
         minutes: length of a bar; problems: lines that were left out or repaired.
         counts: problems by kind, also those beyond the ones kept.
     """
 
     path: Path
+    symbol: str
     name: str
     starts: I64
     values: I64
@@ -116,7 +118,7 @@ def read_bar_file(path: Path, divisor: int, minutes: int | None, ends: bool) -> 
                       + (f"; {told[0].what} in line {told[0].line}" if told else ""))  # fmt: skip
     own = path.name.split(".")[0]
     return [
-        _bars(path, UNSAFE.sub("_", name)[:64] if len(found) > 1 else own, series, minutes, ends)
+        _bars(path, name if len(found) > 1 else own, series, minutes, ends)
         for name, series in found.items()
         if series.rows
     ]
@@ -131,7 +133,7 @@ class _Series:
         self.at_lines: list[int] = []
 
 
-def _bars(path: Path, name: str, series: _Series, minutes: int | None, ends: bool) -> BarFile:
+def _bars(path: Path, symbol: str, series: _Series, minutes: int | None, ends: bool) -> BarFile:
     problems, rows, at_lines = series.problems, series.rows, series.at_lines
     table = np.array(rows, np.int64).T
     number_of = np.array(at_lines)
@@ -153,7 +155,16 @@ def _bars(path: Path, name: str, series: _Series, minutes: int | None, ends: boo
     values[[OPEN, HIGH, LOW, CLOSE, VOLUME, OI]] = table[1:7]
     values[TURNOVER] = values[VOLUME] * (values[[HIGH, LOW, CLOSE]].sum(axis=0) // 3)
     values[TICKS] = 1
-    return BarFile(path, name, starts, values, length, problems.kept, problems.counts)
+    return BarFile(
+        path,
+        symbol,
+        UNSAFE.sub("_", symbol)[:64],
+        starts,
+        values,
+        length,
+        problems.kept,
+        problems.counts,
+    )
 
 
 class _Problems:
@@ -245,7 +256,10 @@ def _length(seconds: I64, path: Path) -> int:
     if len(seconds) < 2:
         return 1
     distances, counts = np.unique(np.diff(seconds), return_counts=True)
-    return max(int(distances[counts.argmax()]) // 60, 1)
+    usual = int(distances[counts.argmax()])
+    if usual < 60:
+        raise BadBars(f"{path}: bars of {usual} s; the shortest known are of one minute")
+    return usual // 60
 
 
 def _lines(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, Any]]]]:

@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from kitetui.cli import EXIT_CONFIG, fail
-from kitetui.engine.calendar import IST_OFFSET_S
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, I64, INDEX_FULL, QUOTE, TickBatch
 from kitetui.engine.feed.records import Kind, RecordBatch, Subscribed
@@ -26,6 +26,7 @@ from kitetui.engine.feed.wire import DEFAULT_DIVISOR, DIVISORS, INDEX_SEGMENT
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
+    by_symbol,
     read_table,
     unlisted,
     write_table,
@@ -42,6 +43,10 @@ SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".json")
 ORDERS_BUG = 1 << 16
 """Order counts once were read as 32 bits: the count stood in the upper half."""
 U32 = 1 << 32
+FAR_NS = 7_258_118_400 * NS
+"""The year 2200: what lies beyond is no time."""
+_UNITS = ((1e11, NS), (1e14, 1_000_000), (1e17, 1_000))
+"""Epoch numbers below a limit, and the ns in one: seconds, milliseconds, microseconds."""
 
 
 class Part(msgspec.Struct):
@@ -65,7 +70,8 @@ def import_ticks(source: Path, target: Path, instruments: Path | None, settings:
     try:
         files = _files(source)
         table = _table(source, instruments)
-        whole = _joined([_read(path, table, settings.fields) for path in _progress(files)])
+        with _progress(files) as bar:
+            whole = _joined([_read(path, table, settings.fields) for path in bar])
         ticks, recv_ns = whole.ticks, whole.recv_ns
         offset_s = _clock_offset_s(whole)
         missing = (ticks.exch_s == 0) & (ticks.length >= INDEX_FULL) & (ticks.length != QUOTE)
@@ -102,9 +108,8 @@ def _files(source: Path) -> list[Path]:
 
 
 def _progress(files: list[Path]) -> Any:
-    if not sys.stderr.isatty():
-        return files
-    return click.progressbar(files, label="reading", file=sys.stderr).__enter__()
+    return click.progressbar(files, label="reading", file=sys.stderr,
+                             hidden=not sys.stderr.isatty())  # fmt: skip
 
 
 def _table(source: Path, instruments: Path | None) -> dict[int, Instrument]:
@@ -156,7 +161,7 @@ class _Columns:
         self._data = data
         self._names = set(data.column_names)
         self._fields = fields
-        self._by_symbol = {i.tradingsymbol: i for i in table.values()}
+        self._by_symbol = by_symbol(table)
         self.repaired = 0
 
     def packets(self) -> Part:
@@ -188,7 +193,6 @@ class _Columns:
             ("oi_day_high", out.oi_day_high), ("oi_day_low", out.oi_day_low),
         ):  # fmt: skip
             self._fill(name, column, 1)
-        self._open_interest_range(out)
         traded, stamped = self._times("last_trade_time"), self._times("exchange_timestamp")
         ltt_ns = np.zeros(n, np.int64) if traded is None else traded
         out.ltt_s[:] = ltt_ns // NS
@@ -198,7 +202,9 @@ class _Columns:
         index = (out.token & 0xFF) == INDEX_SEGMENT
         out.length[:] = np.where(index, INDEX_FULL, FULL if deep else QUOTE)
         order = np.argsort(recv_ns, kind="stable")
-        return Part(out.take(order), recv_ns[order], ltt_ns[order], self.repaired)
+        out, recv_ns = out.take(order), recv_ns[order]
+        _open_interest_range(out, recv_ns)
+        return Part(out, recv_ns, ltt_ns[order], self.repaired)
 
     def _find(self, field: str, level: int = 0) -> str | None:
         for alias in self._fields.get(field, ()):
@@ -234,20 +240,36 @@ class _Columns:
         return True
 
     def _times(self, field: str) -> I64 | None:
-        """A time column as ns since the epoch; numbers are seconds or ms, bare texts are IST."""
+        """A time column as ns since the epoch, 0 where a line has none.
+
+        Numbers are seconds, ms, us or ns by their size; bare texts are Indian time.
+        """
         name = self._find(field)
         if name is None:
             return None
         column = self._data.column(name)
+        times = self._read_times(name, column)
+        none = (times <= 0) | (times >= FAR_NS)
+        if field == "received" and none.any():
+            row = int(np.flatnonzero(none)[0])
+            raise BadInput(
+                f"{self._path}: column {name}, row {row + 1}: not a time: {column[row].as_py()!r}"
+            )
+        return np.where(none, 0, times)
+
+    def _read_times(self, name: str, column: Any) -> I64:
         kind = column.type
         if pa.types.is_timestamp(kind):
             shift = 0 if kind.tz else IST_OFFSET_S * NS
-            return np.asarray(
-                column.cast(pa.timestamp("ns", kind.tz)).cast(pa.int64()).to_numpy() - shift
-            )
+            try:
+                told = column.cast(pa.timestamp("ns", kind.tz)).cast(pa.int64())
+            except pa.ArrowInvalid as error:
+                raise BadInput(f"{self._path}: column {name}: {str(error)[:160]}") from None
+            return np.asarray(told.fill_null(0).to_numpy() - shift)
         if pa.types.is_string(kind):
             try:
-                texts = [str(t).replace("T", " ") for t in column.to_pylist()]
+                texts = [(t or "NaT").replace("T", " ").replace("Na ", "NaT")
+                         for t in column.to_pylist()]  # fmt: skip
                 aware = [re.search(r"([+-])(\d\d):?(\d\d)$", t[19:]) for t in texts]
                 bare = np.array([re.split(r"[+-]\d\d:?\d\d$|Z$", t)[0] for t in texts],
                                 "datetime64[ns]").astype(np.int64)  # fmt: skip
@@ -260,10 +282,11 @@ class _Columns:
                 else 0 if t.endswith("Z") else IST_OFFSET_S
                 for m, t in zip(aware, texts, strict=True)
             ], np.int64)  # fmt: skip
-            return np.asarray(bare - offset_s * NS)
-        values = self._values(name)
-        scale = NS if len(values) and np.nanmedian(values) < 1e11 else 1_000_000
-        return np.asarray((np.nan_to_num(values) * scale).astype(np.int64))
+            return np.where(bare > 0, bare - offset_s * NS, 0)
+        values = np.nan_to_num(self._values(name))
+        size = float(np.median(values[values > 0])) if (values > 0).any() else 0.0
+        scale = next((scale for limit, scale in _UNITS if size < limit), 1)
+        return np.asarray(np.where(values * scale < FAR_NS, values * scale, 0).astype(np.int64))
 
     def _tokens(self, n: int) -> I64:
         name = self._find("instrument_token")
@@ -286,12 +309,6 @@ class _Columns:
             )
         return found.token
 
-    def _open_interest_range(self, out: TickBatch) -> None:
-        """Kite's packets carry the day's highest and lowest open interest."""
-        if out.oi.any() and not out.oi_day_high.any():
-            out.oi_day_high[:] = np.maximum.accumulate(out.oi)
-            out.oi_day_low[:] = np.minimum.accumulate(out.oi)
-
     def _depth(self, out: TickBatch, divisor: I64) -> bool:
         found = False
         for level in range(5):
@@ -305,6 +322,18 @@ class _Columns:
                 else:
                     at[:, 2] = at[:, 0] > 0  # a level that holds a quantity has an order
         return found
+
+
+def _open_interest_range(ticks: TickBatch, recv_ns: I64) -> None:
+    """Kite's packets carry the day's highest and lowest open interest of their instrument."""
+    if not ticks.oi.any() or ticks.oi_day_high.any():
+        return
+    day = (recv_ns // NS + IST_OFFSET_S) // DAY_S
+    groups = np.unique(np.stack([ticks.token, day]), axis=1, return_inverse=True)[1].ravel()
+    order = np.argsort(groups, kind="stable")
+    for at in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+        ticks.oi_day_high[at] = np.maximum.accumulate(ticks.oi[at])
+        ticks.oi_day_low[at] = np.minimum.accumulate(ticks.oi[at])
 
 
 def _joined(parts: list[Part]) -> Part:

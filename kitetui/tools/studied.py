@@ -11,7 +11,8 @@ from kitetui.engine.market.structure import Pool
 from kitetui.tools.bar_files import BarFile
 from kitetui.tools.study_signals import Signals
 
-DIVISOR = 100
+DIVISOR = 10_000
+"""Raw units in a rupee: the finest prices of any exchange fit."""
 SWING_LENGTH = 5
 EXTRA = ("volume_ratio", "same_minute", "volume_z", "realised_volatility")
 """Columns beside the indicators'."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 
 from kitetui.cli import EXIT_CONFIG, fail
@@ -20,11 +21,23 @@ from kitetui.engine.feed.wire import INDEX_SEGMENT
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.day_levels import profile_of
 from kitetui.engine.market.indicators import NAMES, realised_volatility
-from kitetui.engine.market.instruments import Instrument, InstrumentError, read_table
+from kitetui.engine.market.instruments import (
+    Instrument,
+    InstrumentError,
+    by_symbol,
+    read_table,
+)
 from kitetui.engine.market.market import COMPOSITE_SESSIONS, Market
 from kitetui.engine.market.profile import Levels, Profile, bin_size, levels, spread_bars
 from kitetui.engine.market.structure import FairValueGaps, Swings, pools
-from kitetui.engine.market.timeframe import DEPTHS, RATIO_BARS, Z_BARS, Timeframe, timeframe_name
+from kitetui.engine.market.timeframe import (
+    DAY,
+    DEPTHS,
+    RATIO_BARS,
+    Z_BARS,
+    Timeframe,
+    timeframe_name,
+)
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.track_record import parameter_hash
 from kitetui.places import private
@@ -94,7 +107,7 @@ def _listed(table: Path | None) -> dict[str, Instrument]:
         return {}
     if not table.exists():
         raise BadBars(f"{table}: no such file")
-    return {i.tradingsymbol: i for i in read_table(table.read_bytes()).values()}
+    return by_symbol(read_table(table.read_bytes()))
 
 
 def _files(given: Sequence[Path]) -> list[Path]:
@@ -131,16 +144,18 @@ def study_file(file: BarFile, settings: Settings, listed: dict[str, Instrument],
     if file.minutes not in DEPTHS:
         known = ", ".join(timeframe_name(m) for m in DEPTHS)
         raise BadBars(f"{file.path}: bars of {file.minutes} minutes; known are {known}")
-    known_as = listed.get(file.name)
+    known_as = listed.get(file.symbol)
     if known_as is not None:
         tick, hours = known_as.tick_size, known_as.hours
     instrument = Instrument(
-        token=INDEX_TOKEN if hours == "index" else EQUITY_TOKEN, tradingsymbol=file.name,
+        token=INDEX_TOKEN if hours == "index" else EQUITY_TOKEN, tradingsymbol=file.symbol,
         exchange=known_as.exchange if known_as else "NSE", tick_size=tick,
         lot_size=known_as.lot_size if known_as else 1, kind=known_as.kind if known_as else "EQ",
         hours=hours,
     )  # fmt: skip
-    pipeline = Pipeline(settings, 1)
+    fine = {INDEX_TOKEN & 0xFF: DIVISOR, EQUITY_TOKEN & 0xFF: DIVISOR}
+    feed = msgspec.structs.replace(settings.feed, divisors={**settings.feed.divisors, **fine})
+    pipeline = Pipeline(msgspec.structs.replace(settings, feed=feed), 1)
     market = pipeline.market
     signals = Signals(market, instrument.asset_class, settings.outcomes)
     market.add_instruments([instrument])
@@ -179,6 +194,8 @@ def _inside(file: BarFile, market: Market) -> tuple[I64, I64, I64, int]:
     """The bars inside sessions, and their sessions' open minutes; how many were not."""
     hours = [market.session_minutes(start, ROW) for start in file.starts.tolist()]
     opens, closes = (np.array([int(h[k][0]) for h in hours], np.int64) for k in (0, 1))
+    if file.minutes == DAY:  # Kite dates a daily bar by its midnight
+        file.starts = np.where((opens > 0) & (file.starts < opens), opens, file.starts)
     inside = (file.starts >= opens) & (file.starts < closes)
     if not inside.any():
         first = ist(float(file.starts[0] * 60))

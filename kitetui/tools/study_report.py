@@ -18,6 +18,7 @@ from kitetui.engine.market.indicators import NAMES, WARM_BARS
 from kitetui.engine.market.timeframe import timeframe_name
 from kitetui.places import private
 from kitetui.tools.studied import DIVISOR, EXTRA, SWING_LENGTH, Session, Studied
+from kitetui.widgets.safe_text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,14 +125,18 @@ def complain(studied: Studied) -> None:
     """Say what was wrong, the first lines of it by number."""
     file = studied.file
     for problem in file.problems[:SHOWN_PROBLEMS]:
-        click.echo(f"{problem.file}, line {problem.line}: {problem.what}", err=True)
+        click.echo(clean(f"{problem.file}, line {problem.line}: {problem.what}"), err=True)
     hidden = sum(file.counts.values()) - SHOWN_PROBLEMS
     if hidden > 0:
-        click.echo(f"{file.path}: {hidden} more lines with problems: {file.counts}", err=True)
+        click.echo(
+            clean(f"{file.path}: {hidden} more lines with problems: {file.counts}"), err=True
+        )
     if studied.outside:
-        click.echo(f"{file.path}: {studied.outside} bars outside sessions were left out", err=True)
+        click.echo(
+            clean(f"{file.path}: {studied.outside} bars outside sessions were left out"), err=True
+        )
     if not studied.tick:
-        click.echo(f"{file.path}: no tick size, so no profile; give --tick", err=True)
+        click.echo(clean(f"{file.path}: no tick size, so no profile; give --tick"), err=True)
 
 
 def print_newest(found: Sequence[Studied]) -> None:

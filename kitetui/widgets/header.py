@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from kitetui.engine.snapshot import Header
 from kitetui.widgets.live_grid import LivePane, Span, whole
 from kitetui.widgets.numbers import age, clock, compact
+from kitetui.widgets.safe_text import clean, fit
 
+REASON_MIN = 12
 _GLYPHS = {
     "LIVE": ("●", "good"),
     "CONNECTING": ("○", "warn"),
@@ -34,12 +38,15 @@ class HeaderBar(LivePane, can_focus=False):
             parts += [*_feed(h, wide), *_redis(h, wide), *_alerts(h)]
         else:
             parts += [*_alerts(h), *_feed(h, wide), *_redis(h, wide)]
-        if wide:
-            parts += _health(h, queue, hz)
-        if h.reason and h.state not in ("LIVE", "CLOSED"):
-            parts.insert(2, (f"{h.reason} ", "bad"))
         if frozen:
             parts.insert(2, (" ❚❚ FROZEN ", "badge"))
+        if h.reason and h.state not in ("LIVE", "CLOSED"):
+            # The clock and what waits for somebody keep their place beside a long reason.
+            room = self.size.width - sum(cell_len(text) for text, _ in parts) - 1
+            reason = fit(h.reason, min(cell_len(clean(h.reason)), max(room, REASON_MIN)))
+            parts.insert(2, (f"{reason} ", "bad"))
+        if wide:
+            parts += _health(h, queue, hz)
         self.show([whole(parts, self.size.width)])
 
 

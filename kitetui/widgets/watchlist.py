@@ -21,6 +21,8 @@ class Watchlist(LivePane):
         self.top = 0
         self.total = 0
         self._shown: tuple[Watch, ...] = ()
+        self._shown_from = 0
+        self._token = 0
 
     @property
     def page(self) -> int:
@@ -29,11 +31,20 @@ class Watchlist(LivePane):
 
     @property
     def token(self) -> int:
-        """The instrument under the cursor; 0 before any is known."""
-        for at, row in enumerate(self._shown):
-            if self.top + at == self.cursor:
-                return row.token
-        return 0
+        """The instrument under the cursor, the last known one while it moves; 0 before any."""
+        at = self.cursor - self._shown_from
+        if 0 <= at < len(self._shown):
+            self._token = self._shown[at].token
+        return self._token
+
+    @property
+    def wanted(self) -> tuple[int, int]:
+        """Rows to ask for, first and how many: those on screen, else the one under the cursor."""
+        return (self.top, self.page) if self.display else (self.cursor, 1)
+
+    def on_resize(self) -> None:
+        """The cursor stays in sight."""
+        self.move_to(self.cursor)
 
     def move(self, by: int) -> None:
         """Move the cursor, within the rows."""
@@ -48,8 +59,8 @@ class Watchlist(LivePane):
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the rows of a snapshot that this pane asked for."""
         self.total = snapshot.watch_total
-        if snapshot.watch_from == self.top:
-            self._shown = snapshot.watch
+        if snapshot.watch_from == self.wanted[0]:
+            self._shown, self._shown_from = snapshot.watch, snapshot.watch_from
         self._paint()
         self.title(f"1 Watchlist {self.total:,}", f"{min(self.cursor + 1, self.total):,} of "
                                                   f"{self.total:,}")  # fmt: skip
@@ -70,8 +81,8 @@ class Watchlist(LivePane):
         head = f"  {fit('SYMBOL', name)} {'LTP':>10} {'CHG%':>7}"
         head += f" {'VOL':>6} {'AGE':>4} 1m" if rich else ""
         lines: list[Line] = [((head, "head"),)]
-        for at, row in enumerate(self._shown[: self.page]):
-            lines.append(self._line(row, self.top + at == self.cursor, name, rich))
+        for at, row in enumerate(self._shown[: self.page], self._shown_from):
+            lines.append(self._line(row, at == self.cursor, name, rich))
         self.show(lines)
 
     def _line(self, row: Watch, here: bool, name: int, rich: bool) -> Line:

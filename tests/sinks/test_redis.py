@@ -24,7 +24,7 @@ from kitetui.engine.market.normalise import Normaliser
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.encode import BookRow, Encoder, StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
-from kitetui.engine.sinks.redis.publisher import Publisher, RowState
+from kitetui.engine.sinks.redis.publisher import EncodingError, Publisher, RowState
 from kitetui.settings import Settings
 from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
 from tests.widgets.views import alert, board_line
@@ -271,7 +271,44 @@ async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: P
     bench.publisher.take([], [alert(0)], [], 0)
     assert 0 < bench.publisher.spooled < 50
     assert bench.publisher.spooled + bench.publisher.dropped == 50
-    assert any(item.raised for item in bench.publisher._spool)
+    assert any(item.raised for item in bench.publisher._told)
+    bench.publisher.close()
+    await asyncio.wait_for(bench.task, 5)
+
+
+async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    bench = Bench(redis_url, msgspec.structs.replace(
+        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=1)))  # fmt: skip
+    bench.send(5)
+    assert (bench.publisher.dropped, bench.publisher.spooled) == (5, 0)
+    bench.publisher.take([], [alert(0)], [], 0)
+    await asyncio.sleep(0.5)
+    assert (bench.publisher.state, bench.publisher.reason) == ("ok", "")
+    await bench.close()
+    alerts = Redis(unix_socket_path=str(server.unix_socket_path), db=6)
+    assert alerts.xlen("alerts:system") == 1
+
+
+async def test_a_command_that_cannot_be_made_is_no_servers_fault(redis_url: str) -> None:
+    bench = Bench(redis_url)
+    bench.encoder.latest = lambda row: {}[row]  # type: ignore[method-assign,index]
+    bench.send(1)
+    with pytest.raises(EncodingError, match="KeyError"):
+        await asyncio.wait_for(bench.task, 5)
+    await bench.publisher.disconnect()
+
+
+async def test_a_spool_that_drops_costs_the_same_however_long_the_server_is_away(
+    tmp_path: Path,
+) -> None:
+    small = msgspec.structs.replace(
+        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=30_000)
+    )
+    bench = Bench(f"unix://{tmp_path}/none.sock", small)
+    bench.send(3_000)
+    assert len(bench.publisher._spool) == bench.publisher.spooled == 20
     bench.publisher.close()
     await asyncio.wait_for(bench.task, 5)
 

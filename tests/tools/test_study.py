@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -219,7 +220,7 @@ def test_a_cut_off_gzip_is_named(tmp_path: Path) -> None:
 
 def test_one_absurd_high_asks_for_no_memory(tmp_path: Path) -> None:
     lines = bars()
-    lines[60][2] = "42000000"
+    lines[60][2] = "420000"
     done = study(write(tmp_path / "a.csv", lines), "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "out" / "summary.json").read_text())[0]
@@ -261,3 +262,35 @@ def test_a_file_of_several_symbols_is_a_series_each_and_one_scoreboard(tmp_path:
     for single, double in zip(one["lines"], two["lines"], strict=True):
         assert double["n"] == 2 * single["n"] and double["hits"] == 2 * single["hits"]
         assert double["independent"] == 2 * single["independent"]
+
+
+def test_bars_under_a_minute_are_refused_and_daily_ones_of_midnight_taken(tmp_path: Path) -> None:
+    lines = bars(30)
+    second = datetime(2025, 12, 15, 9, 15)
+    quick = [[(second + timedelta(seconds=15 * n)).isoformat(), *line[1:]]
+             for n, line in enumerate(lines)]  # fmt: skip
+    refused = study(write(tmp_path / "q.csv", quick))
+    assert refused.exit_code == 78 and "bars of 15 s" in refused.stderr
+    days = [[f"2025-12-{day:02} 00:00:00", *lines[day][1:]] for day in (8, 9, 10, 11, 12)]
+    done = study(write(tmp_path / "d.csv", days), "--minutes", "1440", "--out",
+                 tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())[0]["bars"] == 5
+
+
+def test_prices_with_four_digits_keep_them(tmp_path: Path) -> None:
+    lines = bars(30)
+    fine = [[line[0], "84.2525", "84.2575", "84.2500", "84.2550", *line[5:]] for line in lines]
+    done = study(write(tmp_path / "USDINR.csv", fine), "--tick", "0.0025", "--out",
+                 tmp_path / "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "out" / "summary.json").read_text())[0]
+    assert found["levels"]["poc"] == pytest.approx(84.245), "the lower edge of its bin of 0.0175"
+
+
+def test_what_a_file_holds_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("\x1b]0;pwned\x07,b\n1,2\n")
+    done = study(path)
+    assert done.exit_code == 78
+    assert "\x1b" not in done.stderr and "\x07" not in done.stderr and "pwned" in done.stderr

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -82,6 +84,9 @@ def test_ticks_in_text_files_become_true_packets(tmp_path: Path, kind: str) -> N
         ("a.csv", "ts,symbol,ltp\n1765770300,NOBODY,1\n", ["NOBODY", "--instruments"]),
         ("a.csv", "ts,symbol,ltp\n1765770300,RELIANCE,-4\n", ["ltp", "32 bits", "-400"]),
         ("a.csv", "ts,symbol,ltp\nyesterday,RELIANCE,4\n", ["column ts", "not a time"]),
+        ("a.csv", "ts,symbol,ltp\n2025-12-15 09:15:00,RELIANCE,4\n,RELIANCE,4\n",
+         ["column ts", "row 2", "not a time"]),
+        ("a.csv", "ts,symbol,ltp\n1765770300,RELIANCE,4\n-5,RELIANCE,4\n", ["row 2", "-5"]),
         ("a.csv", "ts,symbol,ltp\n1765770300,RELIANCE,many\n", ["column ltp", "numbers"]),
         ("a.parquet", "no parquet", ["a.parquet", "cannot be read"]),
         ("a.txt", "x", ["holds no", ".parquet"]),
@@ -120,3 +125,47 @@ def test_help_teaches(tmp_path: Path) -> None:
         done = kitetui(tmp_path, *arguments, "--help")
         assert done.returncode == 0
         assert len(done.stdout) > 300
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_epoch_numbers_of_any_unit_are_times(tmp_path: Path, unit: int) -> None:
+    second = 1_765_770_300
+    target = imported(tmp_path, f"ts,symbol,ltp\n{second * unit},RELIANCE,4\n")
+    (batch, *_) = JournalReader(target)
+    assert batch.recv_ns[-1] // 1_000_000_000 == second
+
+
+def test_a_day_of_receive_times_with_one_missing_is_refused_at_once(tmp_path: Path) -> None:
+    source = tmp_path / "ticks"
+    source.mkdir()
+    (source / "instruments.csv").write_text(TABLE)
+    times = pa.array([datetime(2025, 12, 15, 9, 15), None], pa.timestamp("us"))
+    pq.write_table(pa.table({"ts": times, "symbol": ["RELIANCE"] * 2, "ltp": [4.0, 5.0]}),
+                           source / "a.parquet")  # fmt: skip
+    done = kitetui(
+        tmp_path, "import", str(source), "--to", str(tmp_path / "out.arrows"), timeout=20
+    )
+    assert done.returncode == 78 and "column ts, row 2: not a time: None" in done.stderr
+
+
+def test_the_range_of_open_interest_is_each_instruments_own(tmp_path: Path) -> None:
+    lines = ("ts,instrument_token,ltp,oi,bp1,bq1\n1765770300,738561,4,1000000,4,1\n"
+             "1765770301,258,4,500,4,1\n1765770302,738561,4,900000,4,1\n")  # fmt: skip
+    frames = [p for b in JournalReader(imported(tmp_path, lines))
+              for k, p in zip(b.kind, b.payload, strict=True) if k == Kind.FRAME]  # fmt: skip
+    ticks = wire.decode(frames).batch
+    assert ticks.token.tolist() == [738561, 258, 738561]
+    assert ticks.oi_day_high.tolist() == [1_000_000, 500, 1_000_000]
+    assert ticks.oi_day_low.tolist() == [1_000_000, 500, 900_000]
+
+
+def imported(folder: Path, csv: str) -> Path:
+    """A journal of one CSV file."""
+    source = folder / "ticks"
+    source.mkdir()
+    (source / "instruments.csv").write_text(TABLE)
+    (source / "a.csv").write_text(csv)
+    target = folder / "out.arrows"
+    done = kitetui(folder, "import", str(source), "--to", str(target))
+    assert done.returncode == 0, done.stderr
+    return target

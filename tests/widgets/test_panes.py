@@ -151,6 +151,17 @@ async def test_hostile_text_is_drawn_as_text() -> None:
         assert "\x1b" not in str(pane.border_title)
 
 
+@pytest.mark.parametrize("columns", [80, 110, 200])
+async def test_a_long_reason_hides_neither_the_clock_nor_what_waits(columns: int) -> None:
+    reason = "the access token has expired; run kitetui login " * 3
+    async with staged(HeaderBar(), columns, 1) as header:
+        header.show_header(views.header(state="AUTH_EXPIRED", reason=reason, unacked=3), boot="",
+                           frozen=True, queue=0, hz=4)  # fmt: skip
+        line = text(header)
+        assert "AUTH_EXPIRED" in line and "3 unacked" in line and "FROZEN" in line
+        assert "the access" in line and ":" in line
+
+
 async def test_the_header_says_simulated_and_what_is_wrong() -> None:
     async with staged(HeaderBar(), 200, 1) as pane:
         pane.show_header(views.header(), boot="", frozen=False, queue=0, hz=4)

@@ -119,6 +119,14 @@ def read_table(data: bytes) -> dict[int, Instrument]:
     return {line.token: _with_hours(line, underlying) for line in lines}
 
 
+def by_symbol(table: Mapping[int, Instrument]) -> dict[str, Instrument]:
+    """Instruments by their symbol; a bare trading symbol also finds what only others list."""
+    out = {instrument.symbol: instrument for instrument in table.values()}
+    for instrument in table.values():
+        out.setdefault(instrument.tradingsymbol, instrument)
+    return out
+
+
 def _instrument(line: Mapping[str, str | None]) -> Instrument | None:
     try:
         token = int(line["instrument_token"] or "")

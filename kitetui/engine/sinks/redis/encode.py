@@ -219,6 +219,10 @@ class Encoder:
             out.append(orjson.dumps(tick))
         return out
 
+    def knows(self, row: int) -> bool:
+        """Whether a tick of a row was ever encoded, so that there is a newest one."""
+        return row in self._newest
+
     def latest(self, row: int) -> bytes:
         """The newest tick of a row's symbol."""
         symbol = self._rows.instruments[row].symbol
@@ -282,6 +286,7 @@ class Encoder:
             command(b"EXPIRE", key, number(self._settings.ttl_s)),
             command(b"XADD", self.names.flow(symbol), b"MAXLEN", b"~",
                     number(self._settings.caps.flow), ids.next(row.at_ms), *flow),
+            command(b"EXPIRE", self.names.flow(symbol), number(self._settings.ttl_s)),
         ]  # fmt: skip
 
     def pre_open(self, run: Run) -> list[bytes]:
@@ -317,13 +322,15 @@ class Encoder:
             by_symbol[symbol] = StreamIds()
         return by_symbol[symbol]
 
-    def alert(self, alert: Alert) -> bytes:
+    def alert(self, alert: Alert) -> list[bytes]:
         """The hash that holds an alert's whole life, absolute values."""
         flat: list[bytes] = []
         for name, value in msgspec.to_builtins(alert).items():
             if value is not None:
                 flat += [name.encode(), _flat(value)]
-        return command(b"HSET", self.names.alert(alert.alert_id), *flat)
+        key = self.names.alert(alert.alert_id)
+        return [command(b"HSET", key, *flat),
+                command(b"EXPIRE", key, number(self._settings.keep_s))]  # fmt: skip
 
     def raised(self, alert: Alert, ms: int) -> tuple[Entry, list[bytes]]:
         """The stream entry of a fresh alert, and what is published of it."""
@@ -352,12 +359,14 @@ class Encoder:
         head = prefix(6 + len(fields), b"XADD", self.names.news_stream, b"MAXLEN", b"~",
                       number(self._settings.caps.news))  # fmt: skip
         entry = Entry(head, ms, b"".join(map(bulk, fields)))
-        hashes = [
-            command(b"HSET", self.names.sentiment(symbol), b"sentiment", tone,
-                    b"title", item.title.encode(), b"source", item.source.encode(),
-                    b"time", b"%d" % item.at_s)
-            for symbol in item.symbols
-        ]  # fmt: skip
+        hashes: list[bytes] = []
+        for symbol in item.symbols:
+            key = self.names.sentiment(symbol)
+            hashes += [
+                command(b"HSET", key, b"sentiment", tone, b"title", item.title.encode(),
+                        b"source", item.source.encode(), b"time", b"%d" % item.at_s),
+                command(b"EXPIRE", key, number(self._settings.keep_s)),
+            ]  # fmt: skip
         return [*self.news_ids.give([entry]), *hashes]
 
     def scoreboard(self, lines: Sequence[Line], date: str) -> list[bytes]:
@@ -368,7 +377,9 @@ class Encoder:
         for line in lines:
             flat += [f"{line.pattern}|{line.timeframe}|{line.asset_class}".encode(),
                      msgspec.json.encode(line)]  # fmt: skip
-        return [command(b"HSET", self.names.scoreboard(date), *flat)]
+        key = self.names.scoreboard(date)
+        return [command(b"HSET", key, *flat),
+                command(b"EXPIRE", key, number(self._settings.keep_s))]  # fmt: skip
 
 
 def _flat(value: object) -> bytes:

@@ -28,6 +28,8 @@ IDLE_S = 0.1
 TICK_BYTES = 1_500
 """What a waiting tick takes, as columns or encoded."""
 REPLIES_AT_ONCE = 1_000
+ALERTS_MAX = 100_000
+"""Batches with alerts that may wait: more than a day has."""
 EXTRAS_MAX = 10_000
 """Commands beside ticks and alerts that may wait: news, the scoreboard. The oldest leave."""
 
@@ -55,18 +57,28 @@ class RowStates(Protocol):
     def row_state(self, row: int) -> RowState: ...
 
 
+class EncodingError(Exception):
+    """A command could not be made: a bug of ours or of the templates, never the server's."""
+
+
 class _Spooled(msgspec.Struct):
-    """A batch on its way. It is encoded, and its entries get their ids, at the first attempt."""
+    """Ticks on their way: encoded, and their entries given their ids, at the first attempt."""
 
     runs: list[Run]
-    raised: list[Entry]
-    changed: list[bytes]
-    publishes: list[bytes]
     ticks: int
     size: int
     adds: list[bytes] = []
     pre_open: list[bytes] = []
-    alert_adds: list[bytes] = []
+    tried: bool = False
+
+
+class _Told(msgspec.Struct):
+    """Alerts on their way, in the same manner."""
+
+    raised: list[Entry]
+    changed: list[bytes]
+    publishes: list[bytes]
+    adds: list[bytes] = []
     tried: bool = False
 
 
@@ -88,6 +100,7 @@ class Publisher:
         self._note = note
         self._spool: deque[_Spooled] = deque()
         self._spool_bytes = 0
+        self._told: deque[_Told] = deque(maxlen=ALERTS_MAX)
         self._dirty: dict[int, int] = {}
         self._extras: deque[tuple[str, bytes]] = deque(maxlen=EXTRAS_MAX)
         self._wake = asyncio.Event()
@@ -97,6 +110,7 @@ class Publisher:
         self.state = "connecting"
         self.reason = ""
         self.server = ""
+        self._spooled = 0
         self.published = 0
         self.refused = 0
         self.dropped = 0
@@ -106,7 +120,7 @@ class Publisher:
     @property
     def spooled(self) -> int:
         """Ticks waiting to be written."""
-        return sum(item.ticks for item in self._spool)
+        return self._spooled
 
     def take(self, runs: list[Run], raised: list[Alert], changed: list[Alert],
              wall_ms: int) -> None:  # fmt: skip
@@ -124,14 +138,16 @@ class Publisher:
             entry, shouts = self._encoder.raised(alert, wall_ms)
             fresh.append(entry)
             publishes += shouts
-        hashes = [self._encoder.alert(alert) for alert in (*raised, *changed)]
-        if not (ticks or hashes):
-            return
-        size = ticks * TICK_BYTES
-        self._spool.append(_Spooled(list(runs), fresh, hashes, publishes, ticks, size))
-        self._spool_bytes += size
-        self._shed()
-        self._wake.set()
+        hashes = [part for alert in (*raised, *changed) for part in self._encoder.alert(alert)]
+        if hashes:
+            self._told.append(_Told(fresh, hashes, publishes))
+        if ticks:
+            self._spool.append(_Spooled(list(runs), ticks, ticks * TICK_BYTES))
+            self._spool_bytes += ticks * TICK_BYTES
+            self._spooled += ticks
+            self._shed()
+        if ticks or hashes:
+            self._wake.set()
 
     def put(self, store: str, commands: Iterable[bytes]) -> None:
         """Queue commands for a store that may be repeated, such as those with absolute values."""
@@ -141,17 +157,15 @@ class Publisher:
 
     def _shed(self) -> None:
         """Keep the spool within its bytes: the oldest ticks leave, alerts stay."""
-        for item in self._spool:
-            if self._spool_bytes <= self._settings.spool_bytes:
-                return
+        while self._spool_bytes > self._settings.spool_bytes:
+            item = self._spool.popleft()
             self._spool_bytes -= item.size
+            self._spooled -= item.ticks
             self.dropped += item.ticks
-            item.runs, item.adds, item.pre_open, item.publishes = [], [], [], []
-            item.ticks = item.size = 0
 
     async def run(self) -> None:
         """Write until `close`; never raises for anything the server does."""
-        while not self._closing or self._spool or self._dirty or self._extras:
+        while not self._closing or self._waiting():
             try:
                 if self._connection is None:
                     await self._connect()
@@ -167,11 +181,17 @@ class Publisher:
                 await self._failed(*self._diagnosis(str(error)), error)
             if self._closing and self._failures:
                 break
-            if not (self._spool or self._extras or self._closing):
+            if not (self._spool or self._told or self._extras or self._closing):
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_S):
                         await self._wake.wait()
+
+    def _waiting(self) -> bool:
+        """Whether anything is left to write."""
+        if not self._spool:  # rows whose only ticks were dropped have nothing to say
+            self._dirty = {r: at for r, at in self._dirty.items() if self._encoder.knows(r)}
+        return bool(self._spool or self._told or self._dirty or self._extras)
 
     def close(self) -> None:
         """Write what is queued, then end `run`; at the first failure it ends at once."""
@@ -247,61 +267,80 @@ class Publisher:
         return out
 
     async def _flush(self) -> None:
-        """The oldest spooled batches and a slice of the conflated rows, in one round trip."""
+        """The oldest waiting batches and a slice of the conflated rows, in one round trip."""
         batches: list[_Spooled] = []
+        told: list[_Told] = []
         waiting = 0
         while self._spool and waiting < REPLIES_AT_ONCE:
             item = self._spool.popleft()
             self._spool_bytes -= item.size
+            self._spooled -= item.ticks
             waiting += 2 * item.ticks
             batches.append(item)
+        while self._told and len(told) < REPLIES_AT_ONCE:
+            told.append(self._told.popleft())
         dirty: dict[int, int] = {}
         try:
-            await self._write(batches, dirty)
+            await self._write(batches, told, dirty)
         except BaseException:
             self._dirty = {**dirty, **self._dirty}
             self._spool.extendleft(reversed(batches))
+            self._told.extendleft(reversed(told))
             self._spool_bytes += sum(item.size for item in batches)
+            self._spooled += sum(item.ticks for item in batches)
             raise
         self.published += sum(item.ticks for item in batches)
 
-    async def _write(self, batches: list[_Spooled], dirty: dict[int, int]) -> None:
+    async def _write(self, batches: list[_Spooled], told: list[_Told],
+                     dirty: dict[int, int]) -> None:  # fmt: skip
         """Write batches and due rows; the rows that were due are moved to `dirty`."""
-        names = self._encoder.names
+        repeated = self._failures > 0 or any(item.tried for item in batches)
+        repeated |= any(item.tried for item in told)
+        extras = list(self._extras)[:REPLIES_AT_ONCE]
+        try:
+            commands, rows = self._commands(batches, told, extras)
+        except Exception as error:
+            raise EncodingError(f"{type(error).__name__}: {error}") from error
+        if not (batches or told or rows or extras):
+            return
+        dirty.update((row, self._dirty.pop(row)) for row in rows)
+        began_ns = monotonic_ns()
+        self._count(await self._call(*commands), repeated)
+        for _ in extras:
+            self._extras.popleft()
+        self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
+
+    def _commands(self, batches: list[_Spooled], told: list[_Told],
+                  extras: list[tuple[str, bytes]]) -> tuple[list[bytes], list[int]]:  # fmt: skip
+        """All commands of a flush, and the conflated rows among them."""
+        names, encoder = self._encoder.names, self._encoder
         commands = [select(names.db("continuous_market"))]
         publishes: list[bytes] = []
-        repeated = self._failures > 0
         for item in batches:
             if not item.tried:
                 for run in item.runs:
-                    entries, shouts = self._encoder.ticks(run)
-                    item.adds += self._encoder.tick_ids.give(entries)
-                    publishes += shouts
-                    item.pre_open += self._encoder.pre_open(run)
+                    entries, shouts = encoder.ticks(run)
+                    item.adds += encoder.tick_ids.give(entries)
+                    publishes += shouts  # never repeated: stale messages would look live
+                    item.pre_open += encoder.pre_open(run)
                 item.runs = []
-                item.alert_adds = self._encoder.alert_ids.give(item.raised)
-                publishes += item.publishes  # never repeated: stale messages would look live
-            repeated |= item.tried
             item.tried = True
             commands += item.adds
+        for one in told:
+            if not one.tried:
+                one.adds = encoder.alert_ids.give(one.raised)
+                publishes += one.publishes
+            one.tried = True
         rows = self._conflated(commands)
         early = [c for item in batches for c in item.pre_open]
         if early:
             commands += [select(names.db("premarket")), *early]
-        notices = [c for item in batches for c in (*item.changed, *item.alert_adds)]
+        notices = [c for one in told for c in (*one.changed, *one.adds)]
         if notices:
             commands += [select(names.db("alerts")), *notices]
-        extras = list(self._extras)[:REPLIES_AT_ONCE]
         for store in dict.fromkeys(store for store, _ in extras):
             commands += [select(names.db(store)), *(c for of, c in extras if of == store)]
-        if not (batches or rows or extras):
-            return
-        dirty.update((row, self._dirty.pop(row)) for row in rows)
-        began_ns = monotonic_ns()
-        self._count(await self._call(*commands, *publishes), repeated)
-        for _ in extras:
-            self._extras.popleft()
-        self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
+        return [*commands, *publishes], rows
 
     def _conflated(self, commands: list[bytes]) -> list[int]:
         """Latest, session and bucket writes of the oldest dirty rows, within the time budget."""
@@ -317,6 +356,8 @@ class Publisher:
             spent = monotonic_ns() - now_ns > budget_ns
             if not self._closing and (since > due_ns or (rows and spent)):
                 break
+            if not self._encoder.knows(row):
+                continue  # its first ticks still wait
             rows.append(row)
             state = self._rows.row_state(row)
             latest.append(self._encoder.latest(row))
