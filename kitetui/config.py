@@ -24,6 +24,7 @@ FILES = {
     "thresholds.yaml": "thresholds",
     "universe.yaml": "universe",
     "calendar.yaml": "calendar",
+    "alerts.yaml": "alerts",
 }
 """Each file of a config folder and the section it fills; '' is the top of the tree."""
 
@@ -243,6 +244,9 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     for number, of_news in enumerate(settings.news.feeds):
         if not re.match(r"https?://[^/]", of_news.url):
             fail(f"news.feeds.{number}.url", "http://... or https://...", of_news.url[:8])
+    for name in settings.alerts.escalate_minutes:
+        if name not in ("P1", "P2", "P3"):
+            fail("alerts.escalate_minutes", "P1, P2 or P3", name)
     for name, zone in settings.zones.items():
         if (zone.after_open is None) == (zone.before_close is None):
             fail(f"zones.{name}", "one of after_open and before_close", None)

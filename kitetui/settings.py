@@ -98,10 +98,46 @@ class ArchiveSettings(_Section, frozen=True):
     sessions: AtLeastOne
 
 
+PriorityName = Literal["P1", "P2", "P3"]
+
+
+class BudgetSettings(_Section, frozen=True):
+    told: AtLeastOne
+    minutes: AtLeastOne
+    flood_ends_below: AtLeastOne
+    digest_s: AtLeastOne
+
+
+class PrioritySettings(_Section, frozen=True):
+    lift: PriorityName
+    top_decile: PriorityName
+    other: PriorityName
+
+
+class SystemAlertSettings(_Section, frozen=True):
+    priority: PriorityName
+    on_delay_s: Count
+    off_delay_s: Count
+    inhibits: bool = False
+
+
 class AlertSettings(_Section, frozen=True):
     min_confidence: Share
-    queue_cap: AtLeastOne
+    rows: AtLeastOne
     undo_s: Positive
+    returned_minutes: AtLeastOne
+    escalate_minutes: dict[str, AtLeastOne]
+    escalations: Count
+    session_shelf_minutes: AtLeastOne
+    cooldown_minutes: Count
+    pierce_confidence: Share
+    symbol_burst: AtLeastOne
+    symbol_per_hour: Positive
+    flap_start: Share
+    flap_stop: Share
+    budget: BudgetSettings
+    priorities: PrioritySettings
+    system: dict[str, SystemAlertSettings]
 
 
 class ScreenSettings(_Section, frozen=True):

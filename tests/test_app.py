@@ -9,6 +9,7 @@ import pytest
 
 from kitetui.app import KiteApp
 from kitetui.engine.alerts.desk import Desk
+from kitetui.engine.alerts.operators import Operators
 from kitetui.engine.commands import Command, Result
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.keys import KEYS, PANES
@@ -17,6 +18,7 @@ from kitetui.settings import Settings
 from kitetui.widgets.alerts import AlertsPane
 from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
 from kitetui.widgets.watchlist import Watchlist
+from tests.alerts.candidates import SETTINGS
 from tests.widgets import views
 
 
@@ -25,7 +27,8 @@ class DeskLink(LocalLink):
 
     def __init__(self) -> None:
         super().__init__(None)  # type: ignore[arg-type]
-        self.desk = Desk(100, 30)
+        self.desk = Desk(SETTINGS)
+        self.operators = Operators(SETTINGS, self.desk)
         self.ready = True
         self.asked: list[View] = []
         for n in (2, 1, 0):
@@ -51,7 +54,7 @@ class DeskLink(LocalLink):
 
     def command(self, command: Command) -> Future[Result]:
         out: Future[Result] = Future()
-        out.set_result(self.desk.obey(command, 1_000_000_000))
+        out.set_result(self.operators.obey(command, 1_000_000_000, int(views.NOW_S)))
         return out
 
 

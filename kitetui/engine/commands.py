@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+MANY = 1_000
+
 
 class Acknowledge(msgspec.Struct, frozen=True, tag="ack"):
     """Acknowledge an alert as it was seen: nobody acknowledges what they did not see."""
@@ -14,13 +16,60 @@ class Acknowledge(msgspec.Struct, frozen=True, tag="ack"):
     actor: str
 
 
+class AcknowledgeMany(msgspec.Struct, frozen=True, tag="ack_many"):
+    """Acknowledge alerts as they were seen: id, episode and revision of each."""
+
+    seen: tuple[tuple[str, int, int], ...]
+    actor: str
+
+    def __post_init__(self) -> None:
+        if len(self.seen) > MANY:
+            raise ValueError(f"at most {MANY} alerts at once")
+
+
 class Undo(msgspec.Struct, frozen=True, tag="undo"):
     """Take the actor's last acknowledgement back."""
 
     actor: str
 
 
-Command = Acknowledge | Undo
+class Shelve(msgspec.Struct, frozen=True, tag="shelve"):
+    """Put an alert, as it was seen, aside for some minutes; 0: for the session."""
+
+    alert_id: str
+    episode: int
+    revision: int
+    minutes: int
+    actor: str
+    why: str = ""
+
+
+class Unshelve(msgspec.Struct, frozen=True, tag="unshelve"):
+    """Take an alert from the shelf."""
+
+    alert_id: str
+    actor: str
+
+
+class Mute(msgspec.Struct, frozen=True, tag="mute"):
+    """Shelve whatever a symbol, a pattern, or one of the other raises; 0 minutes: the session."""
+
+    symbol: str
+    pattern: str
+    minutes: int
+    actor: str
+    why: str = ""
+
+
+class Unmute(msgspec.Struct, frozen=True, tag="unmute"):
+    """End a mute."""
+
+    symbol: str
+    pattern: str
+    actor: str
+
+
+Command = Acknowledge | AcknowledgeMany | Undo | Shelve | Unshelve | Mute | Unmute
 
 
 class Result(msgspec.Struct, frozen=True):

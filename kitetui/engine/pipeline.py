@@ -14,9 +14,13 @@ import numpy as np
 
 from kitetui.engine import commands
 from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alerting import Alerting
+from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.candidates import Candidates
-from kitetui.engine.alerts.desk import Desk
-from kitetui.engine.alerts.gate import Exit, Gate
+from kitetui.engine.alerts.conditions import Condition
+from kitetui.engine.alerts.desk import Transition
+from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.alerts.gate import Exit
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.alerts.newsroom import Newsroom
 from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
@@ -97,7 +101,8 @@ class Derived(msgspec.Struct):
     Attributes:
         runs: normalised ticks, in order.
         bars: bars that closed, as (timeframe name, bars).
-        alerts: alerts raised; changed: alerts that a command changed.
+        alerts: alerts raised; changed: others that are otherwise than before.
+        transitions: for the ledger, before anybody is told; notices: what people are told.
         results: what became of each command.
         fired: everything that fired, told or not; resolved: outcomes that became known.
         news: headlines that were not known.
@@ -111,6 +116,8 @@ class Derived(msgspec.Struct):
     fired: list[Followed] = msgspec.field(default_factory=list)
     resolved: list[Resolved] = msgspec.field(default_factory=list)
     news: list[NewsItem] = msgspec.field(default_factory=list)
+    transitions: list[Transition] = msgspec.field(default_factory=list)
+    notices: list[Notice] = msgspec.field(default_factory=list)
 
 
 class Pipeline:
@@ -124,8 +131,8 @@ class Pipeline:
         self.candidates = Candidates(self.market.rows, self.calibrations,
                                      settings.options.index_names)  # fmt: skip
         self.outcomes = OutcomeDesk()
-        self.gate = Gate(settings.alerts.min_confidence)
-        self.desk = Desk(settings.alerts.queue_cap, settings.alerts.undo_s)
+        self.alerting = Alerting(settings.alerts)
+        self.gate, self.desk = self.alerting.gate, self.alerting.desk
         self.newsroom = Newsroom(settings.news, self.market.rows)
         self.counts = FeedCounts()
         self.gaps: deque[Gap] = deque(maxlen=EVENTS_KEPT)
@@ -136,6 +143,8 @@ class Pipeline:
         self.announced: list[int] = []
         self._subscribed: list[int] = []
         self._table: dict[int, Instrument] = {}
+        self._alert_of: dict[int, str] = {}
+        self._number_of: dict[str, int] = {}
         self._handlers: dict[int, Callable[[bytes, int, Derived], Iterator[None] | None]] = {
             Kind.TEXT: self._text,
             Kind.LINK: self._link,
@@ -146,6 +155,7 @@ class Pipeline:
             Kind.HISTORY: self._history,
             Kind.REMEMBERED: self._remembered,
             Kind.NEWS: self._news,
+            Kind.CONDITION: self._condition,
         }
 
     @property
@@ -186,6 +196,7 @@ class Pipeline:
                 # Outside: a bug in what follows is none of the record's.
                 yield from steps or ()
             at += 1
+        self._told(out)
 
     def note(self, source: str, text: str) -> None:
         """Add a line to the events."""
@@ -239,7 +250,22 @@ class Pipeline:
 
     def _timer(self, payload: bytes, _: int, out: Derived) -> Iterator[None]:
         (session_ns,) = TIMER.unpack(payload)
-        return self._bars(self.market.timer(session_ns), out)
+        return self._time(session_ns, out)
+
+    def _time(self, session_ns: int, out: Derived) -> Iterator[None]:
+        yield from self._bars(self.market.timer(session_ns), out)
+        if session_ns > 0:
+            self.alerting.tick(self.alerting.reach(session_ns // NS))
+
+    def _now_s(self, recv_ns: int) -> int:
+        """Session second for what an operator or the engine itself says; ours before any."""
+        return self.alerting.reach(self.session_s) or recv_ns // NS
+
+    def _condition(self, payload: bytes, recv_ns: int, out: Derived) -> None:
+        at_s = self._now_s(recv_ns)
+        for condition in msgspec.json.decode(payload, type=list[Condition]):
+            self.alerting.condition(condition, at_s)
+        self.alerting.tick(at_s)
 
     def _command(self, payload: bytes, recv_ns: int, out: Derived) -> None:
         try:
@@ -247,11 +273,9 @@ class Pipeline:
         except (msgspec.DecodeError, RecursionError) as error:
             out.results.append(Result(False, f"the command cannot be read: {error}"))
             raise ValueError(str(error)) from None
-        result = self.desk.obey(command, recv_ns)
+        result = self.alerting.obey(command, recv_ns, self._now_s(recv_ns))
         out.results.append(result)
         self.note("desk", result.text)
-        if result.done and (alert := self.desk.get(result.alert_id)) is not None:
-            out.changed.append(alert)
 
     def _instruments(self, payload: bytes, _: int, out: Derived) -> None:
         self._table.update(read_table(payload))
@@ -286,7 +310,21 @@ class Pipeline:
         """Bars of a file instead of ticks: the same indicators, detectors and alerts follow."""
         out = Derived([], [], [], [], [])
         deque(self._bars(self.market.take_bars(minutes, bars), out), maxlen=0)
+        self._told(out)
         return out
+
+    def _told(self, out: Derived) -> None:
+        """What came of alerts by now."""
+        told = self.alerting.drain()
+        out.alerts += told.raised
+        out.changed += told.changed
+        out.transitions += told.transitions
+        out.notices += told.notices
+        for alert in told.raised:
+            words = (alert.symbol, alert.pattern, alert.timeframe, alert.direction)
+            self.note("alert", " ".join(word for word in words if word and word != "none"))
+        for text in told.notes:
+            self.note("desk", text)
 
     def _bars(self, closed: Iterable[FrameBars | None], out: Derived) -> Iterator[None]:
         """Bars closed: the detectors look at them, at the very point where it happens."""
@@ -300,6 +338,7 @@ class Pipeline:
             for fired in (yield from self.detectors.steps(self.market, told)):
                 self._candidates(fired, told.frame.minutes, out)
                 yield
+            self.alerting.tell(self.alerting.reach((told.bars.start + told.frame.minutes) * 60))
 
     def _settle(self, told: FrameBars, out: Derived) -> None:
         """What earlier firings come to by bars that closed."""
@@ -308,37 +347,47 @@ class Pipeline:
         if minutes == 1:
             buy_back = self.market.chain_reader.buy_back
             found.append(self.outcomes.minute(bars, bars.values[FLAGS], buy_back))
-        out.resolved += [resolved for resolved in found if resolved is not None]
+        for resolved in found:
+            if resolved is not None:
+                out.resolved.append(resolved)
+                self._over(resolved)
+
+    def _over(self, resolved: Resolved) -> None:
+        """Alerts whose outcome is known: their condition is over."""
+        for number, outcome in zip(
+            resolved.number.tolist(), resolved.outcome.tolist(), strict=True
+        ):
+            alert_id = self._alert_of.pop(number, "")
+            if alert_id and self._number_of.get(alert_id) == number:  # else a newer one counts
+                del self._number_of[alert_id]
+                self.desk.over(alert_id, Outcome(outcome).name.lower(), resolved.at_s)
 
     def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
         ranks = self.candidates.ranks(fired)
         exits = self.gate.screen(ranks, fired.flags != 0)
+        _, closes = self.market.session_minutes(fired.start, fired.hits.rows)
+        offered: list[tuple[int, Alert]] = []
         for at in np.flatnonzero(exits == Exit.ADMITTED).tolist():
             alert = self.candidates.alert(fired, at, minutes, float(ranks[at]))
             instrument = self.market.rows.instruments[int(fired.hits.rows[at])]
-            if news := self.newsroom.tags(instrument, alert.at_s):
-                alert = msgspec.structs.replace(alert, tags=alert.tags + news)
-            admission = self.gate.admit(alert)
-            exits[at] = admission.exit
-            for mark in admission.marks:
-                changed = self.desk.mark(mark.alert_id, mark.tags)
-                if changed is not None:
-                    out.changed.append(changed)
-            if admission.alert is not None:
-                self.desk.raise_alert(admission.alert)
-                out.alerts.append(admission.alert)
-                self.note(
-                    "alert", f"{alert.symbol} {alert.pattern} {alert.timeframe} {alert.direction}"
-                )
-        out.fired.append(self._follow(fired, ranks, exits, minutes))
-
-    def _follow(self, fired: Fired, ranks: F64, exits: I64, minutes: int) -> Followed:
-        """Every firing's outcome is followed, whether or not anybody is told of it."""
-        _, closes = self.market.session_minutes(fired.start, fired.hits.rows)
-        numbers = self.outcomes.follow(
-            minutes, fired, closes - self.settings.outcomes.force_close_min
-        )
-        return Followed(fired, ranks, null_rate(fired.target, fired.stop), exits, numbers)
+            alert = msgspec.structs.replace(
+                alert, tags=alert.tags + self.newsroom.tags(instrument, alert.at_s),
+                valid_until_s=alert.at_s + alert.horizon_bars * minutes * 60,
+                session_end_s=int(closes[at]) * 60,
+            )  # fmt: skip
+            alert = self.alerting.weigh(alert)
+            exits[at] = self.alerting.offer(alert)
+            offered.append((at, alert))
+        until = closes - self.settings.outcomes.force_close_min
+        numbers = self.outcomes.follow(minutes, fired, until)
+        followed = Followed(fired, ranks, null_rate(fired.target, fired.stop), exits, numbers)
+        for at, alert in offered:
+            episode = self.desk.open_episode(alert.key)
+            number = int(followed.number[at])
+            if episode is not None and number >= 0 and exits[at] in (Exit.ADMITTED, Exit.MERGED):
+                self._alert_of[number] = episode.alert_id
+                self._number_of[episode.alert_id] = number
+        out.fired.append(followed)
 
 
 def timer_payload(session_ns: int) -> bytes:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from kitetui.cli import EXIT_CONFIG, fail
+from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
 from kitetui.engine.market.bars import FIELDS, TURNOVER
@@ -31,14 +32,17 @@ def export_journal(journal: Path, target: Path, settings: Settings) -> int:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         ticks = _Table(target / "ticks.parquet")
         bars = _Table(target / "bars.parquet")
+        alerts: dict[str, Alert] = {}
         for batch in reader:
             derived = pipeline.apply(batch)
+            alerts |= {alert.alert_id: alert for alert in (*derived.alerts, *derived.changed)}
             ticks.add(_ticks(derived, pipeline))
             bars.add(_bars(derived, pipeline))
         ticks.close()
         bars.close()
-        alerts = pipeline.desk.newest(settings.alerts.queue_cap)
-        rows = [{**msgspec.to_builtins(a), "evidence": json.dumps(a.evidence)} for a in alerts]
+        rows = [
+            {**msgspec.to_builtins(a), "evidence": json.dumps(a.evidence)} for a in alerts.values()
+        ]
         if rows:
             pa.parquet.write_table(pa.Table.from_pylist(rows), target / "alerts.parquet")
     except JournalError as error:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from kitetui.engine.alerts.alert import Alert, alert_id
 from kitetui.engine.alerts.conflict import Conflicts, Mark, Ruling
+from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.gate import Exit, Gate
+from tests.alerts.candidates import settings
 
 NOON_S = 1_765_782_000
 BAR_S = 300
@@ -115,14 +117,16 @@ PATTERNS = ["volume_spike", "breakout", "reversal", "upside_momentum", "downside
 def test_every_candidate_is_admitted_or_counted_and_marks_name_alerts_that_were_raised(
     drawn: list[tuple[str, int, int, float]],
 ) -> None:
-    gate, raised = Gate(0.85), set[str]()
+    desk = Desk(settings(rows=1000, symbol_burst=1000, flap_start=1.0, cooldown_minutes=0))
+    gate, raised = Gate(settings(flap_start=1.0, symbol_burst=1000), desk), set[str]()
     for pattern, side, bar, r in sorted(drawn, key=lambda d: d[2]):
         candidate = one(pattern, side, bar, r=r)
-        admission = gate.admit(candidate)
-        assert (admission.alert is not None) == (admission.exit is Exit.ADMITTED)
-        assert {mark.alert_id for mark in admission.marks} <= raised
-        if admission.alert is not None:
+        way, alert = gate.admit(candidate)
+        if way is Exit.ADMITTED:
+            assert alert is not None
             raised.add(candidate.alert_id)
+            desk.close(alert, "timeout", candidate.at_s)
     counts = gate.counts
     assert counts.candidates == len(drawn) == counts.admitted + sum(counts.by_reason.values())
-    assert set(counts.by_reason) <= {"duplicate", "conflict", "contested"}
+    assert counts.admitted == len(raised)
+    assert set(counts.by_reason) <= {"duplicate", "conflict", "contested", "cooldown"}

@@ -12,6 +12,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from kitetui.config import load
+from kitetui.engine.alerts.alert import Priority
+from kitetui.engine.alerts.desk import Transition
+from kitetui.engine.alerts.flood import Notice
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.pipeline import Pipeline
@@ -30,6 +33,7 @@ def outcome(batches: list[RecordBatch], settings: Settings = EASY) -> dict[str, 
     alerts: list[Any] = []
     ticks: list[tuple[int, ...]] = []
     resolved: list[Any] = []
+    told: list[Any] = []
     for batch in batches:
         derived = pipeline.apply(batch)
         for name, closed in derived.bars:
@@ -37,10 +41,13 @@ def outcome(batches: list[RecordBatch], settings: Settings = EASY) -> dict[str, 
                 bars.append((name, closed.start, row, *closed.values[:, at].tolist()))
         alerts += derived.alerts
         resolved += derived.resolved
+        told += [*derived.transitions, *derived.notices]
         for run in derived.runs:
             ticks += list(zip(run.ticks.row.tolist(), run.increment.tolist(),
                               run.ticks.flags.tolist(), strict=True))  # fmt: skip
     return {"bars": bars, "alerts": alerts, "ticks": ticks, "resolved": resolved,
+            "transitions": [t for t in told if isinstance(t, Transition)],
+            "notices": [t for t in told if isinstance(t, Notice)],
             **state_of(pipeline)}  # fmt: skip
 
 
@@ -51,8 +58,10 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
     straddles = [series.now() for series in market.chains.straddles]
     return {
         "hash": pipeline.desk.alert_hash,
+        "desk": list(pipeline.desk),
+        "closed": list(pipeline.desk.closed),
         "counts": normaliser.counts,
-        "gate": pipeline.gate.counts,
+        "gate": {p.name: pipeline.gate.counts.of(p) for p in Priority},
         "gaps": list(pipeline.gaps),
         "late": minutes.late_ticks,
         "indicators": [f.indicators.values(slice(0, 90)).tolist() for f in market.frames.values()],

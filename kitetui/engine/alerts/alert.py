@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
 
 class AlertState(StrEnum):
-    """Where an alert stands."""
+    """Where an alert stands, in the words of ISA-18.2.
+
+    RETURNED is unacknowledged while its condition is over; CLOSED has left the queue.
+    """
 
     UNACKED = "unacked"
     ACKED = "acked"
+    RETURNED = "returned"
+    SHELVED = "shelved"
+    SUPPRESSED = "suppressed"
+    CLOSED = "closed"
+
+
+class Priority(IntEnum):
+    """How urgent; EVENT is for the ledger only."""
+
+    P1 = 1
+    P2 = 2
+    P3 = 3
+    EVENT = 4
+
+
+class Origin(StrEnum):
+    """Who raises an alert: a detector, the engine's own health, a rule of the user."""
+
+    PATTERN = "pattern"
+    SYSTEM = "system"
+    USER = "user"
+
+
+class Key(NamedTuple):
+    """What an alert is about: at most one episode of a key is open at a time."""
+
+    symbol: str
+    rule: str
+    timeframe: str
+    side: int
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +67,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         expected_r: expected result in units of the stop's distance, before costs. These, target
             and stop are None where the pattern names no direction or no distance.
         tags: words of the pattern, and of alerts that contradict it.
+        message: a sentence, where the rule's name and evidence do not say it.
+        valid_until_s: when its condition is over at the latest; 0: when it is told so.
+        session_end_s: when its instrument's session ends; 0 for what knows no session.
+        count: candidates that it stands for; last_s: session second of the newest.
+        episode: how many of its key there were so far, from 1.
         revision: grows with every change; a command must name the one it saw.
+        reason: why it stands where it does.
     """
 
     alert_id: str
@@ -61,11 +101,25 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     null_rate: float | None = None
     expected_r: float | None = None
     tags: tuple[str, ...] = ()
+    origin: Origin = Origin.PATTERN
+    priority: Priority = Priority.P3
+    message: str = ""
+    valid_until_s: int = 0
+    session_end_s: int = 0
+    count: int = 1
+    last_s: int = 0
     episode: int = 1
     revision: int = 1
     state: AlertState = AlertState.UNACKED
+    reason: str = ""
     acked_by: str = ""
     acked_s: int = 0
+    shelved_until_s: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What it is about."""
+        return Key(self.symbol, f"{self.pattern} {self.about}".rstrip(), self.timeframe, self.side)
 
     @property
     def family(self) -> str:

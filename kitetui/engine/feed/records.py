@@ -32,6 +32,8 @@ class Kind(IntEnum):
     """What the store of past sessions told: MessagePack of `Remembered`."""
     NEWS = 11
     """Headlines: JSON, a list of `news.Headline`."""
+    CONDITION = 12
+    """What the engine's health has come to: JSON, a list of `alerts.conditions.Condition`."""
 
 
 class LinkEvent(msgspec.Struct, frozen=True):
