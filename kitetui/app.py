@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ClassVar, TypeVar
 
-from textual import events
+from textual import events, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -18,17 +18,30 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
-from kitetui.engine.commands import Acknowledge, Command, Undo
+from kitetui.engine.commands import (
+    Acknowledge,
+    AcknowledgeMany,
+    Command,
+    Shelve,
+    Undo,
+    Unshelve,
+)
 from kitetui.engine.snapshot import Alert, Snapshot, View
 from kitetui.keys import KEYS, PANES
 from kitetui.layout import NARROW, SHARED, layout
 from kitetui.link import LocalLink
 from kitetui.settings import ScreenSettings
-from kitetui.terminal import write_queue
+from kitetui.terminal import desktop_notice, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.depth import DepthPane
-from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
+from kitetui.widgets.dialogs import (
+    ChoiceScreen,
+    ExplainScreen,
+    HelpScreen,
+    ListScreen,
+    QuitScreen,
+)
 from kitetui.widgets.events import EventsPane
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.header import HeaderBar
@@ -45,6 +58,9 @@ from kitetui.widgets.watchlist import Watchlist
 Answer = TypeVar("Answer")
 
 ANSWER_S = 2.0
+BELL_S = 5.0
+ALERTS_MAX = 200
+"""More than a queue holds beside its urgent ones."""
 QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 
@@ -79,6 +95,9 @@ class KiteApp(App[str]):
         self._layout = layout(*NARROW, self._active, self._shared, zoomed=False)
         self._frozen_all = False
         self._snapshot: Snapshot | None = None
+        self._bells: int | None = None
+        self._rang_s = -BELL_S
+        self._bell_on = settings.bell
         self._pumping = False
         self._frame_s = 0.0
         self._skip = 0
@@ -217,7 +236,7 @@ class KiteApp(App[str]):
             watch_from=watch.wanted[0],
             watch_count=watch.wanted[1],
             buckets=self._rows("buckets"),
-            alerts=max(self._rows("alerts"), 4),
+            alerts=ALERTS_MAX,
             events=self._rows("events"),
             news=self._rows("news"),
             board=self._rows("scoreboard") > 0,
@@ -229,6 +248,7 @@ class KiteApp(App[str]):
 
     def _paint(self, snapshot: Snapshot, queue: int) -> None:
         self._snapshot = snapshot
+        self._ring(snapshot.header.bells)
         screen = self._base
         screen.query_one(HeaderBar).show_header(
             snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
@@ -242,6 +262,19 @@ class KiteApp(App[str]):
         if screen.has_class("-narrow"):
             screen.query_one(AlertStrip).update_from(snapshot)
             screen.query_one(TabStrip).show_tabs(self._active, snapshot.header.unacked)
+
+    def _ring(self, bells: int) -> None:
+        """The bell, when somebody was told something since the last frame."""
+        known, self._bells = self._bells, bells
+        now_s = asyncio.get_running_loop().time()
+        if known is None or bells <= known or now_s - self._rang_s < BELL_S:
+            return
+        self._rang_s = now_s
+        if self._bell_on:
+            self.bell()
+        if self._settings.desktop != "off" and self._driver is not None:
+            text = f"kitetui: {self._snapshot.header.unacked if self._snapshot else 0} alerts wait"
+            self._driver.write(desktop_notice(self._settings.desktop, text))
 
     def _show_boot(self) -> None:
         header = self._base.query_one(HeaderBar)
@@ -363,6 +396,63 @@ class KiteApp(App[str]):
             return
         await self._send(Acknowledge(alert.alert_id, alert.episode, alert.revision, self._actor))
 
+    @work
+    async def action_acknowledge_all(self) -> None:
+        """Acknowledge the alerts that are on the screen, as they were painted, once confirmed."""
+        pane = self._base.query_one(AlertsPane)
+        alerts = pane.on_screen if "alerts" in self._layout.panes else []
+        if not alerts:
+            self._say("nothing on the screen to acknowledge", done=False)
+            return
+        seen = tuple((a.alert_id, a.episode, a.revision) for a in alerts)
+        noun = "alert" if len(seen) == 1 else "alerts"
+        if await self.push_screen_wait(ChoiceScreen(
+            f"Acknowledge the {len(seen)} {noun} on the screen?",
+            (("y", "yes", "acknowledge them as they are shown"), ("n", "", "no")),
+        )):  # fmt: skip
+            await self._send(AcknowledgeMany(seen, self._actor))
+
+    @work
+    async def action_shelve(self) -> None:
+        """Put the alert under the cursor aside for a while."""
+        alert = self._alert
+        if alert is None:
+            self._say("no alert to shelve", done=False)
+            return
+        chosen = await self.push_screen_wait(ChoiceScreen(
+            f"Shelve {clean(alert.symbol)} {clean(alert.pattern)}?",
+            (("1", "15", "for 15 minutes"), ("2", "60", "for an hour"),
+             ("3", "0", "for the session"), ("c", "", "cancel")),
+        ))  # fmt: skip
+        if chosen:
+            seen = (alert.alert_id, alert.episode, alert.revision)
+            await self._send(Shelve(*seen, int(chosen), self._actor))
+
+    async def action_unshelve(self) -> None:
+        """Take the alert under the cursor from its shelf."""
+        alert = self._alert
+        if alert is None:
+            self._say("no alert to take from a shelf", done=False)
+            return
+        await self._send(Unshelve(alert.alert_id, self._actor))
+
+    async def action_history(self) -> None:
+        """List the day's alerts."""
+        snapshot = await self._picture(View(history=True))
+        if snapshot is not None:
+            self.push_screen(ListScreen("Alerts of the day, newest first", snapshot.listed))
+
+    async def action_actors(self) -> None:
+        """List what raises the most."""
+        snapshot = await self._picture(View(actors=True))
+        if snapshot is not None:
+            self.push_screen(ListScreen("Bad actors: candidates, share, who", snapshot.listed))
+
+    def action_switch_bell(self) -> None:
+        """Switch the bell."""
+        self._bell_on = not self._bell_on
+        self._say("the bell is on" if self._bell_on else "the bell is off", done=True)
+
     async def action_undo(self) -> None:
         """Take the last acknowledgement back."""
         await self._send(Undo(self._actor))
@@ -393,7 +483,7 @@ class KiteApp(App[str]):
         if isinstance(self.screen, QuitScreen):
             self.screen.dismiss("stop")
             return
-        if isinstance(self.screen, (ExplainScreen, HelpScreen)):
+        if isinstance(self.screen, (ExplainScreen, HelpScreen, ListScreen, ChoiceScreen)):
             self.pop_screen()
             return
         self.push_screen(QuitScreen(), self._leave)

@@ -32,6 +32,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "ledger"
 
     @property
+    def desk(self) -> Path:
+        return self.state / "desk"
+
+    @property
     def store(self) -> Path:
         return self.state / "store.sqlite"
 
@@ -60,7 +64,14 @@ def places(state: Path | None, profile: str) -> Places:
             f"--state {root}: its socket's path would be over "
             f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
         )
-    for folder in (found.state, found.journals, found.archive, found.ledger, found.redis):
+    for folder in (
+        found.state,
+        found.journals,
+        found.archive,
+        found.ledger,
+        found.desk,
+        found.redis,
+    ):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -121,6 +121,16 @@ class SystemAlertSettings(_Section, frozen=True):
     inhibits: bool = False
 
 
+class WatchSettings(_Section, frozen=True):
+    stale_s: AtLeastOne
+    trim_share: Share
+    disk_low_mb: Count
+    memory_high_mb: AtLeastOne
+    stall_s: Positive
+    skew_s: Positive
+    calendar_days: Count
+
+
 class AlertSettings(_Section, frozen=True):
     min_confidence: Share
     rows: AtLeastOne
@@ -138,12 +148,15 @@ class AlertSettings(_Section, frozen=True):
     budget: BudgetSettings
     priorities: PrioritySettings
     system: dict[str, SystemAlertSettings]
+    watch: WatchSettings
 
 
 class ScreenSettings(_Section, frozen=True):
     hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
     theme: Literal["kite-cb", "classic", "light", "mono"]
     on_hangup: Literal["stop", "detach"]
+    bell: bool
+    desktop: Literal["off", "osc9", "osc777"]
 
 
 class StoreSettings(_Section, frozen=True):

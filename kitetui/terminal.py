@@ -22,6 +22,13 @@ def write_queue(app: App[Any]) -> int:
     return int(queue.qsize()) if queue is not None else 0
 
 
+def desktop_notice(kind: str, text: str) -> str:
+    """The sequence by which a terminal shows a notification; `osc9` or `osc777`."""
+    plain = "".join(char for char in text if char.isascii() and char.isprintable())[:200]
+    body = f"9;{plain}" if kind == "osc9" else f"777;notify;kitetui;{plain}"
+    return f"\x1b]{body}\x07"
+
+
 class SavedTerminal:
     """The terminal's settings, to be put back by a process that must leave at once."""
 

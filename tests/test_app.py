@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from textual.widgets import Static
 
 from kitetui.app import KiteApp
 from kitetui.engine.alerts.desk import Desk
@@ -16,7 +17,13 @@ from kitetui.keys import KEYS, PANES
 from kitetui.link import LocalLink
 from kitetui.settings import Settings
 from kitetui.widgets.alerts import AlertsPane
-from kitetui.widgets.dialogs import ExplainScreen, HelpScreen, QuitScreen
+from kitetui.widgets.dialogs import (
+    ChoiceScreen,
+    ExplainScreen,
+    HelpScreen,
+    ListScreen,
+    QuitScreen,
+)
 from kitetui.widgets.watchlist import Watchlist
 from tests.alerts.candidates import SETTINGS
 from tests.widgets import views
@@ -31,6 +38,7 @@ class DeskLink(LocalLink):
         self.operators = Operators(SETTINGS, self.desk)
         self.ready = True
         self.asked: list[View] = []
+        self.bells = 0
         for n in (2, 1, 0):
             self.desk.raise_alert(views.alert(n))
 
@@ -45,9 +53,12 @@ class DeskLink(LocalLink):
         out.set_result(views.snapshot(
             alerts=tuple(self.desk.newest(wanted.alerts)), watch=rows,
             watch_from=wanted.watch_from,
-            header=views.header(unacked=self.desk.unacked, alerts=len(self.desk)),
+            header=views.header(unacked=self.desk.unacked, alerts=len(self.desk),
+                                bells=self.bells),
             explained=("SYM0 [b]in words[/b]", "line \x1b[31mtwo")
             if self.desk.get(wanted.explain) else (),
+            listed=("10:00:01 P3 RELIANCE breakout", "10:00:00 P3 TCS breakout")
+            if wanted.history or wanted.actors else (),
             silences=("kow_signal_straddle 1m  no VWAP 2",) if wanted.silence else (),
         ))  # fmt: skip
         return out
@@ -159,6 +170,92 @@ async def test_an_alert_that_changed_meanwhile_is_not_acknowledged(app: KiteApp)
         await pilot.press("a")
         await settle(pilot)
         assert link.desk.get(seen.alert_id).state == "unacked"  # type: ignore[union-attr]
+
+
+async def test_all_on_the_screen_are_acknowledged_once_confirmed_and_taken_back(
+    app: KiteApp,
+) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("6", "A")
+        await settle(pilot)
+        assert isinstance(app.screen, ChoiceScreen)
+        await pilot.press("n")
+        await settle(pilot)
+        assert link.desk.unacked == 3
+        await pilot.press("A")
+        await settle(pilot)
+        link.desk.raise_alert(views.alert(9))  # what is not on the screen is not acknowledged
+        await pilot.press("y")
+        await settle(pilot)
+        assert link.desk.unacked == 1
+        await pilot.press("u")
+        await settle(pilot)
+        assert link.desk.unacked == 4
+
+
+@pytest.mark.parametrize(("key", "minutes"), [("1", 15), ("2", 60), ("3", 375)])
+async def test_an_alert_is_shelved_for_a_while_and_taken_down(
+    app: KiteApp, key: str, minutes: int
+) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("6", "x")
+        await settle(pilot)
+        await pilot.press("escape", "x")
+        await settle(pilot)
+        await pilot.press(key)
+        await settle(pilot)
+        (shelved,) = [a for a in link.desk if a.state == "shelved"]
+        assert shelved.shelved_until_s == int(views.NOW_S) + minutes * 60
+        assert link.desk.unacked == 2
+        await pilot.press("X")
+        await settle(pilot)
+        assert link.desk.unacked == 3
+
+
+async def test_lists_are_searched_by_typing(app: KiteApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("H")
+        await settle(pilot)
+        assert isinstance(app.screen, ListScreen)
+        found = app.screen.query_one("#found", Static)
+        assert "RELIANCE" in str(found.render()) and "TCS" in str(found.render())
+        await pilot.press("t", "c", "s")
+        await settle(pilot)
+        assert str(found.render()) == "10:00:00 P3 TCS breakout"
+        await pilot.press("q", "q")
+        await settle(pilot)
+        assert "none of 2 lines" in str(found.render())
+        await pilot.press("escape", "B")
+        await settle(pilot)
+        assert isinstance(app.screen, ListScreen)
+        await pilot.press("ctrl+c")
+        await settle(pilot)
+        assert not isinstance(app.screen, ListScreen)
+
+
+async def test_the_bell_rings_when_somebody_was_told_at_most_every_five_seconds(
+    app: KiteApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    rung: list[int] = []
+    monkeypatch.setattr(app, "bell", lambda: rung.append(1))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert not rung, "what was told before the screen came up is no news"
+        for bells in (1, 2, 3):
+            link.bells = bells
+            await settle(pilot)
+        assert len(rung) == 1
+        await pilot.press("b")
+        app._rang_s = -10.0
+        link.bells = 4
+        await settle(pilot)
+        assert len(rung) == 1
 
 
 async def test_next_goes_to_the_next_unacknowledged_alert(app: KiteApp) -> None:

@@ -52,7 +52,11 @@ class Session:
 
 
 class Calendar:
-    """Answers by segment and day; a date with no session answers None."""
+    """Answers by segment and day; a date with no session answers None.
+
+    Attributes:
+        last_day: the last day number that it was made for.
+    """
 
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
@@ -60,6 +64,7 @@ class Calendar:
         self._special = {date_day(date.fromisoformat(d)): h for d, h in settings.special.items()}
         self._events = [(_event_s(event.at), event) for event in settings.events]
         self._cache: dict[tuple[str, int], Session | None] = {}
+        self.last_day = date_day(date.fromisoformat(settings.covers[1]))
 
     def session(self, segment: str, day: int) -> Session | None:
         """The session of a segment on a day (see `ist_day`), or None when it is closed."""

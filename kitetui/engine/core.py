@@ -28,12 +28,14 @@ from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart, source_name
+from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.redis.publisher import RowState
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.status import Vitals, status_document
 from kitetui.engine.track_record import TrackRecord
+from kitetui.engine.watch import Watch, encode
 from kitetui.places import Places
 from kitetui.settings import Settings
 
@@ -42,6 +44,7 @@ LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
 SCOREBOARD_S = 10.0
+WATCH_S = 1.0
 CANCELS = 5
 NARROW_ROWS = 1000
 """Rows for universes that are not the whole market."""
@@ -97,10 +100,14 @@ class Core:
         self._ledger: Ledger | None = None
         if plan.replay is None and not plan.simulated and settings.ledger.enabled:
             self._ledger = Ledger(plan.places.ledger, settings.ledger.sessions)
+        self._log: DeskLog | None = None
+        if self._ledger is not None:
+            self._log = DeskLog(plan.places.desk, settings.ledger.sessions)
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
         self._tasks: list[asyncio.Task[None]] = []
         self._newest = (0, monotonic_ns())
+        self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -149,11 +156,13 @@ class Core:
         if self._ending is not None:
             self._spawn(self._ending.run())
         self._spawn(self._timers())
+        self._spawn(self._watch_health())
         await vitals.opening.run(vitals.source, credentials)
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """Something an earlier engine derived already: nobody is told again."""
         self._note_time()
+        self._log_changes(derived)
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
@@ -179,6 +188,8 @@ class Core:
         if vitals.journal is not None:
             vitals.journal.close()
         self._record.close()
+        if self._log is not None:
+            self._log.close()
         if self._ending is not None:
             self._ending.close()
         await self.redis.stop(self._last)
@@ -268,8 +279,9 @@ class Core:
             self._note("journal", f"not durable: {journal.failed}")
 
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
-        """A batch was applied: whom it concerns is told what followed."""
+        """A batch was applied: the desk's log first, then whom it concerns is told of it."""
         self._note_time()
+        self._log_changes(derived)
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
@@ -283,6 +295,15 @@ class Core:
             self.vitals.latency_ms.add((wall_ns() - batch.recv_ns[0]) / 1e6)
         if derived.alerts or derived.changed:
             self._alerted()
+
+    def _log_changes(self, derived: Derived) -> None:
+        """What became of alerts, on the disk; where that fails people are told all the same."""
+        if self._log is None or not (derived.alerts or derived.transitions):
+            return
+        try:
+            self._log.write(derived.alerts, derived.transitions, wall_ns() // 1_000_000)
+        except OSError as error:
+            self._note("ledger", error.strerror or str(error))
 
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""
@@ -325,6 +346,13 @@ class Core:
             return newest_s * NS
         return newest_s * NS + int((monotonic_ns() - seen_ns) * speed)
 
+    async def _watch_health(self) -> None:
+        """The engine's own conditions, as a record where any has changed."""
+        while True:
+            await sleep(WATCH_S)
+            if changed := self._watch.look():
+                self.intake.put(Kind.CONDITION, encode(changed))
+
     async def _measure(self) -> None:
         """Loop lag and rates."""
         next_rate_ns = 0
@@ -332,7 +360,9 @@ class Core:
             before_ns = monotonic_ns()
             await sleep(LAG_SAMPLE_S)
             now_ns = monotonic_ns()
-            self.vitals.loop_lag_ms.add((now_ns - before_ns) / 1e6 - LAG_SAMPLE_S * 1000)
+            lag_ms = (now_ns - before_ns) / 1e6 - LAG_SAMPLE_S * 1000
+            self.vitals.loop_lag_ms.add(lag_ms)
+            self._watch.stalled(lag_ms / 1000)
             if now_ns >= next_rate_ns:
                 next_rate_ns = now_ns + NS
                 self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)

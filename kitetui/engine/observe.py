@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from kitetui.engine import snapshot as view
-from kitetui.engine.alerts.explain import explain, wrapped
-from kitetui.engine.calendar import SEGMENTS, ist_day
+from kitetui.engine.alerts.alert import Alert, Origin
+from kitetui.engine.alerts.alerting import Alerting
+from kitetui.engine.alerts.explain import explain, explain_condition, wrapped
+from kitetui.engine.calendar import SEGMENTS, ist, ist_day
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.batch import COLUMNS, FULL
 from kitetui.engine.feed.wire import MODES
@@ -37,6 +39,7 @@ NS = 1_000_000_000
 STALE_AFTER_S = 5.0
 TREND_BARS = 8
 BUCKET_MINUTES = 5
+ACTORS_SHOWN = 20
 
 
 class Observer:
@@ -69,6 +72,8 @@ class Observer:
             board=vitals.track_record.lines if wanted.board and vitals.track_record else (),
             explained=self.explained(wanted.explain) if wanted.explain else (),
             silences=silences(self._p) if wanted.silence else (),
+            listed=listed(self._p, wanted),
+            flood=flood_of(self._p.alerting),
         )
 
     def explained(self, alert_id: str) -> tuple[str, ...]:
@@ -76,6 +81,8 @@ class Observer:
         alert = self._p.desk.get(alert_id)
         if alert is None:
             return ()
+        if alert.origin is Origin.SYSTEM:
+            return explain_condition(alert)
         return explain(alert, registry().get(alert.family),
                        self._p.settings.patterns.get(alert.family))  # fmt: skip
 
@@ -284,7 +291,9 @@ class Observer:
             spooled=publisher.spooled,
             max_lag=max(lags) if lags else None,
             unacked=p.desk.unacked,
+            urgent=p.desk.unacked_by_priority()[0],
             alerts=len(p.desk),
+            bells=p.alerting.flood.messages,
             journal=journal,
             memory_mb=memory_mb(),
             warmed=len(p.market.warmed),
@@ -300,6 +309,41 @@ def silences(pipeline: Pipeline) -> tuple[str, ...]:
         told = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
         out += [f"{pattern} {timeframe}", *wrapped(told or "nothing keeps it silent", indent=2)]
     return tuple(out) or ("no pattern has looked yet: each looks when its first bar closes",)
+
+
+def flood_of(alerting: Alerting) -> view.Flood:
+    """What people are told, and what is held back."""
+    flood = alerting.flood
+    return view.Flood(
+        flood.active, flood.since_s, flood.pending, flood.held, flood.told, flood.urgent,
+        flood.digests, alerting.desk.overflowed, tuple(tuple(m) for m in alerting.minutes),
+    )  # fmt: skip
+
+
+def listed(pipeline: Pipeline, wanted: view.View) -> tuple[str, ...]:
+    """Lines for a list that a view asked for: the day's alerts, or what raises the most."""
+    alerting = pipeline.alerting
+    if wanted.history:
+        alerts = sorted(
+            (*alerting.desk, *alerting.desk.closed), key=lambda a: (-a.at_s, a.alert_id)
+        )
+        return tuple(_history(alert) for alert in alerts) or ("no alert so far",)
+    if wanted.actors:
+        total = sum(alerting.gate.actors.values())
+        return tuple(
+            f"{count:>7,}  {count / total:>4.0%}  {symbol} {pattern}"
+            for (symbol, pattern), count in alerting.gate.actors.most_common(ACTORS_SHOWN)
+        ) or ("nothing was raised so far",)  # fmt: skip
+    return ()
+
+
+def _history(a: Alert) -> str:
+    side = {1: "up", -1: "down"}.get(a.side, "")
+    words = " ".join(word for word in (a.symbol, a.pattern, a.timeframe, side) if word)
+    by = f" by {a.acked_by}" if a.acked_by else ""
+    times = f" x{a.count}" if a.count > 1 else ""
+    reason = f", {a.reason.replace('_', ' ')}" if a.reason else ""
+    return f"{ist(a.at_s):%H:%M:%S} {a.priority.name} {words}{times}: {a.state}{by}{reason}"
 
 
 def streams_of(health: ServerHealth) -> tuple[view.Stream, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from kitetui.engine.alerts.alert import Alert, AlertState
+from kitetui.engine.alerts.alert import Alert, AlertState, Origin, Priority
 from kitetui.engine.alerts.line import Line as BoardLine
 from kitetui.engine.alerts.news_item import NewsItem
 
 __all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainReading", "Depth",
-           "Event", "Group", "Header", "Level", "Link", "NewsItem", "Numbers", "OptionReading",
-           "ProfileReading", "Reading", "Snapshot", "Stream", "View", "Watch"]  # fmt: skip
+           "Event", "Flood", "Group", "Header", "Level", "Link", "NewsItem", "Numbers",
+           "OptionReading", "Origin", "Priority", "ProfileReading", "Reading", "Snapshot",
+           "Stream", "View", "Watch"]  # fmt: skip
 
 
 class View(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class View(msgspec.Struct, frozen=True):
         watch_from, watch_count: rows of the watchlist on screen.
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
         explain: id of an alert to put into words; silence: whether to say why patterns are silent.
+        history: whether to list the alerts of the day; actors: what raises the most.
     """
 
     focus: int = 0
@@ -33,6 +35,8 @@ class View(msgspec.Struct, frozen=True):
     board: bool = False
     explain: str = ""
     silence: bool = False
+    history: bool = False
+    actors: bool = False
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -44,7 +48,10 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The one line that is always visible. Times in seconds, latencies in ms."""
+    """The one line that is always visible. Times in seconds, latencies in ms.
+
+    `urgent`: unacknowledged alerts of P1; `bells`: how often people were told something so far.
+    """
 
     simulated: bool
     source: str
@@ -66,7 +73,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     spooled: int
     max_lag: int | None
     unacked: int
+    urgent: int
     alerts: int
+    bells: int
     journal: str
     memory_mb: float
     warmed: int
@@ -260,6 +269,27 @@ class Group(msgspec.Struct, frozen=True):
     state: str
 
 
+class Flood(msgspec.Struct, frozen=True):
+    """What people are told, and what is held back.
+
+    Attributes:
+        active: whether alerts go into digests, since session second `since_s`.
+        pending: alerts that the next digest stands for; held: those of all digests.
+        told, urgent, digests: messages so far; overflowed: alerts that left unseen.
+        minutes: the last ones: minute, candidates, raised, told.
+    """
+
+    active: bool = False
+    since_s: int = 0
+    pending: int = 0
+    held: int = 0
+    told: int = 0
+    urgent: int = 0
+    digests: int = 0
+    overflowed: int = 0
+    minutes: tuple[tuple[int, ...], ...] = ()
+
+
 class Event(msgspec.Struct, frozen=True):
     """A line of the log."""
 
@@ -272,7 +302,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """One consistent picture of the engine.
 
     `explained`: lines of plain text on the alert that was asked about; none where it is gone.
-    `silences`: a line for each pattern and timeframe.
+    `silences`: a line for each pattern and timeframe; `listed`: what a view asked to be listed.
     """
 
     header: Header
@@ -291,3 +321,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     board: tuple[BoardLine, ...] = ()
     explained: tuple[str, ...] = ()
     silences: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    flood: Flood = Flood()

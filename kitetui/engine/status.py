@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kitetui.engine import snapshot as view
+from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.session import LinkState
@@ -138,6 +139,12 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "admitted": p.gate.counts.admitted,
             "unacked": p.desk.unacked,
             "by_reason": dict(p.gate.counts.by_reason),
+            "by_priority": {one.name: p.gate.counts.of(one) for one in Priority},
+            "told": p.alerting.flood.told,
+            "urgent": p.alerting.flood.urgent,
+            "digests": p.alerting.flood.digests,
+            "flood": p.alerting.flood.active,
+            "overflowed": p.desk.overflowed,
         },
         "silent_because": {
             f"{pattern} {timeframe}": reasons

@@ -1,33 +1,53 @@
-"""The alert queue: unacknowledged first, newest first. The cursor sticks to an alert."""
+"""The alert queue: what waits first, the urgent before the rest. The cursor sticks to an alert."""
 
 from __future__ import annotations
 
-from kitetui.engine.snapshot import Alert, AlertState, Snapshot
+from kitetui.engine.snapshot import Alert, AlertState, Flood, Origin, Priority, Snapshot
 from kitetui.widgets.live_grid import Column, Line, LiveGrid, LivePane, Row, Span
-from kitetui.widgets.numbers import age, arrow, price, short_pattern
+from kitetui.widgets.numbers import age, arrow, clock, price, short_pattern, spark
 from kitetui.widgets.safe_text import fit
 
 _SIDES = {1: "up", -1: "down"}
+_GLYPHS = {
+    AlertState.UNACKED: "●", AlertState.RETURNED: "○", AlertState.ACKED: "✓",
+    AlertState.SHELVED: "◐", AlertState.SUPPRESSED: "◌", AlertState.CLOSED: "·",
+}  # fmt: skip
+WAITING = (AlertState.UNACKED, AlertState.RETURNED)
+_URGENT = {Priority.P1: "alarm", Priority.P2: "bad", Priority.P3: ""}
+TREND_MINUTES = 12
 
 
 class AlertsPane(LiveGrid):
-    """Each line is an alert as it was when painted: acknowledging names exactly that one."""
+    """Each line is an alert as it was when painted: acknowledging names exactly that one.
+
+    While the cursor is in the pane its rows keep their places; what came since is counted.
+    """
 
     columns = (
-        Column("", 2, False), Column("AGE", 4), Column("SYMBOL", 21, False),
-        Column("PATTERN", 19, False), Column("TF", 3, False), Column("DIR", 6, False),
-        Column("PRICE", 11), Column("CONF", 5), Column("SCORE", 5), Column("EVIDENCE", 44, False),
+        Column("", 2, False), Column("P", 2, False), Column("AGE", 4), Column("SYMBOL", 21, False),
+        Column("RULE", 19, False), Column("TF", 3, False), Column("DIR", 6, False),
+        Column("PRICE", 11), Column("CONF", 4), Column("HIT n", 9), Column("×", 4),
+        Column("WHAT", 44, False),
     )  # fmt: skip
     empty_text = "0 unacked: all clear"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._painted: dict[str, Alert] = {}
+        self._waiting_outside = 0
+        self._to_top = False
 
     @property
     def selected(self) -> Alert | None:
         """The alert under the cursor, as it is on the screen."""
         return self._painted.get(str(self.cursor_key))
+
+    @property
+    def on_screen(self) -> list[Alert]:
+        """Waiting alerts on the screen now, as they were painted."""
+        rows = self.rows[self._offset : self._offset + self.page]
+        alerts = (self._painted[str(row.key)] for row in rows)
+        return [alert for alert in alerts if alert.state in WAITING]
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the queue of a snapshot."""
@@ -35,20 +55,37 @@ class AlertsPane(LiveGrid):
         if self.frozen:
             self.held_updates += 1
             return
-        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}", "a ack  e why  u undo  n next")
-        self._painted = {a.alert_id: a for a in snapshot.alerts}
-        self.show_rows([_row(a, h.session_s) for a in snapshot.alerts])
+        alerts = {a.alert_id: a for a in snapshot.alerts}
+        if self.has_focus and self._painted and not self._to_top:
+            kept = [alerts[i] for i in self._painted if i in alerts]
+            self._waiting_outside = len(alerts) - len(kept)
+        else:
+            kept, self._waiting_outside = list(alerts.values()), 0
+        if not kept:
+            kept, self._waiting_outside = list(alerts.values()), 0
+        fresh = f"  ▲ {self._waiting_outside} new: g" if self._waiting_outside else ""
+        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}{fresh}",
+                   "a ack  A all  x shelve  e why  u undo")  # fmt: skip
+        self._painted = {a.alert_id: a for a in kept}
+        if self._to_top:
+            self.cursor_key, self._to_top = None, False
+        self.show_rows([_row(a, h.session_s) for a in kept], foot=_foot(snapshot.flood))
+
+    def move_to(self, position: int) -> None:
+        """Put the cursor on a row; the first one also lets in what came since."""
+        self._to_top = position == 0 and self._waiting_outside > 0
+        super().move_to(position)
 
     def next_unacked(self) -> None:
-        """Put the cursor on the next unacknowledged alert."""
+        """Put the cursor on the next alert that waits."""
         waiting = [
             at for at, row in enumerate(self.rows)
-            if self._painted[str(row.key)].state is AlertState.UNACKED
+            if self._painted[str(row.key)].state in WAITING
         ]  # fmt: skip
         here = [at for at, row in enumerate(self.rows) if row.key == self.cursor_key]
         later = [at for at in waiting if here and at > here[0]]
         if waiting:
-            self.move_to((later or waiting)[0])
+            super().move_to((later or waiting)[0])
 
 
 class AlertStrip(LivePane, can_focus=False):
@@ -62,22 +99,49 @@ class AlertStrip(LivePane, can_focus=False):
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the newest alerts of a snapshot."""
-        self.first = next((a for a in snapshot.alerts if a.state is AlertState.UNACKED), None)
-        waiting = [a for a in snapshot.alerts if a.state is AlertState.UNACKED]
+        waiting = [a for a in snapshot.alerts if a.state in WAITING]
+        self.first = waiting[0] if waiting else None
         lines: list[Line] = [_strip_line(a, snapshot.header.session_s) for a in waiting[:3]]
         if len(waiting) > 3:
             *head, last = lines
             lines = [*head, (*last, (f"  (+{len(waiting) - 3} more: 6)", "dim"))]
+        if snapshot.flood.active:
+            lines = [_banner(snapshot.flood), *lines][:3]
         if not lines:
             lines = [((" ✓ 0 unacked: all clear", "good"),)]
         self.show(lines)
 
 
+def _banner(flood: Flood) -> Line:
+    since = f" since {clock(flood.since_s)}" if flood.since_s else ""
+    text = f" FLOOD{since}: {flood.pending} wait for the next digest, {flood.held} held so far "
+    return ((text, "alarm"),)
+
+
+def _foot(flood: Flood) -> tuple[Line, ...]:
+    """Volume of alerts, a minute each, and the flood's banner."""
+    recent = flood.minutes[-TREND_MINUTES:]
+    trend = spark(tuple(float(m[1]) for m in recent), TREND_MINUTES)
+    now = recent[-1] if recent else (0, 0, 0, 0)
+    volume: Line = (
+        (f"a minute {trend} ", "dim"),
+        (f"{now[1]} candidates, {now[2]} raised, {now[3]} told", "dim"),
+        (f"   told today {flood.told}, urgent {flood.urgent}, digests {flood.digests}", "dim"),
+        (f"   left unseen {flood.overflowed}" if flood.overflowed else "", "warn"),
+    )
+    if flood.active:
+        return (_banner(flood), volume)
+    return (volume,) if recent else ()
+
+
 def _strip_line(a: Alert, now_s: float) -> Line:
     pattern = fit(short_pattern(a.pattern, 18), 18)
     text = f"{age(now_s - a.at_s):>5} {fit(a.symbol, 18)} {pattern} {a.timeframe:<3}"
+    if a.origin is Origin.SYSTEM:
+        return ((f" {a.priority.name} ", _URGENT[a.priority]),
+                (f"{age(now_s - a.at_s):>5} {fit(a.message or a.pattern, 58)}", ""))  # fmt: skip
     return (
-        (" ● ", "bad"),
+        (f" {a.priority.name} ", _URGENT[a.priority]),
         (text, ""),
         (f" {arrow(a.side)} ", _SIDES.get(a.side, "dim")),
         (f"{price(a.price):>11} {a.confidence:4.0%}", ""),
@@ -85,28 +149,46 @@ def _strip_line(a: Alert, now_s: float) -> Line:
 
 
 def _row(a: Alert, now_s: float) -> Row:
-    waiting = a.state is AlertState.UNACKED
+    waiting = a.state in WAITING
     body = "" if waiting else "dim"
+    market = a.origin is not Origin.SYSTEM
     cells: tuple[Span, ...] = (
-        ("●" if waiting else "✓", "bad" if waiting else "dim"),
+        (_GLYPHS[a.state], _URGENT[a.priority] or "bad" if waiting else "dim"),
+        (a.priority.name, _URGENT[a.priority] if waiting else "dim"),
         (age(now_s - a.at_s), body),
         (a.symbol, "bold" if waiting else "dim"),
         (short_pattern(a.pattern, 19), body),
         (a.timeframe, body),
         (
-            f"{arrow(a.side)} {a.direction if a.side else '–'}",
+            f"{arrow(a.side)} {a.direction if a.side else '–'}" if market else "",
             _SIDES.get(a.side, "dim") if waiting else "dim",
         ),
-        (price(a.price), body),
-        (f"{a.confidence:.0%}", body),
-        (f"{a.score:.2f}", "dim"),
-        (_evidence(a), "dim"),
+        (price(a.price) if market else "", body),
+        (f"{a.confidence:.0%}" if market else "", body),
+        (_hit(a), body if a.calibrated else "dim"),
+        (f"{a.count}" if a.count > 1 else "", body),
+        (_what(a), "dim" if market or not waiting else ""),
     )
     return Row(a.alert_id, cells)
 
 
-def _evidence(a: Alert) -> str:
+def _hit(a: Alert) -> str:
+    """The chance to hit and the outcomes behind it; `~` where they are too few to tell."""
+    if a.p_hit is None:
+        return ""
+    return f"{'' if a.calibrated else '~'}{a.p_hit:.0%} {a.p_outcomes}"
+
+
+def _what(a: Alert) -> str:
     if a.state is AlertState.ACKED:
         return f"acknowledged by {a.acked_by}"
+    if a.state is AlertState.SHELVED:
+        return f"shelved until {clock(a.shelved_until_s)}"
+    if a.state is AlertState.RETURNED:
+        return f"over: {a.reason}".replace("_", " ")
+    if a.state is AlertState.SUPPRESSED:
+        return a.reason
+    if a.message:
+        return a.message
     parts = [f"{name} {value:.2f}" for name, value in a.evidence.items() if name != "same_minute"]
     return " ".join([*a.tags, *parts[:3]])

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from kitetui.keys import KEYS, shown
 from kitetui.widgets.safe_text import clean
@@ -29,7 +30,8 @@ class HelpScreen(ModalScreen[None]):
         for key in KEYS:
             text.append(f"  {shown(key):<12}", "bold")
             text.append(f"{key.help}\n")
-        text.append("\n● waiting  ✓ acknowledged  ▲ up  ▼ down  ! stale  ~ uncertain volume\n")
+        text.append("\n● waiting  ○ over  ✓ acknowledged  ◐ shelved  ◌ suppressed\n")
+        text.append("▲ up  ▼ down  ! stale  ~ uncertain, or too few outcomes\n")
         text.append("esc closes this", "dim")
         with Vertical(id="dialog", classes="help"):
             yield Static(text)
@@ -53,6 +55,73 @@ class ExplainScreen(ModalScreen[None]):
         text.append("\nesc closes this; arrows scroll", "dim")
         with VerticalScroll(id="dialog", classes="explain"):
             yield Static(text)
+
+
+class ChoiceScreen(ModalScreen[str]):
+    """A question with a few answers, each with its key; '' is none of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "answer('')", show=False)]
+
+    def __init__(self, question: str, answers: Sequence[tuple[str, str, str]]) -> None:
+        """`answers`: key, what it answers, and its sentence."""
+        super().__init__()
+        self._question = question
+        self._answers = answers
+
+    def compose(self) -> ComposeResult:
+        text = Text()
+        text.append(f"{clean(self._question)}\n\n", "bold")
+        for key, _, sentence in self._answers:
+            text.append(f"  {key}  ", "bold")
+            text.append(f"{sentence}\n")
+        with Vertical(id="dialog"):
+            yield Static(text)
+
+    def on_key(self, event: events.Key) -> None:
+        for key, answer, _ in self._answers:
+            if event.key == key:
+                event.stop()
+                self.dismiss(answer)
+                return
+
+    def action_answer(self, answer: str) -> None:
+        """Answer the question."""
+        self.dismiss(answer)
+
+
+class ListScreen(ModalScreen[None]):
+    """Lines of text; what is typed leaves only those that hold it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[str]) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = [clean(line) for line in lines]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="list"):
+            yield Static(Text(clean(self._title), "bold"))
+            yield Input(placeholder="type to search; esc closes this", id="search")
+            with VerticalScroll(id="lines"):
+                yield Static(self._found(""), id="found")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.query_one("#found", Static).update(self._found(event.value))
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages."""
+        scroll = self.query_one("#lines", VerticalScroll)
+        scroll.scroll_relative(y=pages * scroll.size.height, animate=False)
+
+    def _found(self, wanted: str) -> Text:
+        lines = [line for line in self._lines if wanted.lower() in line.lower()]
+        text = "\n".join(lines) or f"none of {len(self._lines)} lines holds that"
+        return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 class QuitScreen(ModalScreen[str]):

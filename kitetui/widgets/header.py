@@ -98,7 +98,8 @@ def _redis(h: Header, wide: bool) -> list[Span]:
 def _alerts(h: Header) -> list[Span]:
     if not h.unacked:
         return [("│ all clear ", "good")]
-    return [("│", ""), (f" ● {h.unacked} unacked ", "alarm")]
+    urgent = f"{h.urgent} P1, " if h.urgent else ""
+    return [("│", ""), (f" ● {urgent}{h.unacked} unacked ", "alarm" if h.urgent else "bad")]
 
 
 def _health(h: Header, queue: int, hz: float) -> list[Span]:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from textual.app import App, ComposeResult
 
-from kitetui.engine.snapshot import Level
+from kitetui.engine import snapshot as view
+from kitetui.engine.snapshot import Alert, Level
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.depth import DepthPane
@@ -127,9 +129,44 @@ async def test_alerts_tell_state_by_glyph_and_keep_the_cursor_on_its_alert() -> 
         assert pane.selected.alert_id == second.alert_id
         pane.update_from(views.snapshot(alerts=(views.alert(5), first, second)))
         assert pane.selected.alert_id == second.alert_id
-        assert text(pane).count("●") == 3
+        assert text(pane).count("●") == 2 and "1 new: g" in str(pane.border_title)
+        pane.move_to(0)
+        pane.update_from(views.snapshot(alerts=(views.alert(5), first, second)))
+        assert text(pane).count("●") == 3 and "new" not in str(pane.border_title)
+        assert pane.selected.alert_id == views.alert(5).alert_id
         pane.update_from(views.snapshot(alerts=()))
         assert "all clear" in text(pane)
+
+
+async def test_a_flood_has_a_banner_and_its_volume_a_trend() -> None:
+    flood = view.Flood(active=True, since_s=int(views.NOW_S) - 60, pending=7, held=31, told=10,
+                       minutes=((1, 3, 2, 1), (2, 900, 40, 9)))  # fmt: skip
+    for pane, columns in ((AlertsPane(), 130), (AlertStrip(), 80)):
+        async with staged(pane, columns, 12):
+            pane.update_from(views.snapshot(flood=flood))
+            assert "FLOOD since 09:44:00: 7 wait for the next digest, 31 held" in text(pane)
+            volume = "900 candidates, 40 raised, 9 told   told today 10"
+            assert (volume in text(pane)) == isinstance(pane, AlertsPane)
+
+
+@pytest.mark.parametrize(
+    ("changes", "glyph", "words"),
+    [({"state": "returned", "reason": "target"}, "○", "over: target"),
+     ({"state": "shelved", "shelved_until_s": int(views.NOW_S)}, "◐", "shelved until 09:45:00"),
+     ({"state": "acked", "acked_by": "ops"}, "✓", "acknowledged by ops"),
+     ({"state": "suppressed", "reason": "the feed is down"}, "◌", "the feed is down"),
+     ({"origin": "system", "priority": 1, "message": "no connection"}, "●", "no connection"),
+     ({"p_hit": 0.61, "p_outcomes": 212, "calibrated": True, "count": 77}, "●", "61% 212")],
+)  # fmt: skip
+async def test_each_state_has_a_glyph_and_words(
+    changes: dict[str, Any], glyph: str, words: str
+) -> None:
+    plain = msgspec.to_builtins(views.alert(0)) | changes
+    async with staged(AlertsPane(), 150) as pane:
+        pane.update_from(views.snapshot(alerts=(msgspec.convert(plain, Alert),)))
+        line = pane.plain[1]
+        assert line.startswith(glyph) and words in line
+        assert ("77" in line) == ("count" in changes)
 
 
 async def test_the_strip_counts_what_it_cannot_show() -> None:

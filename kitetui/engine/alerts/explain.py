@@ -62,6 +62,22 @@ def explain(alert: Alert, detector: Detector | None,
     return tuple(out)
 
 
+def explain_condition(alert: Alert) -> tuple[str, ...]:
+    """Lines of plain text on one of the engine's own conditions."""
+    out = [
+        f"{alert.symbol}  {alert.pattern}  {alert.priority.name}",
+        f"since {ist(alert.at_s):%d %b %H:%M:%S}; id {alert.alert_id}",
+        "",
+        *wrapped(alert.message or alert.pattern.replace("_", " ")),
+        "",
+        f"{'state':<12}{alert.state}{f', {alert.reason}' if alert.reason else ''}",
+    ]
+    if alert.count > 1:
+        out.append(f"{'times':<12}{alert.count}, last at {ist(alert.last_s):%H:%M:%S}")
+    out += [f"{name:<12}{text}" for name, text in _rest(alert)]
+    return tuple(out)
+
+
 def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str]:
     """Evidence that makes the score with its marks, then the rest, then the limits."""
     out = [_HEAD]
@@ -128,6 +144,10 @@ def _plan(alert: Alert) -> list[tuple[str, str]]:
 
 def _rest(alert: Alert) -> list[tuple[str, str]]:
     out = [("tags", ", ".join(alert.tags))] if alert.tags else []
+    if alert.count > 1:
+        out.append(("merged", f"{alert.count} candidates, last at {ist(alert.last_s):%H:%M:%S}"))
+    if alert.state not in ("unacked", "acked"):
+        out.append(("state", f"{alert.state}: {alert.reason.replace('_', ' ')}"))
     if alert.acked_by:
         at = f"{ist(alert.acked_s):%H:%M:%S}"
         out.append(("state", f"acknowledged by {alert.acked_by} at {at}"))

@@ -110,6 +110,11 @@ class Flood:
         return out
 
     @property
+    def messages(self) -> int:
+        """How often people were told something."""
+        return self.told + self.urgent + self.digests
+
+    @property
     def pending(self) -> int:
         """Alerts that the next digest stands for."""
         return self._pending

@@ -6,7 +6,6 @@ changed: the tables refuse it. Whole days leave when there are more than the set
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import sqlite3
@@ -19,7 +18,7 @@ import msgspec
 
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.calendar import day_date, ist_day
-from kitetui.engine.sinks.sqlite import opened, said
+from kitetui.engine.sinks.sqlite import append_only, opened, read, remove_days, said
 
 KEPT_MAX = 2_000
 """Past firings of a pattern, timeframe and asset class that anybody looks at."""
@@ -32,15 +31,7 @@ CREATE TABLE IF NOT EXISTS firing (
 CREATE TABLE IF NOT EXISTS outcome (
   id TEXT PRIMARY KEY, outcome TEXT, bars INTEGER, at_s INTEGER, price REAL, r REAL,
   best_r REAL, best_bar INTEGER, worst_r REAL, worst_bar INTEGER) WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS firing_stays BEFORE UPDATE ON firing
-  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
-CREATE TRIGGER IF NOT EXISTS firing_goes BEFORE DELETE ON firing
-  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
-CREATE TRIGGER IF NOT EXISTS outcome_stays BEFORE UPDATE ON outcome
-  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
-CREATE TRIGGER IF NOT EXISTS outcome_goes BEFORE DELETE ON outcome
-  BEGIN SELECT RAISE(ABORT, 'the ledger is only added to'); END;
-"""
+""" + append_only("firing", "outcome")
 
 _ADD_FIRING = "INSERT OR IGNORE INTO firing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _KEPT = """
@@ -204,7 +195,7 @@ class Ledger:
             Iterator[tuple[Any, ...]]):  # fmt: skip
         """Lines of a day, newest first; none where it cannot be read."""
         try:
-            yield from _read(path, query, values)
+            yield from read(path, query, values)
         except OSError as error:
             self.unreadable[path.name] = f"{path}: {error.strerror}"
 
@@ -218,10 +209,7 @@ class Ledger:
         if self._db is None or day != self._day:
             self.close()
             self._db, self._day = opened(self._path(day), _TABLES), day
-            for path in self._files()[: -self._sessions]:
-                for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                    with contextlib.suppress(OSError):
-                        part.unlink()
+            remove_days(self._folder, _FILE, self._sessions)
         return self._db
 
 
@@ -230,13 +218,6 @@ def _line(entry: Entry) -> tuple[object, ...]:
     return (a.alert_id, a.at_s, a.token, a.pattern, a.timeframe, entry.asset_class, entry.exit,
             entry.followed, a.score, a.null_rate, a.p_hit, entry.barrier, entry.cost_r,
             entry.parameters, msgspec.json.encode(a).decode())  # fmt: skip
-
-
-def _read(path: Path, query: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    with said(path, "the ledger cannot be read"):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        with contextlib.closing(db):
-            yield from db.execute(query, values)
 
 
 def _number(value: Any) -> Any:

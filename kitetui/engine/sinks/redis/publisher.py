@@ -87,6 +87,7 @@ class Publisher:
 
     Attributes:
         state: `connecting`, `ok`, `down`, `auth`, `loading` or `full`; `reason` in words.
+        policy: what the server does when its memory is full; '' where it does not say.
         published: ticks stored; refused: writes of a repeated batch that the server already had.
         dropped: ticks that found no room in the spool; the journal still has them.
     """
@@ -110,6 +111,7 @@ class Publisher:
         self.state = "connecting"
         self.reason = ""
         self.server = ""
+        self.policy = ""
         self._spooled = 0
         self.published = 0
         self.refused = 0
@@ -229,12 +231,8 @@ class Publisher:
                     told = dict(zip(info[::2], info[1::2], strict=False))
                     ids.resume(bytes(told.get(b"last-generated-id", b"0-0")).decode())
         policy = (await self._ask("CONFIG", "GET", "maxmemory-policy"))[0]
-        if isinstance(policy, list) and len(policy) == 2 and policy[1] != b"noeviction":
-            self._note(
-                "redis",
-                f"maxmemory-policy is {policy[1].decode()}, expected noeviction: "
-                "the server may evict a whole stream",
-            )
+        if isinstance(policy, list) and len(policy) == 2:
+            self.policy = policy[1].decode("utf-8", "replace")
         info = (await self._ask("INFO", "server"))[0]
         if isinstance(info, bytes):
             self.server = _server_name(info)

@@ -1,0 +1,95 @@
+"""The desk's log: every alert as it came up and every change of it. One SQLite file a session day.
+
+It is only added to, and synced before anybody is told.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.desk import Transition
+from kitetui.engine.calendar import day_date, ist_day
+from kitetui.engine.sinks.sqlite import append_only, opened, read, remove_days, said
+
+FILE = re.compile(r"\d{4}-\d\d-\d\d\.sqlite")
+_TABLES = """
+CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, at_s INTEGER, body TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS transition (
+  number INTEGER PRIMARY KEY, at_s INTEGER, id TEXT, episode INTEGER, revision INTEGER,
+  before TEXT, after TEXT, actor TEXT, reason TEXT, wall_ms INTEGER,
+  UNIQUE (id, episode, revision));
+""" + append_only("alert", "transition")
+_ADD_ALERT = "INSERT OR IGNORE INTO alert VALUES (?, ?, ?)"
+_ADD = """
+INSERT OR IGNORE INTO transition
+  (at_s, id, episode, revision, before, after, actor, reason, wall_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+class DeskLog:
+    """All days of one state folder. `write` may be repeated: what is there already stays."""
+
+    def __init__(self, folder: Path, sessions: int) -> None:
+        """`sessions`: days that are kept."""
+        self._folder = folder
+        self._sessions = sessions
+        self._day = -1
+        self._db: sqlite3.Connection | None = None
+
+    def write(self, raised: Sequence[Alert], transitions: Sequence[Transition],
+              wall_ms: int) -> None:  # fmt: skip
+        """Add alerts and changes; when this returns they are on the disk.
+
+        Raises:
+            OSError: the day's file cannot be used.
+        """
+        days = sorted({ist_day(a.at_s) for a in raised} | {ist_day(t.at_s) for t in transitions})
+        for day in days:
+            db = self._open(day)
+            with said(self._path(day), "the desk's log is not written"), db:
+                db.executemany(_ADD_ALERT, [
+                    (a.alert_id, a.at_s, msgspec.json.encode(a).decode())
+                    for a in raised if ist_day(a.at_s) == day
+                ])  # fmt: skip
+                db.executemany(_ADD, [
+                    (*msgspec.structs.astuple(t), wall_ms)
+                    for t in transitions if ist_day(t.at_s) == day
+                ])  # fmt: skip
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._db is not None:
+            self._db.close()
+        self._db, self._day = None, -1
+
+    def alerts(self, day: int) -> list[Alert]:
+        """Alerts of a day as they came up, in that order."""
+        lines = self._lines(day, "SELECT body FROM alert ORDER BY at_s, id")
+        return [msgspec.json.decode(line[0], type=Alert) for line in lines]
+
+    def transitions(self, day: int) -> list[Transition]:
+        """Changes of a day, in order."""
+        query = ("SELECT at_s, id, episode, revision, before, after, actor, reason "
+                 "FROM transition ORDER BY number")  # fmt: skip
+        return [Transition(*line) for line in self._lines(day, query)]
+
+    def _lines(self, day: int, query: str) -> Iterator[tuple[Any, ...]]:
+        path = self._path(day)
+        return read(path, query) if path.exists() else iter(())
+
+    def _path(self, day: int) -> Path:
+        return self._folder / f"{day_date(day).isoformat()}.sqlite"
+
+    def _open(self, day: int) -> sqlite3.Connection:
+        if self._db is None or day != self._day:
+            self.close()
+            self._db, self._day = opened(self._path(day), _TABLES), day
+            remove_days(self._folder, FILE, self._sessions)
+        return self._db

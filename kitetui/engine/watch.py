@@ -1,0 +1,145 @@
+"""The watch: the engine's own conditions, read off its parts once a second."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from kitetui.engine.alerts.conditions import Condition
+from kitetui.engine.calendar import SEGMENTS, day_date, ist_day
+from kitetui.engine.clock import monotonic_ns, wall_ns
+from kitetui.engine.feed.session import LinkState
+from kitetui.engine.health.lag import LagState
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.status import Vitals, memory_mb
+from kitetui.settings import Settings
+
+NS = 1_000_000_000
+ANOTHER_DAY_S = 12 * 3600
+"""Clocks that differ by more tell of a recorded day, not of a wrong clock."""
+STALL_SHOWN_NS = 5 * NS
+TEXT_MAX = 200
+
+
+class Watch:
+    """Tells what has changed of the conditions since it was last asked. Changes nothing itself."""
+
+    def __init__(
+        self, settings: Settings, pipeline: Pipeline, vitals: Vitals, folder: Path
+    ) -> None:
+        """`folder`: the state folder, whose disk is watched."""
+        self._settings = settings
+        self._limits = settings.alerts.watch
+        self._pipeline = pipeline
+        self._vitals = vitals
+        self._folder = folder
+        self._active: dict[tuple[str, str], str] = {}
+        self._received = (0, monotonic_ns())
+        self._stalled = (0.0, 0)
+
+    def stalled(self, seconds: float) -> None:
+        """The engine's loop did nothing for so long."""
+        if seconds > self._limits.stall_s:
+            self._stalled = seconds, monotonic_ns()
+
+    def look(self) -> list[Condition]:
+        """Conditions that came up or are over."""
+        now = {(c.name, c.scope): c.text[:TEXT_MAX] for c in self._conditions() if c.active}
+        out = [Condition(*place, True, text) for place, text in now.items()
+               if place not in self._active]  # fmt: skip
+        out += [Condition(*place, False) for place in self._active if place not in now]
+        self._active = now
+        return out
+
+    def _conditions(self) -> Iterator[Condition]:
+        yield from self._feed()
+        yield from self._redis()
+        yield from self._engine()
+
+    def _in_session(self) -> bool:
+        """Whether anything that is watched trades now; yes before anybody knows the time."""
+        market, now_s = self._pipeline.market, self._pipeline.session_s
+        if not now_s:
+            return True
+        hours = {SEGMENTS[h] for h in market.rows.hours[: market.rows.count].tolist()} or {"equity"}
+        found = [market.calendar.session(segment, ist_day(now_s)) for segment in sorted(hours)]
+        return any(s is not None and s.open_s <= now_s < s.close_s for s in found)
+
+    def _feed(self) -> Iterator[Condition]:
+        source = self._vitals.source
+        if source is None or not source.connections:
+            return
+        states = [c.state for c in source.connections]
+        expired = LinkState.AUTH_EXPIRED in states
+        yield Condition("auth_expired", "feed", expired, "the access token is refused")
+        received, since_ns = self._received
+        count = self._pipeline.market.normaliser.counts.received
+        if count != received or not self._in_session():
+            self._received = count, monotonic_ns()
+            since_ns = monotonic_ns()
+        if not self._in_session() or expired:
+            return
+        live = LinkState.LIVE in states
+        reason = next((c.reason for c in source.connections if c.reason), "")
+        yield Condition("feed_lost", "feed", not live, f"no connection: {reason or states[0]}")
+        silent = monotonic_ns() - since_ns > self._limits.stale_s * NS
+        yield Condition("feed_stale", "feed", live and silent and count > 0,
+                        f"connected, but no tick for over {self._limits.stale_s} s")  # fmt: skip
+
+    def _redis(self) -> Iterator[Condition]:
+        publisher, health = self._vitals.redis.publisher, self._vitals.redis.health
+        for name, state in (("redis_down", "down"), ("redis_full", "full"), ("redis_auth", "auth")):
+            yield Condition(name, "redis", publisher.state == state, publisher.reason)
+        evicts = publisher.policy not in ("", "noeviction")
+        yield Condition("redis_evicts", "redis", evicts,
+                        f"maxmemory-policy {publisher.policy}: whole streams may go")  # fmt: skip
+        caps = {stream.name: stream.cap for stream in health.streams}
+        for group in health.groups:
+            scope, cap = f"{group.stream} {group.name}", caps[group.stream]
+            yield Condition("entries_lost", scope, bool(group.lost),
+                            f"{group.lost} entries went before {group.name} read them")  # fmt: skip
+            near = group.lag is not None and group.lag >= self._limits.trim_share * cap
+            yield Condition("trim_near", scope, near,
+                            f"{group.name} is {group.lag} entries behind; the stream keeps "
+                            f"{cap}")  # fmt: skip
+            stalled = group.state in (LagState.STALL, LagState.STOP)
+            yield Condition("consumer_stalled", scope, stalled,
+                            f"{group.name} is {group.state}: {group.lag} entries wait")  # fmt: skip
+
+    def _engine(self) -> Iterator[Condition]:
+        vitals, limits = self._vitals, self._limits
+        failed = vitals.journal.failed if vitals.journal is not None else ""
+        yield Condition("journal_not_durable", "journal", bool(failed), failed)
+        free_mb = shutil.disk_usage(self._folder).free >> 20
+        yield Condition("disk_low", "disk", free_mb < limits.disk_low_mb,
+                        f"{free_mb} MB left where {self._folder} is")  # fmt: skip
+        used_mb = memory_mb()
+        yield Condition("memory_high", "engine", used_mb > limits.memory_high_mb,
+                        f"the engine holds {used_mb:.0f} MB")  # fmt: skip
+        seconds, at_ns = self._stalled
+        recent = at_ns > 0 and monotonic_ns() - at_ns < STALL_SHOWN_NS
+        yield Condition(
+            "loop_stall", "engine", recent, f"the engine did nothing for {seconds:.0f} s"
+        )
+        yield from self._clock()
+
+    def _clock(self) -> Iterator[Condition]:
+        now_s, speed = self._pipeline.session_s, self._settings.feed.speed_factor
+        if now_s and speed == 1 and not self._vitals.simulated and self._vitals.source is not None:
+            skew_s = wall_ns() / NS - now_s
+            live = any(c.state is LinkState.LIVE for c in self._vitals.source.connections)
+            wrong = live and self._limits.skew_s < abs(skew_s) < ANOTHER_DAY_S
+            yield Condition("clock_skew", "clock", wrong and self._in_session(),
+                            f"our clock and the exchange's differ by {skew_s:+.1f} s")  # fmt: skip
+        today = ist_day(now_s or int(wall_ns() // NS))
+        left = self._pipeline.market.calendar.last_day - today
+        yield Condition("calendar_ends", "calendar", left < self._limits.calendar_days,
+                        f"config/calendar.yaml ends on {day_date(today + left)}")  # fmt: skip
+
+
+def encode(conditions: list[Condition]) -> bytes:
+    """Conditions as a journal record's payload."""
+    return msgspec.json.encode(conditions)
