@@ -141,6 +141,10 @@ def whole(spans: Sequence[Span], width: int) -> Line:
     return tuple(out)
 
 
+CUT_MIN = 16
+"""Least cells of a last column that is cut."""
+
+
 class Column(NamedTuple):
     """A column of a grid: title, width in cells, and whether its values stand right."""
 
@@ -245,14 +249,16 @@ class LiveGrid(LivePane):
 
     @property
     def _fitting(self) -> list[Column]:
-        """The columns that fit whole; the first ones matter most."""
+        """The columns that fit whole; the first ones matter most, and the last may be cut."""
         out: list[Column] = []
-        left = self.size.width + 1
+        left = self.size.width
         for column in self.columns:
-            left -= column.width + 1
-            if left < 0:
+            if column.width > left:
+                if column is self.columns[-1] and left >= CUT_MIN:
+                    out.append(column._replace(width=left))
                 break
             out.append(column)
+            left -= column.width + 1
         return out
 
     def _head(self) -> Line:

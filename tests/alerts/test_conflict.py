@@ -31,7 +31,9 @@ def one(pattern: str, side: int, bar: int = 0, *, r: float = 0.0, price: float =
 def ruled(*alerts: Alert) -> Ruling:
     conflicts = Conflicts()
     for alert in alerts[:-1]:
-        conflicts.rule(alert)
+        ruling = conflicts.rule(alert)
+        if not ruling.refused:
+            conflicts.hold(alert, ruling.marks)
     return conflicts.rule(alerts[-1])
 
 

@@ -7,6 +7,7 @@ compared: where neither wins by rule, the higher expected result does.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -58,8 +59,8 @@ class Conflicts:
         self._trends: dict[str, Alert] = {}
 
     def rule(self, candidate: Alert) -> Ruling:
-        """Rule on a candidate; one that is not refused counts as raised."""
-        held = self._held.setdefault(candidate.symbol, deque(maxlen=MOST_HELD))
+        """Rule on a candidate, by the alerts that were raised before; `hold` it if it is."""
+        held = self._held.get(candidate.symbol, ())
         reach_s = WINDOW_BARS * (candidate.at_s - candidate.bar_s)
         near = [alert for alert in held if candidate.at_s - alert.at_s < reach_s]
         name, underlying = candidate.family, candidate.underlying or candidate.symbol
@@ -76,13 +77,17 @@ class Conflicts:
                 return ruling
             tags += ruling.tags
             marks += ruling.marks
-        beaten = {mark.alert_id for mark in marks if {"invalidated", "outweighed"} & {*mark.tags}}
-        for alert in [alert for alert in held if alert.alert_id in beaten]:
-            held.remove(alert)  # it stands against nobody any more
-        held.append(candidate)
-        if name in TRENDS:
-            self._trends[underlying] = candidate
         return Ruling("", tuple(dict.fromkeys(tags)), tuple(marks))
+
+    def hold(self, alert: Alert, marks: Iterable[Mark]) -> None:
+        """An alert was raised; those that its marks beat stand against nobody any more."""
+        held = self._held.setdefault(alert.symbol, deque(maxlen=MOST_HELD))
+        beaten = {mark.alert_id for mark in marks if {"invalidated", "outweighed"} & {*mark.tags}}
+        for earlier in [earlier for earlier in held if earlier.alert_id in beaten]:
+            held.remove(earlier)
+        held.append(alert)
+        if alert.family in TRENDS:
+            self._trends[alert.underlying or alert.symbol] = alert
 
 
 def _opposed(alert: Alert, candidate: Alert) -> bool:

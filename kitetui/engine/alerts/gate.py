@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from kitetui.engine.alerts.alert import Alert, AlertState, Key, Origin, Priority
-from kitetui.engine.alerts.conflict import Conflicts
+from kitetui.engine.alerts.conflict import Conflicts, Ruling
 from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.flap import Flaps
 from kitetui.engine.alerts.rates import Rates
@@ -22,6 +22,7 @@ REMEMBERED = 20_000
 ACTORS_MAX = 20_000
 """Symbols with rules that are counted as bad actors."""
 _PRIORITIES = len(Priority) + 1
+_FREE = Ruling()
 
 
 class Exit(IntEnum):
@@ -141,19 +142,26 @@ class Gate:
                 return Exit.SHELVED, None
             rose = self._desk.merge(earlier, candidate)
             return Exit.MERGED, self._desk.get(earlier.alert_id) if rose else None
+        ruling = _FREE
         if candidate.origin is Origin.PATTERN:
             ruling = self._conflicts.rule(candidate)
-            for mark in ruling.marks:
-                self._desk.mark(mark.alert_id, mark.tags)
             if ruling.refused:
+                self._mark(ruling)
                 return Exit[ruling.refused.upper()], None
-            if ruling.tags:
-                candidate = msgspec.structs.replace(candidate, tags=candidate.tags + ruling.tags)
         if self._desk.shelves.covering(key, candidate.at_s) is not None:
             return Exit.SHELVED, None
         if candidate.priority is not Priority.P1 and (way := self._too_often(candidate, key)):
             return way, None
+        self._mark(ruling)
+        if ruling.tags:
+            candidate = msgspec.structs.replace(candidate, tags=candidate.tags + ruling.tags)
+        if candidate.origin is Origin.PATTERN:
+            self._conflicts.hold(candidate, ruling.marks)
         return Exit.ADMITTED, self._raise(candidate, key)
+
+    def _mark(self, ruling: Ruling) -> None:
+        for mark in ruling.marks:
+            self._desk.mark(mark.alert_id, mark.tags)
 
     def _too_often(self, candidate: Alert, key: Key) -> Exit:
         """Flapping, cooling down, or one of too many of its symbol; `ADMITTED` where it is not."""
