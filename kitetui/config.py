@@ -241,6 +241,10 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
             "a list, or one of " + ", ".join(settings.universes),
             feed.instruments,
         )
+    for key, url in (("telegram.base_url", settings.telegram.base_url),
+                     ("webhook.url", settings.webhook.url or "https://off")):  # fmt: skip
+        if not re.match(r"https?://[^/]", url):
+            fail(key, "http://... or https://...", redacted_url(url))
     for number, of_news in enumerate(settings.news.feeds):
         if not re.match(r"https?://[^/]", of_news.url):
             fail(f"news.feeds.{number}.url", "http://... or https://...", of_news.url[:8])

@@ -36,6 +36,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "desk"
 
     @property
+    def outbox(self) -> Path:
+        return self.state / "outbox.sqlite"
+
+    @property
     def store(self) -> Path:
         return self.state / "store.sqlite"
 

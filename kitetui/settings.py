@@ -151,6 +151,15 @@ class AlertSettings(_Section, frozen=True):
     watch: WatchSettings
 
 
+class TelegramSettings(_Section, frozen=True):
+    base_url: str
+    chat_id: str
+
+
+class WebhookSettings(_Section, frozen=True):
+    url: str
+
+
 class ScreenSettings(_Section, frozen=True):
     hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
     theme: Literal["kite-cb", "classic", "light", "mono"]
@@ -292,6 +301,9 @@ class Settings(_Section, frozen=True):
     ledger: LedgerSettings
     news: NewsSettings
     alerts: AlertSettings
+    telegram: TelegramSettings
+    webhook: WebhookSettings
+    notify: dict[Literal["P1", "P2", "P3", "digest"], Literal["on", "silent", "off"]]
     outcomes: OutcomeSettings
     zones: dict[str, ZoneSettings]
     screen: ScreenSettings

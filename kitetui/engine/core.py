@@ -31,9 +31,11 @@ from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
+from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.redis.publisher import RowState
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.status import Vitals, status_document
+from kitetui.engine.telling import notifier
 from kitetui.engine.track_record import TrackRecord
 from kitetui.engine.watch import Watch, encode
 from kitetui.places import Places
@@ -107,6 +109,11 @@ class Core:
         self.vitals.track_record = self._record
         self._tasks: list[asyncio.Task[None]] = []
         self._newest = (0, monotonic_ns())
+        self._notifier: Notifier | None = None
+        if self._log is not None:
+            self._notifier = notifier(settings, plan.places, self.pipeline, self.session_ns,
+                                      self._note)  # fmt: skip
+        self.vitals.notifier = self._notifier
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
     # ---- life ----------------------------------------------------------------------------
@@ -141,6 +148,8 @@ class Core:
         self._spawn(self._publish_scoreboard())
         self._spawn(self._measure())
         self._spawn(self._record.run())
+        if self._notifier is not None:
+            self._spawn(self._notifier.run())
 
     async def _open_feed(self, credentials: Callable[[], Credentials]) -> None:
         """Today's earlier journals first, then the feed."""
@@ -163,6 +172,7 @@ class Core:
         """Something an earlier engine derived already: nobody is told again."""
         self._note_time()
         self._log_changes(derived)
+        self._tell(derived)
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
@@ -192,6 +202,8 @@ class Core:
             self._log.close()
         if self._ending is not None:
             self._ending.close()
+        if self._notifier is not None:
+            await self._last("notify", self._notifier.close(), 1.0)
         await self.redis.stop(self._last)
         for answer in self._answers:
             answer.cancel()
@@ -285,6 +297,7 @@ class Core:
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
+        self._tell(derived)
         self.redis.take(derived)
         for result in derived.results:
             if self._answers:
@@ -304,6 +317,11 @@ class Core:
             self._log.write(derived.alerts, derived.transitions, wall_ns() // 1_000_000)
         except OSError as error:
             self._note("ledger", error.strerror or str(error))
+
+    def _tell(self, derived: Derived) -> None:
+        """Into the outbox; what is in it already, from before a restart, stays as it is."""
+        if self._notifier is not None and derived.notices:
+            self._notifier.take(derived.notices)
 
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""

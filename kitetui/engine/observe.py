@@ -294,6 +294,7 @@ class Observer:
             urgent=p.desk.unacked_by_priority()[0],
             alerts=len(p.desk),
             bells=p.alerting.flood.messages,
+            notify=vitals.notifier.words() if vitals.notifier else "",
             journal=journal,
             memory_mb=memory_mb(),
             warmed=len(p.market.warmed),

@@ -50,7 +50,8 @@ class Link(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The one line that is always visible. Times in seconds, latencies in ms.
 
-    `urgent`: unacknowledged alerts of P1; `bells`: how often people were told something so far.
+    `urgent`: unacknowledged alerts of P1; `bells`: how often people were told something so far;
+    `notify`: what the channels to people elsewhere wait for, '' for nothing.
     """
 
     simulated: bool
@@ -76,6 +77,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     urgent: int
     alerts: int
     bells: int
+    notify: str
     journal: str
     memory_mb: float
     warmed: int

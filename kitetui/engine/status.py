@@ -21,6 +21,7 @@ from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart
 from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.track_record import TrackRecord
 from kitetui.secret import redacted_url
 
@@ -43,6 +44,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     restoring: bool = False
     journal: JournalWriter | None = None
     track_record: TrackRecord | None = None
+    notifier: Notifier | None = None
 
     @property
     def warm_wanted(self) -> int:
@@ -150,6 +152,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             f"{pattern} {timeframe}": reasons
             for (pattern, timeframe), reasons in silent_because(p).items()
         },
+        "notify": vitals.notifier.status() if vitals.notifier else {},
         "alert_hash": p.desk.alert_hash,
         "journal": vitals.journal_status(now_ns),
         "warm_up": {

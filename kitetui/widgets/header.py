@@ -108,5 +108,7 @@ def _health(h: Header, queue: int, hz: float) -> list[Span]:
         out.append((f" journal ■ {h.journal} ", "alarm"))
     lag = h.loop_lag_p99_ms
     out.append((f"│ loop {lag:.0f}ms ", "dim" if lag < 50 else "warn"))
+    if h.notify:
+        out.insert(0, (f"│ {fit(h.notify, min(cell_len(clean(h.notify)), 40))} ", "warn"))
     out.append((f"│ {h.memory_mb:.0f}MB │ ui {hz:.0f}Hz q{queue}", "dim"))
     return out

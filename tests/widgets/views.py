@@ -18,8 +18,8 @@ def header(**changes: Any) -> view.Header:
         session_s=NOW_S, links=(view.Link(0, "LIVE", ""),), subscribed=109, ticks_per_s=1976.0,
         ticks=10_000, gaps=0, latency_p50_ms=20.0, latency_p99_ms=41.0, loop_lag_p99_ms=4.0,
         redis_state="ok", redis_reason="", redis_ms=0.4, spooled=0, max_lag=312, unacked=1,
-        urgent=0, alerts=2, bells=0, journal="ok", memory_mb=180.0, warmed=60, warm_wanted=60,
-        frame_age_s=0.1,
+        urgent=0, alerts=2, bells=0, notify="", journal="ok", memory_mb=180.0, warmed=60,
+        warm_wanted=60, frame_age_s=0.1,
     )  # fmt: skip
     return msgspec.structs.replace(base, **changes)
 

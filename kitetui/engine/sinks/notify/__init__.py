@@ -1,0 +1,1 @@
+"""How people who are not at the screen are told: an outbox on the disk, and senders behind it."""

@@ -1,0 +1,98 @@
+"""Telling: an engine's notifier, with its secrets, its channels, and what may still be sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from kitetui.engine.alerts.alert import Origin
+from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.alerts.validity import refusal
+from kitetui.engine.calendar import SEGMENTS, ist_day
+from kitetui.engine.feed.batch import COLUMNS
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks.notify.notifier import Notifier
+from kitetui.engine.sinks.notify.outbox import Outbox
+from kitetui.engine.sinks.notify.sender import Sender
+from kitetui.places import Places
+from kitetui.secret import Secret
+from kitetui.settings import Settings
+
+TOKEN = "KITETUI_TELEGRAM_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN_MAX = 200
+_LTP = COLUMNS.index("ltp")
+
+
+def notifier(settings: Settings, places: Places, pipeline: Pipeline, session_ns: Callable[[], int],
+             note: Callable[[str, str], None]) -> Notifier | None:  # fmt: skip
+    """The notifier that the settings ask for; None where they ask for none.
+
+    Raises:
+        OSError: the outbox cannot be used.
+    """
+    outbox: Outbox | None = None
+    senders: list[Sender] = []
+    if settings.telegram.chat_id:
+        token = _token(places, note)
+        if token is not None:
+            from kitetui.engine.sinks.notify.telegram import Telegram
+
+            outbox = Outbox(places.outbox)
+            chat = outbox.fact("telegram", "moved") or settings.telegram.chat_id
+            box = outbox
+            senders.append(Telegram(settings.telegram.base_url, token, chat,
+                                    lambda to: box.note("telegram", "moved", to)))  # fmt: skip
+    if settings.webhook.url:
+        from kitetui.engine.sinks.notify.webhook import Webhook
+
+        outbox = outbox or Outbox(places.outbox)
+        senders.append(Webhook(settings.webhook.url))
+    if outbox is None:
+        return None
+    loudness = {str(name): how for name, how in settings.notify.items()}
+    return Notifier(outbox, senders, loudness,
+                    lambda notice: why_not(pipeline, notice, session_ns()), note)  # fmt: skip
+
+
+def why_not(pipeline: Pipeline, notice: Notice, session_ns: int) -> str:
+    """Why a notice of one alert is not to be sent now; '' where it is."""
+    (alert,) = notice.alerts
+    now = pipeline.desk.get(alert.alert_id)
+    if alert.origin is Origin.SYSTEM:
+        return refusal(alert, now, None, 0.0, open_=True)
+    market = pipeline.market
+    row = int(market.rows.find(np.array([alert.token], np.int64))[0])
+    if row < 0 or not market.packets.length[row]:
+        return refusal(alert, now, None, 0.0, open_=True)
+    now_s = session_ns / 1e9
+    session = market.calendar.session(SEGMENTS[market.rows.hours[row]], ist_day(int(now_s)))
+    open_ = session is not None and session.open_s <= now_s < session.close_s
+    age_s = now_s - float(market.normaliser.last_seen_s[row])
+    price = market.rows.price(row, market.packets.cols[row][_LTP])
+    if alert.about:  # what a chain's alert says is a premium, not its underlying's price
+        price = alert.price
+    return refusal(alert, now, price, age_s, open_=open_)
+
+
+def _token(places: Places, note: Callable[[str, str], None]) -> Secret | None:
+    """The bot's token: a file of the state folder that only its owner reads, or the variable."""
+    path = places.state / "telegram_token"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        text = os.environ.get(TOKEN, "").strip()
+    except OSError as error:
+        note("notify", f"{path}: {error.strerror}. Telegram is off")
+        return None
+    else:
+        with os.fdopen(handle, "rb") as file:
+            if os.fstat(handle).st_mode & 0o077:
+                note("notify", f"{path}: others may read it; chmod 600 it. Telegram is off")
+                return None
+            text = file.read(TOKEN_MAX).decode("ascii", "replace").strip()
+    if not text:
+        note("notify", f"telegram.chat_id is set, but neither {path} nor {TOKEN} holds a token")
+        return None
+    return Secret(text)
