@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from kitetui import __version__
+from kitetui.cli_desk import VERBS
 
 EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AUTH, EXIT_CONFIG = 69, 73, 77, 78
 
@@ -328,6 +329,10 @@ def _load(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
         return load(config_dir, overrides)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
+
+
+for _verb in VERBS:
+    cli.add_command(_verb)
 
 
 def main() -> None:

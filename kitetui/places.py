@@ -36,6 +36,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "desk"
 
     @property
+    def run(self) -> Path:
+        return self.state / "run"
+
+    @property
     def outbox(self) -> Path:
         return self.state / "outbox.sqlite"
 
@@ -74,6 +78,7 @@ def places(state: Path | None, profile: str) -> Places:
         found.archive,
         found.ledger,
         found.desk,
+        found.run,
         found.redis,
     ):
         try:

@@ -34,6 +34,7 @@ from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.redis.publisher import RowState
 from kitetui.engine.sinks.store import SessionStore
+from kitetui.engine.sockets import Sockets
 from kitetui.engine.status import Vitals, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.track_record import TrackRecord
@@ -114,6 +115,7 @@ class Core:
             self._notifier = notifier(settings, plan.places, self.pipeline, self.session_ns,
                                       self._note)  # fmt: skip
         self.vitals.notifier = self._notifier
+        self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
     # ---- life ----------------------------------------------------------------------------
@@ -148,6 +150,7 @@ class Core:
         self._spawn(self._publish_scoreboard())
         self._spawn(self._measure())
         self._spawn(self._record.run())
+        await self._sockets.start()
         if self._notifier is not None:
             self._spawn(self._notifier.run())
 
@@ -195,6 +198,7 @@ class Core:
         except Exception as error:  # noqa: BLE001 - the journal is closed whatever the bug was
             self.error = self.error or error
         await self._cancel_tasks()
+        await self._last("sockets", self._sockets.close(), 1.0)
         if vitals.journal is not None:
             vitals.journal.close()
         self._record.close()

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from kitetui.caller import Caller, NoEngine, NotAllowed
 from kitetui.config import load
 from kitetui.engine.calendar import date_day, ist_day
+from kitetui.engine.commands import Acknowledge, Undo
+from kitetui.engine.doorway import Hello, Refused, Report, framed, read_answered
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.desk_log import DeskLog
-from tests.programs import LOGIN, environment, exchange, feed_options, kitetui
+from kitetui.engine.snapshot import Alert, View
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
 
 pytestmark = pytest.mark.e2e
 
@@ -71,3 +80,105 @@ def test_an_acknowledgement_survives_the_kill_right_after_it_was_shown(tmp_path:
     assert json.loads(done.stdout)["restored"]["journals"] == 1
     again = [t for t in log.transitions(day) if t.after == "acked"]
     assert again == acked, "the next engine takes it in from the journal and writes nothing twice"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The state folder of an engine that runs and has alerts."""
+    folder = tmp_path_factory.mktemp("running")
+    with exchange(folder, "--speed", "30", "--seed", "3") as hello:
+        engine = subprocess.Popen(
+            [*PROGRAM, "--headless", *SETS, "--set", "alerts.rows=200", *feed_options(hello),
+             "--set", "feed.speed=30"],
+            env=environment(folder, **LOGIN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        run = folder / "kitetui" / "run"
+        for _ in range(600):
+            with contextlib.suppress(NoEngine), Caller(run, "ro") as caller:
+                if len(caller.look(View(alerts=50)).alerts) > 5:
+                    break
+            time.sleep(0.1)
+        yield folder
+        engine.terminate()
+        engine.wait(10)
+    assert not list(run.iterdir()), "sockets go with the engine"
+
+
+def waiting(caller: Caller) -> list[Alert]:
+    return [a for a in caller.look(View(alerts=300)).alerts if a.state == "unacked"]
+
+
+def test_two_viewers_and_one_alert_a_thousand_times_one_wins_the_other_is_told_who(
+    running: Path,
+) -> None:
+    run = running / "kitetui" / "run"
+    wins = [0, 0]
+    with Caller(run) as one, Caller(run) as other, ThreadPoolExecutor(2) as pool:
+        while sum(wins) < 1000:
+            alert = waiting(one)[0]
+            command = Acknowledge(alert.alert_id, alert.episode, alert.revision, "")
+            results = list(pool.map(lambda caller, c=command: caller.do(c), (one, other)))
+            done = [result.done for result in results]
+            if all("changed since" in result.text for result in results):
+                continue  # its market went on between sight and key: neither saw it as it is
+            assert sum(done) == 1, results
+            lost = results[done.index(False)].text
+            assert f"acknowledged by {one.actor} at " in lost
+            wins[done.index(True)] += 1
+            assert one.do(Undo("")).done
+    assert sum(wins) == 1000
+
+
+def test_those_who_only_look_change_nothing_and_what_is_no_message_is_refused(
+    running: Path,
+) -> None:
+    run = running / "kitetui" / "run"
+    assert {path.name: path.stat().st_mode & 0o777 for path in run.iterdir()} == {
+        "rw.sock": 0o600, "ro.sock": 0o640}  # fmt: skip
+    with Caller(run, "ro") as caller:
+        alert = waiting(caller)[0]
+        with pytest.raises(NotAllowed, match="looking only"):
+            caller.do(Acknowledge(alert.alert_id, alert.episode, alert.revision, ""))
+    for data in (b"\xff\xff\xff\xff", b"\x00\x00\x00\x05hello", b"\x00\x00\x00\x01\xc0",
+                 framed(Hello(99, "x")), framed(Report())):  # fmt: skip
+        raw = socket.socket(socket.AF_UNIX)
+        raw.settimeout(5)
+        raw.connect(str(run / "rw.sock"))
+        raw.sendall(data)
+        answer = raw.recv(1 << 16)
+        assert isinstance(read_answered(answer[4:]), Refused)
+        assert raw.recv(10) == b""
+        raw.close()
+    with Caller(run) as caller:
+        assert caller.status()["state"] in ("LIVE", "CLOSED")
+
+
+def test_scripts_do_what_keys_do(running: Path) -> None:
+    def verb(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return kitetui(running, *arguments)
+
+    listed = json.loads(verb("alerts", "--json").stdout)
+    first, second, third = [a["alert_id"] for a in listed if a["state"] == "unacked"][:3]
+    assert first in verb("alerts").stdout
+    acked = verb("ack", first[:10])
+    assert acked.returncode == 0 and "acknowledged 1 alerts" in acked.stdout
+    assert verb("ack", "zzzz").returncode == 1
+    assert "is no alert in the queue" in verb("ack", "zzzz").stderr
+    assert verb("ack").returncode == 2
+    shelved = verb("shelve", second, "--for", "1h", "--why", "noise")
+    assert shelved.returncode == 0 and "is shelved until" in shelved.stdout
+    assert "off the shelf" in verb("unshelve", second).stdout
+    assert "is muted until" in verb("mute", "TCS", "--pattern", "breakout").stdout
+    assert verb("unmute", "TCS", "--pattern", "breakout").returncode == 0
+    assert verb("unmute", "TCS").returncode == 1
+    assert "no channel is configured" in verb("outbox").stdout
+    (told,) = json.loads(verb("ack", third, "--json").stdout)
+    assert told["done"]
+    assert verb("alerts", "--history").stdout.count("\n") > 5
+    document = json.loads(verb("status", "--json").stdout)
+    assert document["alerts"]["candidates"] > 0
+
+
+def test_without_an_engine_they_say_so(tmp_path: Path) -> None:
+    done = kitetui(tmp_path, "alerts")
+    assert done.returncode == 69 and "no engine runs on" in done.stderr

@@ -1,0 +1,140 @@
+"""The commands that speak to a running engine: the operator's verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+LENGTH = click.option("--for", "length", type=click.Choice(["15m", "1h", "session"]),
+                      default="15m", show_default=True, help="For how long.")  # fmt: skip
+WHY = click.option("--why", default="", help="A reason, kept with it.")
+IDS = click.argument("ids", nargs=-1, metavar="ID...")
+
+
+def _engine(function: Any) -> Any:
+    """Which engine is meant, and how to print."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--profile", default="default", show_default=True, metavar="NAME",
+                     help="Which engine."),
+        click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
+                     help="Its state folder."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def _where(state: Path | None, profile: str) -> Any:
+    from kitetui.cli import EXIT_CONFIG, fail
+    from kitetui.config import ConfigError
+    from kitetui.places import places
+
+    try:
+        return places(state, profile)
+    except ConfigError as error:
+        fail(EXIT_CONFIG, str(error))
+
+
+@click.command()
+@click.option("--history", is_flag=True, help="The day's alerts, also those that have left.")
+@_engine
+def alerts(history: bool, state: Path | None, profile: str, as_json: bool) -> None:
+    """The alert queue of the running engine: id, priority, state, time, count, what."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.alerts(_where(state, profile), as_json=as_json, history=history))
+
+
+@click.command()
+@IDS
+@click.option("--all", "all_", is_flag=True, help="All that wait now.")
+@_engine
+def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_json: bool) -> None:
+    """Acknowledge alerts by the first digits of their ids.
+
+    An alert that changed since this command looked stays: nobody acknowledges what they did not
+    see. The exit code is 1 when nothing was acknowledged.
+    """
+    from kitetui.tools import verbs
+
+    if not ids and not all_:
+        raise click.UsageError("name alerts by their ids, or --all")
+    code = verbs.acknowledge(_where(state, profile), ids, all_=all_, as_json=as_json)
+    raise SystemExit(code)
+
+
+@click.command()
+@IDS
+@LENGTH
+@WHY
+@_engine
+def shelve(ids: tuple[str, ...], length: str, why: str, state: Path | None, profile: str,
+           as_json: bool) -> None:  # fmt: skip
+    """Put alerts aside for a while; each comes back when its time is over and it still holds."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.shelve(_where(state, profile), ids, length, why, as_json=as_json))
+
+
+@click.command()
+@IDS
+@_engine
+def unshelve(ids: tuple[str, ...], state: Path | None, profile: str, as_json: bool) -> None:
+    """Take alerts from their shelf."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.unshelve(_where(state, profile), ids, as_json=as_json))
+
+
+def _mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, profile: str,
+          *, on: bool, as_json: bool) -> None:  # fmt: skip
+    from kitetui.tools import verbs
+
+    if not symbol and not pattern:
+        raise click.UsageError("name a symbol, a --pattern, or both")
+    code = verbs.mute(_where(state, profile), symbol, pattern, length, why, on=on, as_json=as_json)
+    raise SystemExit(code)
+
+
+@click.command()
+@click.argument("symbol", default="")
+@click.option("--pattern", default="", help="A pattern, for every symbol or this one.")
+@LENGTH
+@WHY
+@_engine
+def mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, profile: str,
+         as_json: bool) -> None:  # fmt: skip
+    """Shelve whatever a symbol or a pattern raises for a while."""
+    _mute(symbol, pattern, length, why, state, profile, on=True, as_json=as_json)
+
+
+@click.command()
+@click.argument("symbol", default="")
+@click.option("--pattern", default="", help="As it was muted.")
+@_engine
+def unmute(symbol: str, pattern: str, state: Path | None, profile: str, as_json: bool) -> None:
+    """End a mute."""
+    _mute(symbol, pattern, "15m", "", state, profile, on=False, as_json=as_json)
+
+
+@click.command()
+@_engine
+def outbox(state: Path | None, profile: str, as_json: bool) -> None:
+    """Messages to Telegram and webhooks: how many are sent, wait, or were refused."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.status(_where(state, profile), "notify", as_json=as_json))
+
+
+@click.command()
+@_engine
+def status(state: Path | None, profile: str, as_json: bool) -> None:
+    """The status document of the running engine."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.status(_where(state, profile), "", as_json=as_json))
+
+
+VERBS = (alerts, ack, shelve, unshelve, mute, unmute, outbox, status)

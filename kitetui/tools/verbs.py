@@ -1,0 +1,151 @@
+"""The operator's verbs for scripts: alerts, ack, shelve, unshelve, mute, unmute, outbox, status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from kitetui.caller import Caller, NoEngine, NotAllowed
+from kitetui.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.engine.commands import (
+    MANY,
+    AcknowledgeMany,
+    Command,
+    Mute,
+    Result,
+    Shelve,
+    Unmute,
+    Unshelve,
+)
+from kitetui.engine.snapshot import Alert, AlertState, View
+from kitetui.places import Places
+from kitetui.widgets.numbers import clock
+from kitetui.widgets.safe_text import clean
+
+EXIT_REFUSED = 1
+ALERTS = 1_000
+_LENGTHS = {"15m": 15, "1h": 60, "session": 0}
+_WAITING = (AlertState.UNACKED, AlertState.RETURNED)
+
+
+def _with(where: Places, role: str, work: Callable[[Caller], int]) -> int:
+    try:
+        with Caller(where.run, role) as caller:
+            return work(caller)
+    except NoEngine as error:
+        fail(EXIT_UNAVAILABLE, str(error))
+    except NotAllowed as error:
+        fail(EXIT_CONFIG, str(error))
+
+
+def alerts(where: Places, *, as_json: bool, history: bool) -> int:
+    """Print the queue, or the day."""
+
+    def work(caller: Caller) -> int:
+        found = caller.look(View(alerts=ALERTS, history=history))
+        if history:
+            for line in found.listed:
+                click.echo(clean(line))
+            return 0
+        if as_json:
+            click.echo(json.dumps([msgspec.to_builtins(a) for a in found.alerts]))
+            return 0
+        for a in found.alerts:
+            what = a.message or " ".join(a.tags)
+            click.echo(clean(
+                f"{a.alert_id}  {a.priority.name}  {a.state:<10}  {clock(a.at_s)}  x{a.count:<4} "
+                f"{a.symbol:<22} {a.pattern} {a.timeframe} {a.direction if a.side else ''} {what}"
+            ).rstrip())  # fmt: skip
+        if not found.alerts:
+            click.echo("no alert in the queue")
+        return 0
+
+    return _with(where, "ro", work)
+
+
+def acknowledge(where: Places, ids: Sequence[str], *, all_: bool, as_json: bool) -> int:
+    """Acknowledge alerts by the first digits of their ids, or all that wait."""
+
+    def work(caller: Caller) -> int:
+        found = caller.look(View(alerts=ALERTS)).alerts
+        chosen = [a for a in found if a.state in _WAITING] if all_ else _chosen(found, ids)
+        if not chosen:
+            return _say([Result(False, "nothing waits to be acknowledged")], as_json)
+        seen = tuple((a.alert_id, a.episode, a.revision) for a in chosen[:MANY])
+        return _say([caller.do(AcknowledgeMany(seen, ""))], as_json)
+
+    return _with(where, "rw", work)
+
+
+def shelve(where: Places, ids: Sequence[str], length: str, why: str, *, as_json: bool) -> int:
+    """Put alerts aside."""
+
+    def work(caller: Caller) -> int:
+        chosen = _chosen(caller.look(View(alerts=ALERTS)).alerts, ids)
+        commands = [Shelve(a.alert_id, a.episode, a.revision, _LENGTHS[length], "", why)
+                    for a in chosen]  # fmt: skip
+        return _say([caller.do(command) for command in commands], as_json)
+
+    return _with(where, "rw", work)
+
+
+def unshelve(where: Places, ids: Sequence[str], *, as_json: bool) -> int:
+    """Take alerts from their shelf."""
+
+    def work(caller: Caller) -> int:
+        chosen = _chosen(caller.look(View(alerts=ALERTS)).alerts, ids)
+        return _say([caller.do(Unshelve(a.alert_id, "")) for a in chosen], as_json)
+
+    return _with(where, "rw", work)
+
+
+def mute(where: Places, symbol: str, pattern: str, length: str, why: str, *, on: bool,
+         as_json: bool) -> int:  # fmt: skip
+    """Shelve whatever a symbol or a pattern raises, or end that."""
+    command: Command = (Mute(symbol, pattern, _LENGTHS[length], "", why) if on
+                        else Unmute(symbol, pattern, ""))  # fmt: skip
+    return _with(where, "rw", lambda caller: _say([caller.do(command)], as_json))
+
+
+def status(where: Places, part: str, *, as_json: bool) -> int:
+    """Print the status document, or a part of it."""
+
+    def work(caller: Caller) -> int:
+        document: Any = caller.status()
+        found = document[part] if part else document
+        if as_json or not part:
+            click.echo(json.dumps(found, indent=None if as_json else 2))
+            return 0
+        if not found:
+            click.echo("no channel is configured; telegram.chat_id and webhook.url name one")
+        for channel, counts in found.items():
+            state = counts.pop("state", "")
+            words = ", ".join(f"{count} {name}" for name, count in counts.items()) or "empty"
+            click.echo(clean(f"{channel}: {words}" + (f"; {state}" if state else "")))
+        return 0
+
+    return _with(where, "ro", work)
+
+
+def _chosen(found: Sequence[Alert], ids: Sequence[str]) -> list[Alert]:
+    out = []
+    for wanted in ids:
+        fits = [a for a in found if a.alert_id.startswith(wanted.strip().lower() or "?")]
+        if len(fits) != 1:
+            many = "is more than one alert" if fits else "is no alert in the queue"
+            fail(EXIT_REFUSED, f"{wanted[:32]} {many}; `kitetui alerts` lists them")
+        out += fits
+    return out
+
+
+def _say(results: Sequence[Result], as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(result) for result in results]))
+    else:
+        for result in results:
+            click.echo(clean(result.text), err=not result.done)
+    return 0 if all(result.done for result in results) else EXIT_REFUSED
