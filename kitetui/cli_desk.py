@@ -137,4 +137,13 @@ def status(state: Path | None, profile: str, as_json: bool) -> None:
     raise SystemExit(verbs.status(_where(state, profile), "", as_json=as_json))
 
 
-VERBS = (alerts, ack, shelve, unshelve, mute, unmute, outbox, status)
+@click.command()
+@_engine
+def lift(state: Path | None, profile: str, as_json: bool) -> None:
+    """Make plans again after a drawdown has blocked them, until the next session."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.lift(_where(state, profile), as_json=as_json))
+
+
+VERBS = (lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status)

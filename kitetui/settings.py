@@ -264,6 +264,21 @@ class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
     auction_end: str = ""
 
 
+class RiskSettings(_Section, frozen=True):
+    capital: Positive
+    risk_per_trade_pct: Positive
+    max_position_pct: Positive
+    max_lots: AtLeastOne
+    max_symbol_risk_pct: Positive
+    max_underlying_risk_pct: Positive
+    max_direction_risk_pct: Positive
+    max_open_risk_pct: Positive
+    max_plans_a_day: AtLeastOne
+    daily_drawdown_pct: Positive
+    rolling_drawdown_pct: Positive
+    rolling_days: AtLeastOne
+
+
 class OutcomeSettings(_Section, frozen=True):
     force_close_min: Count
     costs_pct: dict[str, NotNegative]
@@ -305,6 +320,7 @@ class Settings(_Section, frozen=True):
     webhook: WebhookSettings
     notify: dict[Literal["P1", "P2", "P3", "digest"], Literal["on", "silent", "off"]]
     outcomes: OutcomeSettings
+    risk: RiskSettings
     zones: dict[str, ZoneSettings]
     screen: ScreenSettings
     redis: RedisSettings

@@ -9,9 +9,10 @@ import pytest
 
 from kitetui.config import load
 from kitetui.engine import intake as module
+from kitetui.engine.derived import Derived
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.engine.pipeline import Pipeline
 
 SETTINGS = load().batch
 

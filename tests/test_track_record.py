@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from kitetui.cli import cli
 from kitetui.config import load
 from kitetui.engine.alerts.gate import Exit
-from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.engine.derived import Derived
+from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.track_record import TrackRecord, pattern_hashes
 from tests.samples import MONDAY_OPEN_S, market_day, split

@@ -69,7 +69,13 @@ class Unmute(msgspec.Struct, frozen=True, tag="unmute"):
     actor: str
 
 
-Command = Acknowledge | AcknowledgeMany | Undo | Shelve | Unshelve | Mute | Unmute
+class LiftBlock(msgspec.Struct, frozen=True, tag="lift"):
+    """Make plans again after a drawdown, until the next session."""
+
+    actor: str
+
+
+Command = Acknowledge | AcknowledgeMany | Undo | Shelve | Unshelve | Mute | Unmute | LiftBlock
 
 
 class Result(msgspec.Struct, frozen=True):

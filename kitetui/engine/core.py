@@ -16,6 +16,7 @@ from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.derived import Derived
 from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
@@ -25,7 +26,7 @@ from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
-from kitetui.engine.pipeline import Derived, Pipeline, timer_payload
+from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.desk_log import DeskLog

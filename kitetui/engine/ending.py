@@ -11,8 +11,9 @@ import numpy as np
 
 from kitetui.engine.calendar import SEGMENTS, ist_day
 from kitetui.engine.clock import sleep
+from kitetui.engine.derived import Derived
 from kitetui.engine.feed.records import PastLevels
-from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.archive import BarArchive, finish, parts_of, remove_old
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.settings import Settings

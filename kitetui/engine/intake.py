@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from kitetui.engine.clock import monotonic_ns, wall_ns
+from kitetui.engine.derived import Derived
 from kitetui.engine.feed.records import Kind, RecordBatch
-from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import BatchSettings
 
 HOLD_NS = 4_000_000

@@ -13,20 +13,12 @@ import msgspec
 import numpy as np
 
 from kitetui.engine import commands
-from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.alerting import Alerting
-from kitetui.engine.alerts.barriers import Outcome
-from kitetui.engine.alerts.candidates import Candidates
 from kitetui.engine.alerts.conditions import Condition
-from kitetui.engine.alerts.desk import Transition
-from kitetui.engine.alerts.flood import Notice
-from kitetui.engine.alerts.gate import Exit
-from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.alerts.newsroom import Newsroom
-from kitetui.engine.alerts.outcomes import OutcomeDesk, Resolved
 from kitetui.engine.commands import Result
+from kitetui.engine.derived import Derived, Event
 from kitetui.engine.feed import session, wire
-from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.feed.news import Headline
 from kitetui.engine.feed.records import (
     HistoryAnswer,
@@ -36,7 +28,7 @@ from kitetui.engine.feed.records import (
     Remembered,
     Subscribed,
 )
-from kitetui.engine.market.bars import FLAGS, ClosedBars
+from kitetui.engine.market.bars import ClosedBars
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -44,9 +36,10 @@ from kitetui.engine.market.instruments import (
     unlisted,
 )
 from kitetui.engine.market.market import FrameBars, Market
-from kitetui.engine.market.normalise import Gap, Run
-from kitetui.engine.patterns.calibration import Calibrations, Past, null_rate
-from kitetui.engine.patterns.firing import Detectors, Fired
+from kitetui.engine.market.normalise import Gap
+from kitetui.engine.patterns.calibration import Calibrations, Past
+from kitetui.engine.patterns.firing import Detectors
+from kitetui.engine.raising import Raising
 from kitetui.settings import Settings
 
 NS = 1_000_000_000
@@ -55,14 +48,6 @@ EVENTS_KEPT = 1000
 UNREADABLE = (msgspec.DecodeError, InstrumentError, struct.error, ValueError, OverflowError,
               RecursionError)  # fmt: skip
 """What reading a damaged record may raise: it is counted, and the rest goes on."""
-
-
-class Event(msgspec.Struct, frozen=True):
-    """Something a person may want to know, at a session second."""
-
-    at_s: int
-    source: str
-    text: str
 
 
 class FeedCounts(msgspec.Struct):
@@ -79,47 +64,6 @@ class FeedCounts(msgspec.Struct):
     text_types: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-class Followed(msgspec.Struct):
-    """Firings whose outcome is followed: all (k,).
-
-    Attributes:
-        rank: f64, confidence; null: f64, the rate to hit by chance alone.
-        exit: i64, how each left the gate, `Exit`.
-        number: i64, by which `Resolved` names them; -1 where they are not followed.
-    """
-
-    fired: Fired
-    rank: F64
-    null: F64
-    exit: I64
-    number: I64
-
-
-class Derived(msgspec.Struct):
-    """What one batch of records led to.
-
-    Attributes:
-        runs: normalised ticks, in order.
-        bars: bars that closed, as (timeframe name, bars).
-        alerts: alerts raised; changed: others that are otherwise than before.
-        transitions: for the ledger, before anybody is told; notices: what people are told.
-        results: what became of each command.
-        fired: everything that fired, told or not; resolved: outcomes that became known.
-        news: headlines that were not known.
-    """
-
-    runs: list[Run]
-    bars: list[tuple[str, ClosedBars]]
-    alerts: list[Alert]
-    changed: list[Alert]
-    results: list[Result]
-    fired: list[Followed] = msgspec.field(default_factory=list)
-    resolved: list[Resolved] = msgspec.field(default_factory=list)
-    news: list[NewsItem] = msgspec.field(default_factory=list)
-    transitions: list[Transition] = msgspec.field(default_factory=list)
-    notices: list[Notice] = msgspec.field(default_factory=list)
-
-
 class Pipeline:
     """All derived state, from the first record on."""
 
@@ -128,12 +72,13 @@ class Pipeline:
         self.detectors = Detectors(settings.patterns, capacity)
         self.market = Market(settings, capacity, self.detectors.followed)
         self.calibrations = Calibrations(settings.reference)
-        self.candidates = Candidates(self.market.rows, self.calibrations,
-                                     settings.options.index_names)  # fmt: skip
-        self.outcomes = OutcomeDesk()
         self.alerting = Alerting(settings.alerts)
         self.gate, self.desk = self.alerting.gate, self.alerting.desk
         self.newsroom = Newsroom(settings.news, self.market.rows)
+        self.raising = Raising(settings, self.market, self.calibrations, self.newsroom,
+                               self.alerting)  # fmt: skip
+        self.candidates, self.outcomes = self.raising.candidates, self.raising.outcomes
+        self.risk = self.raising.risk
         self.counts = FeedCounts()
         self.gaps: deque[Gap] = deque(maxlen=EVENTS_KEPT)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
@@ -143,8 +88,6 @@ class Pipeline:
         self.announced: list[int] = []
         self._subscribed: list[int] = []
         self._table: dict[int, Instrument] = {}
-        self._alert_of: dict[int, str] = {}
-        self._number_of: dict[str, int] = {}
         self._handlers: dict[int, Callable[[bytes, int, Derived], Iterator[None] | None]] = {
             Kind.TEXT: self._text,
             Kind.LINK: self._link,
@@ -273,7 +216,14 @@ class Pipeline:
         except (msgspec.DecodeError, RecursionError) as error:
             out.results.append(Result(False, f"the command cannot be read: {error}"))
             raise ValueError(str(error)) from None
-        result = self.alerting.obey(command, recv_ns, self._now_s(recv_ns))
+        at_s = self._now_s(recv_ns)
+        if isinstance(command, commands.LiftBlock):
+            lifted = self.risk.lift()
+            self.raising.tell_drawdown(at_s)
+            words = "plans are made again" if lifted else "plans are not blocked"
+            result = Result(lifted, words)
+        else:
+            result = self.alerting.obey(command, recv_ns, at_s)
         out.results.append(result)
         self.note("desk", result.text)
 
@@ -334,60 +284,11 @@ class Pipeline:
                 continue
             self.bars_closed += len(told.bars.rows)
             out.bars.append((told.frame.name, told.bars))
-            self._settle(told, out)
+            self.raising.settle(told, out)
             for fired in (yield from self.detectors.steps(self.market, told)):
-                self._candidates(fired, told.frame.minutes, out)
+                self.raising.raise_from(fired, told.frame.minutes, out)
                 yield
             self.alerting.tell(self.alerting.reach((told.bars.start + told.frame.minutes) * 60))
-
-    def _settle(self, told: FrameBars, out: Derived) -> None:
-        """What earlier firings come to by bars that closed."""
-        minutes, bars = told.frame.minutes, told.bars
-        found = [self.outcomes.take(minutes, bars, self.market.rows.divisor, bars.values[FLAGS])]
-        if minutes == 1:
-            buy_back = self.market.chain_reader.buy_back
-            found.append(self.outcomes.minute(bars, bars.values[FLAGS], buy_back))
-        for resolved in found:
-            if resolved is not None:
-                out.resolved.append(resolved)
-                self._over(resolved)
-
-    def _over(self, resolved: Resolved) -> None:
-        """Alerts whose outcome is known: their condition is over."""
-        for number, outcome in zip(
-            resolved.number.tolist(), resolved.outcome.tolist(), strict=True
-        ):
-            alert_id = self._alert_of.pop(number, "")
-            if alert_id and self._number_of.get(alert_id) == number:  # else a newer one counts
-                del self._number_of[alert_id]
-                self.desk.over(alert_id, Outcome(outcome).name.lower(), resolved.at_s)
-
-    def _candidates(self, fired: Fired, minutes: int, out: Derived) -> None:
-        ranks = self.candidates.ranks(fired)
-        exits = self.gate.screen(ranks, fired.flags != 0)
-        _, closes = self.market.session_minutes(fired.start, fired.hits.rows)
-        offered: list[tuple[int, Alert]] = []
-        for at in np.flatnonzero(exits == Exit.ADMITTED).tolist():
-            alert = self.candidates.alert(fired, at, minutes, float(ranks[at]))
-            instrument = self.market.rows.instruments[int(fired.hits.rows[at])]
-            alert = msgspec.structs.replace(
-                alert, tags=alert.tags + self.newsroom.tags(instrument, alert.at_s),
-                valid_until_s=alert.at_s + alert.horizon_bars * minutes * 60,
-                session_end_s=int(closes[at]) * 60,
-            )  # fmt: skip
-            alert = self.alerting.weigh(alert)
-            exits[at] = self.alerting.offer(alert)
-            offered.append((at, alert))
-        until = closes - self.settings.outcomes.force_close_min
-        numbers = self.outcomes.follow(minutes, fired, until)
-        followed = Followed(fired, ranks, null_rate(fired.target, fired.stop), exits, numbers)
-        for at, alert in offered:
-            episode = self.desk.open_episode(alert.key)
-            number = int(followed.number[at])
-            if episode is not None and number >= 0 and exits[at] in (Exit.ADMITTED, Exit.MERGED):
-                self._alert_of[number] = episode.alert_id
-                self._number_of[episode.alert_id] = number
-        out.fired.append(followed)
 
 
 def timer_payload(session_ns: int) -> bytes:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.derived import Derived
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor
 from kitetui.engine.market.instruments import Rows
-from kitetui.engine.pipeline import Derived
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
 from kitetui.engine.sinks.redis.publisher import Publisher, RowStates

@@ -18,9 +18,10 @@ from kitetui.engine.alerts.outcomes import Resolved
 from kitetui.engine.alerts.scoreboard import Key, Scoreboard, Waiting
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.clock import monotonic_ns, sleep
+from kitetui.engine.derived import Derived, Followed
 from kitetui.engine.feed.records import PastFirings
 from kitetui.engine.market.timeframe import DEPTHS, timeframe_name
-from kitetui.engine.pipeline import Derived, Followed, Pipeline
+from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.ledger import Entry, Kept, Ledger, Settlement
 from kitetui.settings import PatternSettings
 

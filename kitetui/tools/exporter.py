@@ -14,10 +14,11 @@ import pyarrow.parquet
 
 from kitetui.cli import EXIT_CONFIG, fail
 from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
 from kitetui.engine.market.bars import FIELDS, TURNOVER
-from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import Settings
 
 PRICES = {"ltp", "atp", "open", "high", "low", "close"}

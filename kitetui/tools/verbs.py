@@ -15,6 +15,7 @@ from kitetui.engine.commands import (
     MANY,
     AcknowledgeMany,
     Command,
+    LiftBlock,
     Mute,
     Result,
     Shelve,
@@ -109,6 +110,11 @@ def mute(where: Places, symbol: str, pattern: str, length: str, why: str, *, on:
     command: Command = (Mute(symbol, pattern, _LENGTHS[length], "", why) if on
                         else Unmute(symbol, pattern, ""))  # fmt: skip
     return _with(where, "rw", lambda caller: _say([caller.do(command)], as_json))
+
+
+def lift(where: Places, *, as_json: bool) -> int:
+    """Make plans again after a drawdown."""
+    return _with(where, "rw", lambda caller: _say([caller.do(LiftBlock(""))], as_json))
 
 
 def status(where: Places, part: str, *, as_json: bool) -> int:

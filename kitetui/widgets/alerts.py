@@ -191,4 +191,11 @@ def _what(a: Alert) -> str:
     if a.message:
         return a.message
     parts = [f"{name} {value:.2f}" for name, value in a.evidence.items() if name != "same_minute"]
-    return " ".join([*a.tags, *parts[:3]])
+    return " ".join([*_plan(a), *a.tags, *parts[:3]])
+
+
+def _plan(a: Alert) -> list[str]:
+    """How much to take, or that it is nothing."""
+    if a.plan is None:
+        return []
+    return [f"qty {a.plan.quantity:,}" if a.plan.quantity else f"qty 0 ({a.plan.reason})"]

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from kitetui.config import load
+from kitetui.engine.derived import Derived
 from kitetui.engine.intake import HOLD_NS
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.black76 import greeks, implied_volatility, price
 from kitetui.engine.market.indicators import Closed, Indicators
-from kitetui.engine.pipeline import Derived, Pipeline
+from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.runtime import GC_THRESHOLDS
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis.encode import Encoder

@@ -49,6 +49,25 @@ class Key(NamedTuple):
     side: int
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of an alert to take. Rupees; for sold options of the premium together.
+
+    Attributes:
+        quantity: shares, whole lots; 0 for the reason.
+        risk: lost at the stop, before costs; value: at the entry; costs: of a round trip.
+    """
+
+    entry: float
+    stop: float
+    target: float
+    quantity: int = 0
+    lots: int = 0
+    risk: float = 0.0
+    value: float = 0.0
+    costs: float = 0.0
+    reason: str = ""
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of one rule on one symbol.
 
@@ -101,6 +120,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     null_rate: float | None = None
     expected_r: float | None = None
     tags: tuple[str, ...] = ()
+    plan: Plan | None = None
     origin: Origin = Origin.PATTERN
     priority: Priority = Priority.P3
     message: str = ""

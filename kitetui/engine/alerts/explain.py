@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alert import Alert, Plan
 from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import Detector
 from kitetui.engine.patterns.score import FLOOR, ramp
@@ -139,7 +139,17 @@ def _plan(alert: Alert) -> list[tuple[str, str]]:
         ("price", f"{alert.price:,.2f}, target {alert.target:,.2f}, stop {alert.stop:,.2f}, "
                   f"settled after {alert.horizon_bars} bars"),
         ("expected", f"{alert.expected_r:+.2f} R before costs"),
+        *([("plan", planned(alert.plan))] if alert.plan is not None else []),
     ]  # fmt: skip
+
+
+def planned(plan: Plan) -> str:
+    """A plan in words."""
+    if not plan.quantity:
+        return f"take none: {plan.reason}"
+    return (f"{plan.quantity:,} ({plan.lots:,} lots) at {plan.entry:,.2f}, worth "
+            f"{plan.value:,.0f}; at the stop {plan.risk:,.0f} are lost, costs are "
+            f"{plan.costs:,.0f}")  # fmt: skip
 
 
 def _rest(alert: Alert) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from kitetui.engine.market.day_levels import OPENING_MINUTES, DayLevels, levels_
 from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.landmarks import Landmarks
-from kitetui.engine.market.last_packet import ATP, LastPacket
+from kitetui.engine.market.last_packet import ASK, ATP, BID, LastPacket
 from kitetui.engine.market.longer import LongerBars
 from kitetui.engine.market.minutes import Closing, MinuteBars
 from kitetui.engine.market.normalise import Clean, Normaliser
@@ -120,6 +120,11 @@ class Market:
         self.warmed: set[int] = set()
         self.past: dict[int, PastLevels] = {}
         self.past_minutes: dict[int, tuple[I64, I64, I64]] = {}
+
+    def quote(self, row: int) -> tuple[float, float]:
+        """A row's best bid and ask now, rupees; 0 where there is none."""
+        cols = self.packets.cols[row]
+        return self.rows.price(row, cols[BID]), self.rows.price(row, cols[ASK])
 
     @property
     def session_s(self) -> int:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 
 from kitetui.engine.alerts.alert import Alert, Origin
+from kitetui.engine.alerts.explain import planned
 from kitetui.engine.alerts.flood import Form, Notice
 from kitetui.engine.calendar import ist
 
@@ -52,6 +53,8 @@ def _alert(a: Alert, head: str) -> str:
     if a.target is not None and a.stop is not None:
         price += f", target {a.target:,.2f}, stop {a.stop:,.2f}"
     lines.append(price)
+    if a.plan is not None:
+        lines.append(_plain(f"plan: {planned(a.plan)}"))
     chance = f"confidence {a.confidence:.0%}"
     if a.p_hit is not None and a.calibrated:
         chance += f", hits {a.p_hit:.0%} of {a.p_outcomes} (by chance {a.null_rate or 0:.0%})"

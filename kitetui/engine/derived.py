@@ -1,0 +1,65 @@
+"""What one batch of records led to."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.desk import Transition
+from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.alerts.news_item import NewsItem
+from kitetui.engine.alerts.outcomes import Resolved
+from kitetui.engine.commands import Result
+from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.market.bars import ClosedBars
+from kitetui.engine.market.normalise import Run
+from kitetui.engine.patterns.firing import Fired
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something a person may want to know, at a session second."""
+
+    at_s: int
+    source: str
+    text: str
+
+
+class Followed(msgspec.Struct):
+    """Firings whose outcome is followed: all (k,).
+
+    Attributes:
+        rank: f64, confidence; null: f64, the rate to hit by chance alone.
+        exit: i64, how each left the gate, `Exit`.
+        number: i64, by which `Resolved` names them; -1 where they are not followed.
+    """
+
+    fired: Fired
+    rank: F64
+    null: F64
+    exit: I64
+    number: I64
+
+
+class Derived(msgspec.Struct):
+    """What one batch of records led to.
+
+    Attributes:
+        runs: normalised ticks, in order.
+        bars: bars that closed, as (timeframe name, bars).
+        alerts: alerts raised; changed: others that are otherwise than before.
+        transitions: for the ledger, before anybody is told; notices: what people are told.
+        results: what became of each command.
+        fired: everything that fired, told or not; resolved: outcomes that became known.
+        news: headlines that were not known.
+    """
+
+    runs: list[Run]
+    bars: list[tuple[str, ClosedBars]]
+    alerts: list[Alert]
+    changed: list[Alert]
+    results: list[Result]
+    fired: list[Followed] = msgspec.field(default_factory=list)
+    resolved: list[Resolved] = msgspec.field(default_factory=list)
+    news: list[NewsItem] = msgspec.field(default_factory=list)
+    transitions: list[Transition] = msgspec.field(default_factory=list)
+    notices: list[Notice] = msgspec.field(default_factory=list)
