@@ -146,4 +146,55 @@ def lift(state: Path | None, profile: str, as_json: bool) -> None:
     raise SystemExit(verbs.lift(_where(state, profile), as_json=as_json))
 
 
-VERBS = (lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status)
+@click.group()
+def alert() -> None:
+    """Your own alerts: add, list, remove."""
+
+
+@alert.command()
+@click.argument("rule", nargs=-1, required=True)
+@_engine
+def add(rule: tuple[str, ...], state: Path | None, profile: str, as_json: bool) -> None:
+    """Watch for something: SYMBOL [FIELD [TIMEFRAME]] OPERATOR VALUE [options].
+
+    \b
+    FIELD      price (if left out), change (%), volume_ratio, oi, oi_change (%),
+               spread (bp), straddle, rsi, adx, atr, ema20, vwap
+    TIMEFRAME  1m, 3m, 5m, 15m, where the field has one
+    OPERATOR   >, <, crosses above, crosses below
+    options    once (if left out), minute, bar or close: how often it may fire
+               P1, P2 (if left out) or P3; P1 always interrupts
+               until HH:MM or until YYYY-MM-DD; the day's end if left out
+               note and some words
+
+    \b
+    kitetui alert add "NIFTY 50 > 24500 once P1"
+    kitetui alert add "RELIANCE rsi 5m > 70 bar until 15:00"
+    kitetui alert add "NIFTY straddle < 200 minute note sell no more"
+    """
+    from kitetui.tools import verbs
+
+    code = verbs.add_rule(_where(state, profile), " ".join(rule), as_json=as_json)
+    raise SystemExit(code)
+
+
+@alert.command("list")
+@_engine
+def list_rules(state: Path | None, profile: str, as_json: bool) -> None:
+    """Your rules: id, priority, end, text, whose."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.rules(_where(state, profile)))
+
+
+@alert.command()
+@click.argument("rule_id", metavar="ID")
+@_engine
+def remove(rule_id: str, state: Path | None, profile: str, as_json: bool) -> None:
+    """Watch for it no longer."""
+    from kitetui.tools import verbs
+
+    raise SystemExit(verbs.remove_rule(_where(state, profile), rule_id, as_json=as_json))
+
+
+VERBS = (alert, lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status)

@@ -40,6 +40,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "run"
 
     @property
+    def rules(self) -> Path:
+        return self.state / "rules.json"
+
+    @property
     def outbox(self) -> Path:
         return self.state / "outbox.sqlite"
 

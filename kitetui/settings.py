@@ -147,6 +147,7 @@ class AlertSettings(_Section, frozen=True):
     flap_stop: Share
     budget: BudgetSettings
     priorities: PrioritySettings
+    rules: list[str]
     system: dict[str, SystemAlertSettings]
     watch: WatchSettings
 

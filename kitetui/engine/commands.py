@@ -75,7 +75,33 @@ class LiftBlock(msgspec.Struct, frozen=True, tag="lift"):
     actor: str
 
 
-Command = Acknowledge | AcknowledgeMany | Undo | Shelve | Unshelve | Mute | Unmute | LiftBlock
+class AddRule(msgspec.Struct, frozen=True, tag="add_rule"):
+    """Watch for something of the user's own, see `alerts.rule_text`; `until_s`: its end, if any."""
+
+    text: str
+    actor: str
+    until_s: int = 0
+
+
+class RemoveRule(msgspec.Struct, frozen=True, tag="remove_rule"):
+    """Watch for it no longer."""
+
+    rule_id: str
+    actor: str
+
+
+Command = (
+    Acknowledge
+    | AcknowledgeMany
+    | Undo
+    | Shelve
+    | Unshelve
+    | Mute
+    | Unmute
+    | LiftBlock
+    | AddRule
+    | RemoveRule
+)
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.redis.publisher import RowState
+from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
 from kitetui.engine.status import Vitals, status_document
@@ -116,6 +117,7 @@ class Core:
             self._notifier = notifier(settings, plan.places, self.pipeline, self.session_ns,
                                       self._note)  # fmt: skip
         self.vitals.notifier = self._notifier
+        self._rules = RuleFile(plan.places.rules)
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
@@ -169,8 +171,25 @@ class Core:
         if self._ending is not None:
             self._spawn(self._ending.run())
         self._spawn(self._timers())
+        await self._take_rules()
         self._spawn(self._watch_health())
         await vitals.opening.run(vitals.source, credentials)
+
+    async def _take_rules(self) -> None:
+        """The user's rules, from the settings and from before."""
+        now_s = wall_ns() / NS
+        rules = [commands.AddRule(text, "settings") for text in self._settings.alerts.rules]
+        if not self._plan.simulated:
+            try:
+                rules += [
+                    commands.AddRule(saved.text, saved.actor, saved.until_s)
+                    for saved in self._rules.read(now_s)
+                    if saved.actor != "settings"
+                ]
+            except OSError as error:
+                self._note("rules", f"{error.filename}: {error.strerror}")
+        for rule in rules:
+            await self.obey(rule)
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """Something an earlier engine derived already: nobody is told again."""
@@ -375,6 +394,14 @@ class Core:
             await sleep(WATCH_S)
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
+            if not self._plan.simulated:
+                self._keep_rules()
+
+    def _keep_rules(self) -> None:
+        try:
+            self._rules.keep(self.pipeline.alerting.rules)
+        except OSError as error:
+            self._note("rules", error.strerror or str(error))
 
     async def _measure(self) -> None:
         """Loop lag and rates."""

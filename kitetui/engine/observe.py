@@ -329,6 +329,11 @@ def listed(pipeline: Pipeline, wanted: view.View) -> tuple[str, ...]:
             (*alerting.desk, *alerting.desk.closed), key=lambda a: (-a.at_s, a.alert_id)
         )
         return tuple(_history(alert) for alert in alerts) or ("no alert so far",)
+    if wanted.rules:
+        return tuple(
+            f"{rule.rule_id}  {rule.priority.name}  until {ist(rule.until_s):%d %b %H:%M}  "
+            f"{rule.text}  ({rule.actor})" for rule in alerting.rules
+        ) or ("no rule; `kitetui alert add --help` tells how",)  # fmt: skip
     if wanted.actors:
         total = sum(alerting.gate.actors.values())
         return tuple(

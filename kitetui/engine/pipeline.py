@@ -37,6 +37,7 @@ from kitetui.engine.market.instruments import (
 )
 from kitetui.engine.market.market import FrameBars, Market
 from kitetui.engine.market.normalise import Gap
+from kitetui.engine.measuring import Measuring
 from kitetui.engine.patterns.calibration import Calibrations, Past
 from kitetui.engine.patterns.firing import Detectors
 from kitetui.engine.raising import Raising
@@ -77,6 +78,7 @@ class Pipeline:
         self.newsroom = Newsroom(settings.news, self.market.rows)
         self.raising = Raising(settings, self.market, self.calibrations, self.newsroom,
                                self.alerting)  # fmt: skip
+        self.measuring = Measuring(self.market)
         self.candidates, self.outcomes = self.raising.candidates, self.raising.outcomes
         self.risk = self.raising.risk
         self.counts = FeedCounts()
@@ -166,7 +168,9 @@ class Pipeline:
         for gap in clean.gaps:
             self.gaps.append(gap)
             self.note("feed", f"gap of {gap.seconds} s")
-        out.runs.append(clean.whole())
+        run = clean.whole()
+        self.measuring.see(run)
+        out.runs.append(run)
 
     def _warn_segments(self) -> None:
         for segment in sorted(self.market.rows.unknown_segments):
@@ -198,7 +202,12 @@ class Pipeline:
     def _time(self, session_ns: int, out: Derived) -> Iterator[None]:
         yield from self._bars(self.market.timer(session_ns), out)
         if session_ns > 0:
-            self.alerting.tick(self.alerting.reach(session_ns // NS))
+            at_s = self.alerting.reach(session_ns // NS)
+            if len(self.alerting.rules):
+                self.alerting.look(at_s, self.measuring.measure)
+                self.measuring.looked()
+                self.measuring.watch(self.alerting.rules.symbols())
+            self.alerting.tick(at_s)
 
     def _now_s(self, recv_ns: int) -> int:
         """Session second for what an operator or the engine itself says; ours before any."""
@@ -217,7 +226,12 @@ class Pipeline:
             out.results.append(Result(False, f"the command cannot be read: {error}"))
             raise ValueError(str(error)) from None
         at_s = self._now_s(recv_ns)
-        if isinstance(command, commands.LiftBlock):
+        if isinstance(command, commands.AddRule):
+            result = self.alerting.add_rule(command, at_s)
+            self.measuring.watch(self.alerting.rules.symbols())
+        elif isinstance(command, commands.RemoveRule):
+            result = self.alerting.remove_rule(command.rule_id)
+        elif isinstance(command, commands.LiftBlock):
             lifted = self.risk.lift()
             self.raising.tell_drawdown(at_s)
             words = "plans are made again" if lifted else "plans are not blocked"

@@ -22,7 +22,8 @@ class View(msgspec.Struct, frozen=True):
         watch_from, watch_count: rows of the watchlist on screen.
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
         explain: id of an alert to put into words; silence: whether to say why patterns are silent.
-        history: whether to list the alerts of the day; actors: what raises the most.
+        history: whether to list the alerts of the day; actors: what raises the most;
+            rules: the user's own.
     """
 
     focus: int = 0
@@ -37,6 +38,7 @@ class View(msgspec.Struct, frozen=True):
     silence: bool = False
     history: bool = False
     actors: bool = False
+    rules: bool = False
 
 
 class Link(msgspec.Struct, frozen=True):

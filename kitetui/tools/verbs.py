@@ -14,9 +14,11 @@ from kitetui.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.commands import (
     MANY,
     AcknowledgeMany,
+    AddRule,
     Command,
     LiftBlock,
     Mute,
+    RemoveRule,
     Result,
     Shelve,
     Unmute,
@@ -110,6 +112,27 @@ def mute(where: Places, symbol: str, pattern: str, length: str, why: str, *, on:
     command: Command = (Mute(symbol, pattern, _LENGTHS[length], "", why) if on
                         else Unmute(symbol, pattern, ""))  # fmt: skip
     return _with(where, "rw", lambda caller: _say([caller.do(command)], as_json))
+
+
+def add_rule(where: Places, text: str, *, as_json: bool) -> int:
+    """Watch for something of the user's own."""
+    return _with(where, "rw", lambda caller: _say([caller.do(AddRule(text, ""))], as_json))
+
+
+def remove_rule(where: Places, rule_id: str, *, as_json: bool) -> int:
+    """Watch for it no longer."""
+    return _with(where, "rw", lambda caller: _say([caller.do(RemoveRule(rule_id, ""))], as_json))
+
+
+def rules(where: Places) -> int:
+    """Print the user's rules."""
+
+    def work(caller: Caller) -> int:
+        for line in caller.look(View(rules=True)).listed:
+            click.echo(clean(line))
+        return 0
+
+    return _with(where, "ro", work)
 
 
 def lift(where: Places, *, as_json: bool) -> int:

@@ -174,6 +174,21 @@ def test_scripts_do_what_keys_do(running: Path) -> None:
     assert "no channel is configured" in verb("outbox").stdout
     (told,) = json.loads(verb("ack", third, "--json").stdout)
     assert told["done"]
+    added = verb("alert", "add", "NIFTY 50 > 1 minute P3 note it trades")
+    assert added.returncode == 0 and "watches NIFTY 50 > 1 minute P3" in added.stdout
+    assert "is not understood" in verb("alert", "add", "NIFTY 50 > 1 often").stderr
+    rule_id = added.stdout.split()[0]
+    assert rule_id in verb("alert", "list").stdout
+    for _ in range(50):
+        if any(a["about"] == rule_id for a in json.loads(verb("alerts", "--json").stdout)):
+            break
+    else:
+        raise AssertionError(verb("alerts").stdout)
+    saved = json.loads((running / "kitetui" / "rules.json").read_text())
+    assert [rule["text"] for rule in saved] == ["NIFTY 50 > 1 minute P3 note it trades"]
+    assert verb("alert", "remove", rule_id).returncode == 0
+    assert "no rule" in verb("alert", "remove", rule_id).stderr
+    assert "plans are not blocked" in verb("lift").stderr
     assert verb("alerts", "--history").stdout.count("\n") > 5
     document = json.loads(verb("status", "--json").stdout)
     assert document["alerts"]["candidates"] > 0

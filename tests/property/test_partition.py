@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from kitetui.config import load
 from kitetui.engine.alerts.alert import Priority
+from kitetui.engine.alerts.conditions import Condition
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.commands import AddRule, Mute, encode
 from kitetui.engine.feed.journal_reader import JournalReader
-from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import Settings
 from kitetui.tools.importer import import_ticks
@@ -88,6 +91,27 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
+def operated(day: RecordBatch) -> RecordBatch:
+    """The day with what operators do and how the engine is: rules, a shelf, conditions."""
+    said: dict[int, list[tuple[int, bytes]]] = {
+        5: [(Kind.COMMAND, encode(AddRule(text, "ops"))) for text in (
+            "RELIANCE crosses above 1400 minute", "RELIANCE volume_ratio 1m > 0.01 bar",
+            "HDFCBANK spread > 0 minute P1", "HDFCBANK change > -50 close", "TCS > 1")],
+        len(day) // 3: [(Kind.CONDITION, msgspec.json.encode(
+            [Condition("feed_lost", "feed", True, "x"), Condition("redis_down", "redis", True)]))],
+        len(day) // 2: [
+            (Kind.CONDITION, msgspec.json.encode([Condition("feed_lost", "feed", False)])),
+            (Kind.COMMAND, encode(Mute("", "volume_spike", 15, "ops"))),
+            (Kind.COMMAND, b"garbage")],
+    }  # fmt: skip
+    out = RecordBatch()
+    for at in range(len(day)):
+        for kind, payload in said.get(at, ()):
+            out.append(kind, day.recv_ns[at], payload)
+        out.append(day.kind[at], day.recv_ns[at], day.payload[at], day.connection[at])
+    return out
+
+
 def same(left: dict[str, Any], right: dict[str, Any]) -> None:
     for key, value in left.items():
         assert repr(value) == repr(right[key]), key
@@ -96,16 +120,18 @@ def same(left: dict[str, Any], right: dict[str, Any]) -> None:
 @given(st.lists(st.integers(1, 100_000), max_size=60))
 @examples(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_simulated_market_in_any_batches(cuts: list[int]) -> None:
-    day = market_day()
+    day = operated(market_day())
     whole = outcome([day])
     assert len(whole["bars"]) > 900
+    assert {"user", "system", "pattern"} <= {alert.origin for alert in whole["alerts"]}
+    assert {notice.form for notice in whole["notices"]} >= {"alert"}
     assert whole["alerts"]
     assert whole["counts"].duplicates > 50
     same(whole, outcome(split(day, [cut % len(day) for cut in cuts])))
 
 
 def test_simulated_market_record_by_record() -> None:
-    day = market_day(minutes=4)
+    day = operated(market_day(minutes=4))
     same(outcome([day]), outcome(split(day, range(len(day)))))
 
 

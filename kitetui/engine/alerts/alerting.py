@@ -6,7 +6,7 @@ A pure function of candidates, conditions, commands and times, in their order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -17,8 +17,10 @@ from kitetui.engine.alerts.flood import Flood, Form, Notice
 from kitetui.engine.alerts.gate import Exit, Gate
 from kitetui.engine.alerts.operators import DeskCommand, Operators
 from kitetui.engine.alerts.priority import Priorities
+from kitetui.engine.alerts.rule_text import Rule, RuleError, parse
+from kitetui.engine.alerts.rules import Measured, Rules
 from kitetui.engine.calendar import ist_day
-from kitetui.engine.commands import Result
+from kitetui.engine.commands import AddRule, Result
 from kitetui.settings import AlertSettings
 
 MINUTES_KEPT = 60
@@ -55,6 +57,7 @@ class Alerting:
         self.flood = Flood(settings.budget)
         self.operators = Operators(settings, self.desk)
         self.conditions = Conditions(settings.system, settings.flap_start, settings.flap_stop)
+        self.rules = Rules()
         self.now_s = 0
         self.minutes: deque[list[int]] = deque(maxlen=MINUTES_KEPT)
         self._priorities = Priorities(settings.priorities)
@@ -106,6 +109,34 @@ class Alerting:
             self._give(self.flood.spend(again, at_s, Form.AGAIN))
         self.tell(at_s)
         self._give(self.flood.tick(at_s))
+
+    def add_rule(self, command: AddRule, at_s: int) -> Result:
+        """Take a user's rule."""
+        try:
+            rule = parse(command.text, at_s, command.actor[:64])
+        except RuleError as error:
+            return Result(False, str(error))
+        if command.until_s > at_s:
+            rule = msgspec.structs.replace(rule, until_s=command.until_s)
+        if refused := self.rules.add(rule):
+            return Result(False, f"{refused}: {rule.text}")
+        return Result(True, f"{rule.rule_id} watches {rule.text}")
+
+    def remove_rule(self, rule_id: str) -> Result:
+        """Let a user's rule go."""
+        rule = self.rules.remove(rule_id)
+        if rule is None:
+            return Result(False, f"no rule {rule_id[:16]}")
+        return Result(True, f"{rule_id} watches no longer: {rule.text}")
+
+    def look(self, at_s: int, measure: Callable[[Rule], Measured | None]) -> None:
+        """Look at the user's rules."""
+        found = self.rules.look(at_s, measure)
+        for candidate in found.candidates:
+            self.offer(candidate)
+        for alert_id in found.over:
+            self.desk.over(alert_id, "its condition is over", at_s)
+        self._notes += found.notes
 
     def condition(self, condition: Condition, at_s: int) -> None:
         """The engine's health is otherwise; what follows from it follows at the next tick."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from kitetui.engine.alerts.alert import Key
@@ -44,7 +46,7 @@ class Shelves:
     def __len__(self) -> int:
         return len(self._shelves)
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Shelf]:
         return iter(sorted(self._shelves.values(), key=lambda s: (s.until_s, s.words)))
 
     def put(self, shelf: Shelf) -> bool:
