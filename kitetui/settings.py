@@ -198,6 +198,8 @@ class RedisKeys(_Section, frozen=True):
     opening_data: str
     alert_stream: str
     alert: str
+    system_stream: str
+    outcome_stream: str
     news_stream: str
     sentiment: str
     scoreboard: str
@@ -207,6 +209,8 @@ class RedisChannels(_Section, frozen=True):
     ticks: str
     asset_class: str
     alerts_new: str
+    alerts_system: str
+    commands: str
     alerts_symbol: str
     news: str
 
@@ -215,6 +219,7 @@ class RedisSettings(_Section, frozen=True):
     url: str
     profile: Literal["auto", "lean", "full"]
     legacy_keys: bool
+    commands: bool
     deadline_ms: Positive
     flush_budget_ms: Positive
     conflate_ms: Positive

@@ -27,6 +27,7 @@ from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Pipeline, timer_payload
+from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart, source_name
 from kitetui.engine.sinks.desk_log import DeskLog
@@ -168,6 +169,9 @@ class Core:
         news = NewsSource(self._settings.news, self._settings.redis.channels.news, self.intake,
                           self._note)  # fmt: skip
         self._spawn(news.run(self.redis.url))
+        if self._settings.redis.commands:
+            listener = RedisCommands(self._settings.redis.channels.commands, self.obey, self._note)
+            self._spawn(listener.run(self.redis.url))
         if self._ending is not None:
             self._spawn(self._ending.run())
         self._spawn(self._timers())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alert import Alert, AlertOutcome
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.flood import Notice
 from kitetui.engine.alerts.news_item import NewsItem
@@ -47,6 +47,7 @@ class Derived(msgspec.Struct):
         runs: normalised ticks, in order.
         bars: bars that closed, as (timeframe name, bars).
         alerts: alerts raised; changed: others that are otherwise than before.
+        outcomes: what became of alerts.
         transitions: for the ledger, before anybody is told; notices: what people are told.
         results: what became of each command.
         fired: everything that fired, told or not; resolved: outcomes that became known.
@@ -61,5 +62,6 @@ class Derived(msgspec.Struct):
     fired: list[Followed] = msgspec.field(default_factory=list)
     resolved: list[Resolved] = msgspec.field(default_factory=list)
     news: list[NewsItem] = msgspec.field(default_factory=list)
+    outcomes: list[AlertOutcome] = msgspec.field(default_factory=list)
     transitions: list[Transition] = msgspec.field(default_factory=list)
     notices: list[Notice] = msgspec.field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alert import Alert, AlertOutcome
 from kitetui.engine.alerts.alerting import Alerting
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.candidates import Candidates
@@ -52,19 +52,21 @@ class Raising:
         for resolved in found:
             if resolved is not None:
                 out.resolved.append(resolved)
-                self._over(resolved)
+                self._over(resolved, out)
 
-    def _over(self, resolved: Resolved) -> None:
+    def _over(self, resolved: Resolved, out: Derived) -> None:
         """Alerts whose outcome is known: their condition is over, and so is what was taken."""
-        columns = (resolved.number.tolist(), resolved.outcome.tolist(), resolved.r.tolist())
-        for number, outcome, r in zip(*columns, strict=True):
+        columns = (resolved.number, resolved.outcome, resolved.r, resolved.exit, resolved.bars)
+        for number, outcome, r, price, bars in zip(*(c.tolist() for c in columns), strict=True):
             alert_id = self._alert_of.pop(number, "")
             if not alert_id:
                 continue
             self.risk.close(alert_id, 0.0 if outcome == Outcome.UNRESOLVABLE else r)
+            name = Outcome(outcome).name.lower()
+            out.outcomes.append(AlertOutcome(alert_id, name, r, price, bars, resolved.at_s))
             if self._number_of.get(alert_id) == number:  # else a newer one counts
                 del self._number_of[alert_id]
-                self.alerting.desk.over(alert_id, Outcome(outcome).name.lower(), resolved.at_s)
+                self.alerting.desk.over(alert_id, name, resolved.at_s)
         self.tell_drawdown(resolved.at_s)
 
     def raise_from(self, fired: Fired, minutes: int, out: Derived) -> None:

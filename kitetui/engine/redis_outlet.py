@@ -62,7 +62,8 @@ class RedisOutlet:
     def take(self, derived: Derived) -> None:
         """Queue what a batch led to."""
         wall_ms = wall_ns() // 1_000_000
-        self.publisher.take(derived.runs, derived.alerts, derived.changed, wall_ms)
+        self.publisher.take(derived.runs, derived.alerts, derived.changed, wall_ms,
+                            derived.outcomes)  # fmt: skip
         for item in derived.news:
             self.publisher.put("news", self._encoder.news(item, wall_ms))
 

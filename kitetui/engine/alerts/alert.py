@@ -152,6 +152,17 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return {1: "up", -1: "down"}.get(self.side, "none")
 
 
+class AlertOutcome(msgspec.Struct, frozen=True):
+    """What became of an alert: in stops' distances, rupees, bars of its timeframe."""
+
+    alert_id: str
+    outcome: str
+    r: float
+    price: float
+    bars: int
+    at_s: int
+
+
 def alert_id(symbol: str, rule: str, timeframe: str, side: int, opened_s: int) -> str:
     """The id of an episode: the same event has the same id in any process, replay or retry."""
     key = f"{symbol}\x1f{rule}\x1f{timeframe}\x1f{side}\x1f{opened_s}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import orjson
 
-from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alert import Alert, AlertOutcome, Origin
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.calendar import day_date
@@ -138,7 +138,7 @@ class Encoder:
         self.names = Names(settings)
         self.full = settings.effective_profile == "full"
         self.tick_ids = StreamIds()
-        self.alert_ids = StreamIds()
+        self.alert_ids, self.system_ids, self.outcome_ids = (StreamIds() for _ in range(3))
         self.news_ids = StreamIds()
         self.rate = 0.0
         self._seq = 0
@@ -334,19 +334,42 @@ class Encoder:
 
     def raised(self, alert: Alert, ms: int) -> tuple[Entry, list[bytes]]:
         """The stream entry of a fresh alert, and what is published of it."""
-        fields = (
-            b"pattern_type", alert.pattern.encode(), b"symbol", alert.symbol.encode(),
-            b"confidence", number(alert.confidence), b"score", number(alert.score),
-            b"price", number(alert.price), b"direction", alert.direction.encode(),
-            b"timeframe", alert.timeframe.encode(), b"alert_id", alert.alert_id.encode(),
-            b"volume_ratio", number(float(alert.evidence.get("ratio", 0.0))),
-        )  # fmt: skip
-        head = prefix(6 + len(fields), b"XADD", self.names.alert_stream, b"MAXLEN", b"~",
-                      number(self._settings.caps.alerts))  # fmt: skip
+        names = self.names
+        market = alert.origin is not Origin.SYSTEM
+        told: dict[str, float | str | None] = {
+            "alert_id": alert.alert_id, "pattern_type": alert.pattern, "family": alert.family,
+            "symbol": alert.symbol, "priority": alert.priority.name, "origin": alert.origin,
+            "message": alert.message, "time": alert.at_s,
+        }  # fmt: skip
+        if market:
+            plan = alert.plan
+            told |= {
+                "timeframe": alert.timeframe, "direction": alert.direction, "price": alert.price,
+                "confidence": alert.confidence, "score": alert.score, "p_hit": alert.p_hit,
+                "entry": plan.entry if plan else alert.price, "target": alert.target,
+                "stop": alert.stop, "horizon": alert.horizon_bars,
+                "quantity": plan.quantity if plan else None,
+                "volume_ratio": alert.evidence.get("ratio"),
+            }  # fmt: skip
+        head = self._head(names.alert_stream if market else names.system_stream, told)
         document = msgspec.json.encode(alert)
-        channels = (self.names.alerts_new, self.names.symbol_channel(alert.symbol))
-        entry = Entry(head, ms, b"".join(map(bulk, fields)))
+        channels = [names.alerts_new]
+        if market:
+            channels += [names.alerts_system, names.symbol_channel(alert.symbol)]
+        entry = Entry(head, ms, _fields(told))
         return entry, [command(b"PUBLISH", channel, document) for channel in channels]
+
+    def outcome(self, told: AlertOutcome, ms: int) -> Entry:
+        """The stream entry of what became of an alert."""
+        fields: dict[str, float | str | None] = {
+            "alert_id": told.alert_id, "outcome": told.outcome, "r": told.r, "price": told.price,
+            "bars": told.bars, "time": told.at_s,
+        }  # fmt: skip
+        return Entry(self._head(self.names.outcome_stream, fields), ms, _fields(fields))
+
+    def _head(self, stream: bytes, fields: Mapping[str, float | str | None]) -> bytes:
+        count = 6 + 2 * sum(value is not None for value in fields.values())
+        return prefix(count, b"XADD", stream, b"MAXLEN", b"~", number(self._settings.caps.alerts))
 
     def news(self, item: NewsItem, ms: int) -> list[bytes]:
         """A headline's stream entry, and the hashes of the symbols it is about."""
@@ -380,6 +403,15 @@ class Encoder:
         key = self.names.scoreboard(date)
         return [command(b"HSET", key, *flat),
                 command(b"EXPIRE", key, number(self._settings.keep_s))]  # fmt: skip
+
+
+def _fields(told: Mapping[str, float | str | None]) -> bytes:
+    """Names and values of a stream entry; what is None has none."""
+    parts = [
+        part for name, value in told.items() if value is not None
+        for part in (name.encode(), value.encode() if isinstance(value, str) else number(value))
+    ]  # fmt: skip
+    return b"".join(map(bulk, parts))
 
 
 def _flat(value: object) -> bytes:

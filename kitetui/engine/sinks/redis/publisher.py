@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
-from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alert import Alert, AlertOutcome, Origin
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.normalise import Run
@@ -76,6 +76,8 @@ class _Told(msgspec.Struct):
     """Alerts on their way, in the same manner."""
 
     raised: list[Entry]
+    system: list[Entry]
+    outcomes: list[Entry]
     changed: list[bytes]
     publishes: list[bytes]
     adds: list[bytes] = []
@@ -124,8 +126,8 @@ class Publisher:
         """Ticks waiting to be written."""
         return self._spooled
 
-    def take(self, runs: list[Run], raised: list[Alert], changed: list[Alert],
-             wall_ms: int) -> None:  # fmt: skip
+    def take(self, runs: list[Run], raised: list[Alert], changed: list[Alert], wall_ms: int,
+             outcomes: Iterable[AlertOutcome] = ()) -> None:  # fmt: skip
         """Queue what a batch led to."""
         now_ns = monotonic_ns()
         ticks = 0
@@ -134,21 +136,22 @@ class Publisher:
             for row in run.ticks.row.tolist():
                 if row >= 0:
                     self._dirty.setdefault(row, now_ns)
-        publishes: list[bytes] = []
-        fresh: list[Entry] = []
+        told = _Told([], [], [], [], [])
         for alert in raised:
             entry, shouts = self._encoder.raised(alert, wall_ms)
-            fresh.append(entry)
-            publishes += shouts
-        hashes = [part for alert in (*raised, *changed) for part in self._encoder.alert(alert)]
-        if hashes:
-            self._told.append(_Told(fresh, hashes, publishes))
+            (told.system if alert.origin is Origin.SYSTEM else told.raised).append(entry)
+            told.publishes += shouts
+        told.outcomes += [self._encoder.outcome(one, wall_ms) for one in outcomes]
+        for alert in (*raised, *changed):
+            told.changed += self._encoder.alert(alert)
+        if told.changed or told.outcomes:
+            self._told.append(told)
         if ticks:
             self._spool.append(_Spooled(list(runs), ticks, ticks * TICK_BYTES))
             self._spool_bytes += ticks * TICK_BYTES
             self._spooled += ticks
             self._shed()
-        if ticks or hashes:
+        if ticks or told.changed or told.outcomes:
             self._wake.set()
 
     def put(self, store: str, commands: Iterable[bytes]) -> None:
@@ -223,6 +226,8 @@ class Publisher:
         for store, ids, streams in (
             ("continuous_market", self._encoder.tick_ids, ticks),
             ("alerts", self._encoder.alert_ids, [names.alert_stream]),
+            ("alerts", self._encoder.system_ids, [names.system_stream]),
+            ("alerts", self._encoder.outcome_ids, [names.outcome_stream]),
         ):
             await self._call(select(names.db(store)))
             for stream in streams:
@@ -326,7 +331,11 @@ class Publisher:
             commands += item.adds
         for one in told:
             if not one.tried:
-                one.adds = encoder.alert_ids.give(one.raised)
+                one.adds = [
+                    *encoder.alert_ids.give(one.raised),
+                    *encoder.system_ids.give(one.system),
+                    *encoder.outcome_ids.give(one.outcomes),
+                ]
                 publishes += one.publishes
             one.tried = True
         rows = self._conflated(commands)
