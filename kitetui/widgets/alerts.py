@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kitetui.engine.snapshot import Alert, AlertState, Flood, Origin, Priority, Snapshot
 from kitetui.widgets.live_grid import Column, Line, LiveGrid, LivePane, Row, Span
-from kitetui.widgets.numbers import age, arrow, clock, price, short_pattern, spark
+from kitetui.widgets.numbers import age, arrow, clock, compact, price, short_pattern, spark
 from kitetui.widgets.safe_text import fit
 
 _SIDES = {1: "up", -1: "down"}
@@ -26,8 +26,8 @@ class AlertsPane(LiveGrid):
     columns = (
         Column("", 2, False), Column("P", 2, False), Column("AGE", 4), Column("SYMBOL", 21, False),
         Column("RULE", 19, False), Column("TF", 3, False), Column("DIR", 6, False),
-        Column("PRICE", 11), Column("CONF", 4), Column("HIT n", 9), Column("×", 4),
-        Column("WHAT", 44, False),
+        Column("PRICE", 11), Column("CONF", 4), Column("HIT n", 9), Column("QTY", 6),
+        Column("×", 4),        Column("WHAT", 44, False),
     )  # fmt: skip
     empty_text = "0 unacked: all clear"
 
@@ -166,6 +166,7 @@ def _row(a: Alert, now_s: float) -> Row:
         (price(a.price) if market else "", body),
         (f"{a.confidence:.0%}" if market else "", body),
         (_hit(a), body if a.calibrated else "dim"),
+        (_quantity(a), body if a.plan is not None and a.plan.quantity else "dim"),
         (f"{a.count}" if a.count > 1 else "", body),
         (_what(a), "dim" if market or not waiting else ""),
     )
@@ -191,11 +192,11 @@ def _what(a: Alert) -> str:
     if a.message:
         return a.message
     parts = [f"{name} {value:.2f}" for name, value in a.evidence.items() if name != "same_minute"]
-    return " ".join([*_plan(a), *a.tags, *parts[:3]])
+    return " ".join([*a.tags, *parts[:3]])
 
 
-def _plan(a: Alert) -> list[str]:
-    """How much to take, or that it is nothing."""
+def _quantity(a: Alert) -> str:
+    """How much to take; `e` says why it is nothing."""
     if a.plan is None:
-        return []
-    return [f"qty {a.plan.quantity:,}" if a.plan.quantity else f"qty 0 ({a.plan.reason})"]
+        return ""
+    return "BLOCK" if a.plan.reason.startswith("BLOCKED") else compact(a.plan.quantity)
