@@ -107,5 +107,10 @@ def run() -> Iterator[Result]:
     yield Result("frames a second that 10 Hz gives", "Hz", rate, None, "", None)
     lag = stalled_loop_lag()
     yield Result("engine loop lag p99, terminal unread for 8 s", "ms", lag, None, "<=10", lag <= 10)
+    said = subprocess.run([sys.executable, "-m", "tests.bench.key_child"], check=True, text=True,
+                          capture_output=True, timeout=120).stdout  # fmt: skip
+    usual, late = (float(word) * 1e3 for word in said.split())
+    yield Result("key to repainted row, p50, the log synced between", "ms", usual, None, "", None)
+    yield Result("the same, p99", "ms", late, None, "<=50", late <= 50)
     first = min(first_frame_s() for _ in range(3))
     yield Result("command to first painted frame", "s", first, None, "<=1", first <= 1)
