@@ -154,7 +154,7 @@ class AlertSettings(_Section, frozen=True):
 
 class TelegramSettings(_Section, frozen=True):
     base_url: str
-    chat_id: str
+    chat_id: str | int
 
 
 class WebhookSettings(_Section, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from kitetui.secret import Secret
 from kitetui.settings import Settings
 
 TOKEN = "KITETUI_TELEGRAM_TOKEN"  # noqa: S105 - the name of a variable
-TOKEN_MAX = 200
+SECRETS_MAX = 16 << 10
 _LTP = COLUMNS.index("ltp")
 
 
@@ -40,7 +41,7 @@ def notifier(settings: Settings, places: Places, pipeline: Pipeline, session_ns:
             from kitetui.engine.sinks.notify.telegram import Telegram
 
             outbox = Outbox(places.outbox)
-            chat = outbox.fact("telegram", "moved") or settings.telegram.chat_id
+            chat = outbox.fact("telegram", "moved") or str(settings.telegram.chat_id)
             box = outbox
             senders.append(Telegram(settings.telegram.base_url, token, chat,
                                     lambda to: box.note("telegram", "moved", to)))  # fmt: skip
@@ -49,6 +50,9 @@ def notifier(settings: Settings, places: Places, pipeline: Pipeline, session_ns:
 
         outbox = outbox or Outbox(places.outbox)
         senders.append(Webhook(settings.webhook.url))
+    if others := _apprise(places, note):
+        outbox = outbox or Outbox(places.outbox)
+        senders.append(others)
     if outbox is None:
         return None
     loudness = {str(name): how for name, how in settings.notify.items()}
@@ -79,20 +83,41 @@ def why_not(pipeline: Pipeline, notice: Notice, session_ns: int) -> str:
 def _token(places: Places, note: Callable[[str, str], None]) -> Secret | None:
     """The bot's token: a file of the state folder that only its owner reads, or the variable."""
     path = places.state / "telegram_token"
+    text = _private(path, note)
+    if text is None:
+        text = os.environ.get(TOKEN, "")
+        if not text.strip():
+            note("notify", f"telegram.chat_id is set, but neither {path} nor {TOKEN} holds a token")
+    return Secret(text.strip()) if text.strip() else None
+
+
+def _apprise(places: Places, note: Callable[[str, str], None]) -> Sender | None:
+    """The services of the file `apprise_urls`, one a line, where there is one."""
+    path = places.state / "apprise_urls"
+    text = _private(path, note)
+    urls = [Secret(line.strip()) for line in (text or "").splitlines() if line.strip()]
+    if not urls:
+        return None
+    from kitetui.engine.sinks.notify.apprise import Apprise, NotInstalled
+
+    try:
+        return Apprise(urls)
+    except (NotInstalled, ValueError) as error:
+        note("notify", f"{path}: {error}")
+        return None
+
+
+def _private(path: Path, note: Callable[[str, str], None]) -> str | None:
+    """The text of a file that only its owner reads; None where there is none, '' if unfit."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
-        text = os.environ.get(TOKEN, "").strip()
+        return None
     except OSError as error:
-        note("notify", f"{path}: {error.strerror}. Telegram is off")
-        return None
-    else:
-        with os.fdopen(handle, "rb") as file:
-            if os.fstat(handle).st_mode & 0o077:
-                note("notify", f"{path}: others may read it; chmod 600 it. Telegram is off")
-                return None
-            text = file.read(TOKEN_MAX).decode("ascii", "replace").strip()
-    if not text:
-        note("notify", f"telegram.chat_id is set, but neither {path} nor {TOKEN} holds a token")
-        return None
-    return Secret(text)
+        note("notify", f"{path}: {error.strerror}")
+        return ""
+    with os.fdopen(handle, "rb") as file:
+        if os.fstat(handle).st_mode & 0o077:
+            note("notify", f"{path}: others may read it; chmod 600 it")
+            return ""
+        return file.read(SECRETS_MAX).decode("utf-8", "replace")

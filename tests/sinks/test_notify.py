@@ -19,14 +19,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kitetui.config import load
 from kitetui.engine.alerts.alert import Alert, AlertState, Priority
 from kitetui.engine.alerts.flood import Form, Notice
 from kitetui.engine.alerts.validity import refusal
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks.notify.apprise import Apprise
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.notify.outbox import Outbox
 from kitetui.engine.sinks.notify.telegram import Telegram
 from kitetui.engine.sinks.notify.webhook import Webhook
 from kitetui.engine.sinks.notify.words import blocks, messages, plain, units
+from kitetui.engine.telling import notifier
+from kitetui.places import places
 from kitetui.secret import Secret
 from tests.alerts.candidates import NOON_S, candidate, condition_alert
 from tests.programs import environment
@@ -233,6 +238,62 @@ async def test_a_webhook_gets_the_notices_as_json(tmp_path: Path) -> None:
         await notifier.close()
     told = msgspec.convert(fake.seen[-1].body["notices"], list[Notice])
     assert told == [notice(0, Priority.P1)] and notes == ["webhook: HTTP 500"]
+
+
+async def test_apprise_takes_plain_text_behind_the_same_outbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr("kitetui.engine.sinks.notify.apprise.backoff_s", lambda n: 0.1)
+    async with telegram(500, 200) as fake:
+        outbox = Outbox(tmp_path / "outbox.sqlite")
+        host = fake.url.removeprefix("http://")
+        sender = Apprise([Secret(f"json://user:CANARY@{host}/hook")])
+        sender.spacing_s = 0.05
+        notes: list[str] = []
+        notifier = Notifier(outbox, [sender], LOUD, lambda _: "",
+                            lambda _, text: notes.append(text))  # fmt: skip
+        task = asyncio.ensure_future(notifier.run())
+        notifier.take([notice(0, Priority.P1)])
+        for _ in range(500):
+            if outbox.counts("apprise").get("sent"):
+                break
+            await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await notifier.close()
+    assert fake.seen[-1].body["message"].startswith("P1 c0") and len(fake.seen) == 2
+    assert notes == ["apprise: a service did not take it"] and "CANARY" not in caplog.text
+    with pytest.raises(ValueError, match="line 1 is no address") as told:
+        Apprise([Secret("nonsense-CANARY")])
+    assert "CANARY" not in str(told.value)
+
+
+def test_secrets_are_read_from_private_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = places(tmp_path / "state", "default")
+    settings = load(overrides=["telegram.chat_id=42"])
+    pipeline = Pipeline(settings, 10)
+    notes: list[str] = []
+
+    def made() -> Any:
+        notes.clear()
+        return notifier(settings, where, pipeline, lambda: 0, lambda _, text: notes.append(text))
+
+    monkeypatch.delenv("KITETUI_TELEGRAM_TOKEN", raising=False)
+    assert made() is None and "holds a token" in notes[0]
+    file = where.state / "telegram_token"
+    file.write_text(f"{TOKEN}\n")
+    file.chmod(0o644)
+    assert made() is None and "chmod 600" in notes[0]
+    file.chmod(0o600)
+    assert made() is not None and not notes
+    assert (where.state / "outbox.sqlite").stat().st_mode & 0o777 == 0o600
+    others = where.state / "apprise_urls"
+    others.write_text("CANARY-nonsense\n")
+    others.chmod(0o600)
+    assert made() is not None and notes == [f"{others}: line 1 is no address that Apprise knows"]
 
 
 class Strict(HTMLParser):

@@ -82,7 +82,7 @@ class Notifier:
         """How the channels do, in a few words; '' where all is sent."""
         out = []
         for sender in self._senders:
-            queued = self._outbox.counts(sender.channel).get("queued", 0)
+            queued = self._outbox.queued(sender.channel)
             state = self._states.get(sender.channel, "")
             if queued or state:
                 out.append(f"{sender.channel} {state} {queued} queued".replace("  ", " "))

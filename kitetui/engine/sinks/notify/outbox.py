@@ -111,6 +111,14 @@ class Outbox:
             )
         return int(found.rowcount)
 
+    def queued(self, channel: str) -> int:
+        """Messages that wait."""
+        with self._said():
+            (count,) = self._db.execute(
+                "SELECT count(*) FROM message WHERE channel = ? AND state = 'queued'", (channel,)
+            ).fetchone()
+        return int(count)
+
     def counts(self, channel: str) -> dict[str, int]:
         """Messages by state."""
         with self._said():
