@@ -188,6 +188,8 @@ def test_scripts_do_what_keys_do(running: Path) -> None:
     assert [rule["text"] for rule in saved] == ["NIFTY 50 > 1 minute P3 note it trades"]
     assert verb("alert", "remove", rule_id).returncode == 0
     assert "no rule" in verb("alert", "remove", rule_id).stderr
+    lifted = verb("lift")
+    assert ("plans are made again" in lifted.stdout) == (lifted.returncode == 0)
     assert "plans are not blocked" in verb("lift").stderr
     assert verb("alerts", "--history").stdout.count("\n") > 5
     document = json.loads(verb("status", "--json").stdout)
