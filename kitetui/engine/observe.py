@@ -81,7 +81,7 @@ class Observer:
         alert = self._p.desk.get(alert_id)
         if alert is None:
             return ()
-        if alert.origin is Origin.SYSTEM:
+        if alert.origin is not Origin.PATTERN:
             return explain_condition(alert)
         return explain(alert, registry().get(alert.family),
                        self._p.settings.patterns.get(alert.family))  # fmt: skip

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from kitetui.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
-from kitetui.engine.alerts.explain import explain
+from kitetui.engine.alerts.alert import Origin
+from kitetui.engine.alerts.desk import Transition
+from kitetui.engine.alerts.explain import explain, explain_condition
 from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import registry
+from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.ledger import Ledger, Settlement
 from kitetui.places import Places
 from kitetui.settings import Settings
@@ -25,6 +30,11 @@ def explain_alert(alert_id: str, settings: Settings, where: Places) -> int:
              "its digits, 0-9 and a-f, as the screen and Redis show them")  # fmt: skip
     ledger = Ledger(where.ledger, settings.ledger.sessions)
     found = ledger.find(wanted)
+    logged = DeskLog(where.desk, settings.ledger.sessions).find(wanted)
+    if len(logged) == 1 and (not found or logged[0][0].origin is not Origin.PATTERN):
+        alert, changes = logged[0]
+        _print(explain_condition(alert), changes)
+        return 0
     if not found and ledger.unreadable:
         fail(EXIT_UNAVAILABLE, "; ".join(ledger.unreadable.values()))
     if not found:
@@ -40,7 +50,18 @@ def explain_alert(alert_id: str, settings: Settings, where: Places) -> int:
     told = "told" if way == "admitted" else f"not told: {way.replace('_', ' ')}"
     click.echo(f"{'gate':<12}{told}")
     click.echo(f"{'outcome':<12}{_outcome(settled)}")
+    if len(logged) == 1:
+        _print((), logged[0][1])
     return 0
+
+
+def _print(lines: Sequence[str], changes: Sequence[Transition]) -> None:
+    """Lines, and what became of the alert at the desk."""
+    for line in lines:
+        click.echo(clean(line))
+    for change in changes:
+        at = f"{ist(change.at_s):%H:%M:%S}"
+        click.echo(clean(f"{'desk':<12}{at} {change.after} by {change.actor}: {change.reason}"))
 
 
 def _outcome(settled: Settlement | None) -> str:

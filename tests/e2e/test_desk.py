@@ -172,6 +172,8 @@ def test_scripts_do_what_keys_do(running: Path) -> None:
     assert verb("unmute", "TCS", "--pattern", "breakout").returncode == 0
     assert verb("unmute", "TCS").returncode == 1
     assert "no channel is configured" in verb("outbox").stdout
+    history = verb("explain", first).stdout
+    assert "unacked by engine: raised" in history and "acked by " in history
     (told,) = json.loads(verb("ack", third, "--json").stdout)
     assert told["done"]
     added = verb("alert", "add", "NIFTY 50 > 1 minute P3 note it trades")
@@ -184,6 +186,9 @@ def test_scripts_do_what_keys_do(running: Path) -> None:
             break
     else:
         raise AssertionError(verb("alerts").stdout)
+    mine = next(a for a in json.loads(verb("alerts", "--json").stdout) if a["about"] == rule_id)
+    why = verb("explain", mine["alert_id"]).stdout
+    assert "NIFTY 50 > 1 minute P3" in why and "it trades" in why and "desk" in why
     saved = json.loads((running / "kitetui" / "rules.json").read_text())
     assert [rule["text"] for rule in saved] == ["NIFTY 50 > 1 minute P3 note it trades"]
     assert verb("alert", "remove", rule_id).returncode == 0

@@ -63,18 +63,22 @@ def explain(alert: Alert, detector: Detector | None,
 
 
 def explain_condition(alert: Alert) -> tuple[str, ...]:
-    """Lines of plain text on one of the engine's own conditions."""
+    """Lines of plain text on one of the engine's own conditions, or a rule of the user's."""
     out = [
-        f"{alert.symbol}  {alert.pattern}  {alert.priority.name}",
+        f"{alert.symbol}  {alert.pattern} {alert.about}".rstrip() + f"  {alert.priority.name}",
         f"since {ist(alert.at_s):%d %b %H:%M:%S}; id {alert.alert_id}",
         "",
         *wrapped(alert.message or alert.pattern.replace("_", " ")),
         "",
         f"{'state':<12}{alert.state}{f', {alert.reason}' if alert.reason else ''}",
     ]
+    if alert.price:
+        out.append(f"{'price':<12}{alert.price:,.2f}")
     if alert.count > 1:
         out.append(f"{'times':<12}{alert.count}, last at {ist(alert.last_s):%H:%M:%S}")
-    out += [f"{name:<12}{text}" for name, text in _rest(alert)]
+    if alert.acked_by:
+        at = f"{ist(alert.acked_s):%H:%M:%S}"
+        out.append(f"{'seen':<12}acknowledged by {alert.acked_by} at {at}")
     return tuple(out)
 
 

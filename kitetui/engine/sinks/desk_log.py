@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS transition (
   UNIQUE (id, episode, revision));
 """ + append_only("alert", "transition")
 _ADD_ALERT = "INSERT OR IGNORE INTO alert VALUES (?, ?, ?)"
+_FIND = "SELECT body FROM alert WHERE id >= ? AND id < ? LIMIT 2"
+_CHANGES = ("SELECT at_s, id, episode, revision, before, after, actor, reason "
+            "FROM transition WHERE id = ? ORDER BY number")  # fmt: skip
 _ADD = """
 INSERT OR IGNORE INTO transition
   (at_s, id, episode, revision, before, after, actor, reason, wall_ms)
@@ -79,6 +82,25 @@ class DeskLog:
         query = ("SELECT at_s, id, episode, revision, before, after, actor, reason "
                  "FROM transition ORDER BY number")  # fmt: skip
         return [Transition(*line) for line in self._lines(day, query)]
+
+    def find(self, alert_id: str) -> list[tuple[Alert, list[Transition]]]:
+        """Alerts whose id begins so, newest day first, at most two, each with its changes."""
+        out: list[tuple[Alert, list[Transition]]] = []
+        begins = re.sub(r"[^0-9a-f]", "", alert_id)
+        for path in sorted(self._folder.glob("*.sqlite"), reverse=True):
+            if not FILE.fullmatch(path.name):
+                continue
+            try:
+                found = list(read(path, _FIND, (begins, begins + "g")))
+                for (body,) in found:
+                    alert = msgspec.json.decode(body, type=Alert)
+                    lines = read(path, _CHANGES, (alert.alert_id,))
+                    out.append((alert, [Transition(*line) for line in lines]))
+            except (OSError, msgspec.DecodeError):
+                continue  # a day that cannot be read hides no other
+            if len(out) > 1:
+                break
+        return out[:2]
 
     def _lines(self, day: int, query: str) -> Iterator[tuple[Any, ...]]:
         path = self._path(day)
