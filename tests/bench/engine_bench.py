@@ -74,10 +74,10 @@ class DetectorTime:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.seconds = 0.0
-        steps, rest = pipeline.detectors.steps, (pipeline._settle, pipeline._candidates)
+        steps, raising = pipeline.detectors.steps, pipeline.raising
         pipeline.detectors.steps = lambda *of: self._counted(steps(*of))  # type: ignore[method-assign]
-        pipeline._settle = self._of(rest[0])  # type: ignore[method-assign]
-        pipeline._candidates = self._of(rest[1])  # type: ignore[method-assign]
+        raising.settle = self._of(raising.settle)  # type: ignore[method-assign]
+        raising.raise_from = self._of(raising.raise_from)  # type: ignore[method-assign]
 
     def _counted(self, steps: Any) -> Any:
         while True:
