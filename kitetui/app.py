@@ -21,6 +21,7 @@ from textual.widgets import Static
 from kitetui.engine.commands import (
     Acknowledge,
     AcknowledgeMany,
+    AddRule,
     Command,
     Shelve,
     Undo,
@@ -40,6 +41,7 @@ from kitetui.widgets.dialogs import (
     ExplainScreen,
     HelpScreen,
     ListScreen,
+    PromptScreen,
     QuitScreen,
 )
 from kitetui.widgets.events import EventsPane
@@ -448,6 +450,17 @@ class KiteApp(App[str]):
         if snapshot is not None:
             self.push_screen(ListScreen("Bad actors: candidates, share, who", snapshot.listed))
 
+    @work
+    async def action_watch_for(self) -> None:
+        """Ask for a rule of the user's own, and give it to the engine."""
+        text = await self.push_screen_wait(PromptScreen(
+            "Watch for", "NIFTY 50 > 24500 once P1",
+            "SYMBOL [FIELD [TIMEFRAME]] > or < VALUE [once minute bar close] [P1 P2 P3] "
+            "[until HH:MM] [note WORDS]",
+        ))  # fmt: skip
+        if text and text.strip():
+            await self._send(AddRule(text, self._actor))
+
     def action_switch_bell(self) -> None:
         """Switch the bell."""
         self._bell_on = not self._bell_on
@@ -483,7 +496,9 @@ class KiteApp(App[str]):
         if isinstance(self.screen, QuitScreen):
             self.screen.dismiss("stop")
             return
-        if isinstance(self.screen, (ExplainScreen, HelpScreen, ListScreen, ChoiceScreen)):
+        if isinstance(
+            self.screen, (ExplainScreen, HelpScreen, ListScreen, ChoiceScreen, PromptScreen)
+        ):
             self.pop_screen()
             return
         self.push_screen(QuitScreen(), self._leave)

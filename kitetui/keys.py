@@ -71,6 +71,7 @@ KEYS = (
     ),
     Key("H", "alert.history", "history", "", "History: the day's alerts, searched by typing"),
     Key("B", "alert.actors", "actors", "", "Bad actors: what raises the most"),
+    Key("W", "alert.watch", "watch_for", "", "Watch for something of your own, such as TCS > 3100"),
     Key("b", "alert.bell", "switch_bell", "", "Switch the bell on or off"),
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),

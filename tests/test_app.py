@@ -216,6 +216,31 @@ async def test_an_alert_is_shelved_for_a_while_and_taken_down(
         assert link.desk.unacked == 3
 
 
+async def test_a_rule_of_ones_own_is_typed_and_given_to_the_engine(
+    app: KiteApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Command] = []
+
+    def command(asked: Command) -> Future[Result]:
+        given.append(asked)
+        out: Future[Result] = Future()
+        out.set_result(Result(True, "watches"))
+        return out
+
+    monkeypatch.setattr(app.link, "command", command)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("W")
+        await settle(pilot)
+        await pilot.press(*"TCS", "space", ">", "space", *"3100", "enter")
+        await settle(pilot)
+        await pilot.press("W")
+        await settle(pilot)
+        await pilot.press("q", "escape")
+        await settle(pilot)
+    assert [rule.text for rule in given] == ["TCS > 3100"]  # type: ignore[union-attr]
+
+
 async def test_lists_are_searched_by_typing(app: KiteApp) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)

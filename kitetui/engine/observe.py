@@ -40,6 +40,7 @@ STALE_AFTER_S = 5.0
 TREND_BARS = 8
 BUCKET_MINUTES = 5
 ACTORS_SHOWN = 20
+SIBLINGS_SHOWN = 5
 
 
 class Observer:
@@ -82,9 +83,16 @@ class Observer:
         if alert is None:
             return ()
         if alert.origin is not Origin.PATTERN:
-            return explain_condition(alert)
-        return explain(alert, registry().get(alert.family),
-                       self._p.settings.patterns.get(alert.family))  # fmt: skip
+            lines = explain_condition(alert)
+        else:
+            lines = explain(alert, registry().get(alert.family),
+                            self._p.settings.patterns.get(alert.family))  # fmt: skip
+        about = alert.underlying or alert.symbol
+        siblings = [other for other in self._p.desk if other.alert_id != alert_id
+                    and (other.underlying or other.symbol) == about]  # fmt: skip
+        siblings.sort(key=lambda other: (-other.at_s, other.alert_id))
+        told = [_history(other) for other in siblings[:SIBLINGS_SHOWN]]
+        return (*lines, "", f"also of {about}", *told) if told else lines
 
     def watch(self, first: int, count: int, session_s: float) -> tuple[view.Watch, ...]:
         """Lines of the watchlist, in row order."""

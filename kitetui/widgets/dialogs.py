@@ -89,6 +89,29 @@ class ChoiceScreen(ModalScreen[str]):
         self.dismiss(answer)
 
 
+class PromptScreen(ModalScreen[str]):
+    """A line to be typed; '' where it is left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
+    def __init__(self, question: str, example: str, grammar: str) -> None:
+        super().__init__()
+        self._question, self._example, self._grammar = question, example, grammar
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="prompt"):
+            yield Static(Text(self._question, "bold"))
+            yield Input(placeholder=self._example, id="search", max_length=300)
+            yield Static(Text(self._grammar, "dim"))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+    def action_leave(self) -> None:
+        """Type nothing."""
+        self.dismiss("")
+
+
 class ListScreen(ModalScreen[None]):
     """Lines of text; what is typed leaves only those that hold it."""
 
