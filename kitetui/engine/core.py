@@ -339,10 +339,11 @@ class Core:
 
     def _log_changes(self, derived: Derived) -> None:
         """What became of alerts, on the disk; where that fails people are told all the same."""
-        if self._log is None or not (derived.alerts or derived.transitions):
+        if self._log is None:
             return
         try:
-            self._log.write(derived.alerts, derived.transitions, wall_ns() // 1_000_000)
+            self._log.write(derived.alerts, derived.transitions, derived.departures,
+                            wall_ns() // 1_000_000)  # fmt: skip
         except OSError as error:
             self._note("ledger", error.strerror or str(error))
 

@@ -7,6 +7,7 @@ import msgspec
 from kitetui.engine.alerts.alert import Alert, AlertOutcome
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.alerts.gate import Departure
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.alerts.outcomes import Resolved
 from kitetui.engine.commands import Result
@@ -52,6 +53,7 @@ class Derived(msgspec.Struct):
         results: what became of each command.
         fired: everything that fired, told or not; resolved: outcomes that became known.
         news: headlines that were not known.
+        departures: candidates that became no alert, for the ledger.
     """
 
     runs: list[Run]
@@ -65,3 +67,4 @@ class Derived(msgspec.Struct):
     outcomes: list[AlertOutcome] = msgspec.field(default_factory=list)
     transitions: list[Transition] = msgspec.field(default_factory=list)
     notices: list[Notice] = msgspec.field(default_factory=list)
+    departures: list[Departure] = msgspec.field(default_factory=list)

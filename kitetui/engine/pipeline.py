@@ -284,6 +284,7 @@ class Pipeline:
         out.changed += told.changed
         out.transitions += told.transitions
         out.notices += told.notices
+        out.departures += told.departures
         for alert in told.raised:
             words = (alert.symbol, alert.pattern, alert.timeframe, alert.direction)
             self.note("alert", " ".join(word for word in words if word and word != "none"))

@@ -33,7 +33,7 @@ class Run:
             self.alerting.tell(at_s)
             self.alerting.tick(at_s)
             told = self.alerting.drain()
-            self.log.write(told.raised, told.transitions, at_s * 1000)
+            self.log.write(told.raised, told.transitions, told.departures, at_s * 1000)
             self.told.append(told)
             urgent = sum(a.priority is Priority.P1 for a in self.alerting.desk)
             self.rows = max(self.rows, len(self.alerting.desk) - urgent)
@@ -67,7 +67,7 @@ def test_people_are_told_little_and_told_that_there_is_more(run: Run) -> None:
     assert run.rows <= SETTINGS.rows == 50
 
 
-def test_every_candidate_is_accounted_for_and_every_alert_in_the_log(run: Run) -> None:
+def test_every_candidate_is_in_the_log_as_an_alert_or_with_how_it_left(run: Run) -> None:
     counts = run.alerting.gate.counts
     assert counts.candidates == sum(run.ways.values()) > 4_900
     for priority in Priority:
@@ -76,6 +76,11 @@ def test_every_candidate_is_accounted_for_and_every_alert_in_the_log(run: Run) -
     day = ist_day(NOON_S)
     kept = {alert.alert_id for alert in run.log.alerts(day)}
     assert len(kept) == counts.admitted == sum(len(told.raised) for told in run.told)
+    left = run.log.departures(day)
+    assert len(kept) + len(left) == counts.candidates
+    raised = Counter((a.priority, Exit.ADMITTED) for a in run.log.alerts(day))
+    others = Counter((Priority(d.priority), Exit[d.exit.upper()]) for d in left)
+    assert raised + others == run.ways
     last = {t.alert_id: t.after for t in run.log.transitions(day)}
     assert set(last) == kept
     now = {alert.alert_id: alert.state for alert in run.alerting.desk}
@@ -101,6 +106,7 @@ def test_the_same_storm_gives_the_same_log(tmp_path: Path) -> None:
                   (_made(tmp_path / "a"), _made(tmp_path / "b")))  # fmt: skip
     assert one.log.transitions(day) == other.log.transitions(day)
     assert one.log.alerts(day) == other.log.alerts(day)
+    assert one.log.departures(day) == other.log.departures(day)
     ids = [[n.notice_id for told in run.told for n in told.notices] for run in (one, other)]
     assert ids[0] == ids[1] and len(set(ids[0])) == len(ids[0])
 

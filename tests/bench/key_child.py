@@ -58,7 +58,7 @@ class LoggedDesk(LocalLink):
         async def answer() -> Result:
             result = self.operators.obey(command, 1_000_000_000, int(views.NOW_S))
             transitions, _ = self.desk.drain()
-            self.log.write([], transitions, 0)
+            self.log.write([], transitions, [], 0)
             return result
 
         return asyncio.run_coroutine_threadsafe(answer(), self.loop)

@@ -41,16 +41,20 @@ def test_the_log_of_a_live_day_is_what_its_journal_gives_again(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
     pipeline = Pipeline(load(overrides=[*EASY, "feed.speed=30"]), 1256)
-    raised, transitions = [], []
+    raised, transitions, departures = [], [], []
     for batch in JournalReader(Path(status["journal"]["path"])):
         derived = pipeline.apply(batch)
         raised += derived.alerts
         transitions += derived.transitions
+        departures += derived.departures
     assert len(raised) > 20
     day = ist_day(transitions[0].at_s)
     log = DeskLog(tmp_path / "kitetui" / "desk", 60)
-    assert log.transitions(day) == transitions
-    assert log.alerts(day) == sorted(raised, key=lambda a: (a.at_s, a.alert_id))
+    for _ in range(2):
+        assert log.transitions(day) == transitions
+        assert departures and log.departures(day) == departures
+        assert log.alerts(day) == sorted(raised, key=lambda a: (a.at_s, a.alert_id))
+        log.write(raised, transitions, departures, 0)  # adds nothing
     assert status["alert_hash"] == pipeline.desk.alert_hash
     counts = status["alerts"]
     assert counts["candidates"] == counts["admitted"] + sum(counts["by_reason"].values())
@@ -80,6 +84,8 @@ def test_an_acknowledgement_survives_the_kill_right_after_it_was_shown(tmp_path:
     assert json.loads(done.stdout)["restored"]["journals"] == 1
     again = [t for t in log.transitions(day) if t.after == "acked"]
     assert again == acked, "the next engine takes it in from the journal and writes nothing twice"
+    numbers = [d.number for d in log.departures(day)]
+    assert numbers and len(set(numbers)) == len(numbers), "nor any candidate"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from kitetui.engine.alerts.alert import Alert, AlertState
 from kitetui.engine.alerts.conditions import Condition, Conditions
 from kitetui.engine.alerts.desk import Desk, Transition
 from kitetui.engine.alerts.flood import Flood, Form, Notice
-from kitetui.engine.alerts.gate import Exit, Gate
+from kitetui.engine.alerts.gate import Departure, Exit, Gate
 from kitetui.engine.alerts.operators import DeskCommand, Operators
 from kitetui.engine.alerts.priority import Priorities
 from kitetui.engine.alerts.rule_text import Rule, RuleError, parse
@@ -34,6 +34,7 @@ class Told(msgspec.Struct):
         raised: alerts as they came up; changed: alerts that are otherwise than before or then.
         transitions: for the ledger; notices: for people, after the ledger has it.
         notes: lines for the events.
+        departures: candidates that became no alert, for the ledger.
     """
 
     raised: list[Alert]
@@ -41,6 +42,7 @@ class Told(msgspec.Struct):
     transitions: list[Transition]
     notices: list[Notice]
     notes: list[str]
+    departures: list[Departure]
 
 
 class Alerting:
@@ -63,6 +65,8 @@ class Alerting:
         self._priorities = Priorities(settings.priorities)
         self._to_tell: list[Alert] = []
         self._raised: list[Alert] = []
+        self._departures: list[Departure] = []
+        self._offered = 0
         self._notices: list[Notice] = []
         self._notes: list[str] = []
 
@@ -81,7 +85,14 @@ class Alerting:
     def offer(self, candidate: Alert) -> Exit:
         """How a candidate leaves the gate; people are told at the next `tell`."""
         way, alert = self.gate.admit(candidate)
+        self._offered += 1
         self._count(candidate.at_s, 1)
+        if way is not Exit.ADMITTED:
+            self._departures.append(
+                Departure(self._offered, candidate.at_s if candidate.at_s > 0 else self.now_s,
+                          candidate.alert_id, candidate.symbol, candidate.pattern,
+                          int(candidate.priority), way.name.lower())
+            )  # fmt: skip
         if way is Exit.ADMITTED and alert is not None:
             self._raised.append(alert)
             self._count(candidate.at_s, 2)
@@ -154,7 +165,8 @@ class Alerting:
         changed = [alert for i, alert in now.items() if as_raised.get(i) is not alert]
         notices, self._notices = self._notices, []
         notes, self._notes = self._notes[:NOTES_MAX], []
-        return Told(raised, changed, transitions, notices, notes)
+        departures, self._departures = self._departures, []
+        return Told(raised, changed, transitions, notices, notes, departures)
 
     def _inhibit(self, at_s: int) -> None:
         """Prices are doubtful from now on, or no longer."""

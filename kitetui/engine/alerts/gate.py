@@ -42,6 +42,23 @@ class Exit(IntEnum):
     RATE = 11
 
 
+class Departure(msgspec.Struct, frozen=True):
+    """A candidate that left the gate otherwise than as an alert of its own, as the ledger has it.
+
+    Attributes:
+        number: which candidate at the gate it was, from 1.
+        at_s: session second; exit: the name of its `Exit`, in small letters.
+    """
+
+    number: int
+    at_s: int
+    alert_id: str
+    symbol: str
+    rule: str
+    priority: int
+    exit: str
+
+
 class GateCounts:
     """candidates = admitted + the sum of what left otherwise, of each priority, always."""
 

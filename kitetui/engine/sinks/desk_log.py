@@ -1,6 +1,7 @@
-"""The desk's log: every alert as it came up and every change of it. One SQLite file a session day.
+"""The desk's log: every alert, every change of it, and the candidates that became none.
 
-It is only added to, and synced before anybody is told.
+One SQLite file a session day. It is only added to, and synced before anybody is told. Firings too
+weak to be candidates are in the ledger of firings.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.desk import Transition
+from kitetui.engine.alerts.gate import Departure
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.sinks.sqlite import append_only, opened, read, remove_days, said
 
@@ -25,8 +27,12 @@ CREATE TABLE IF NOT EXISTS transition (
   number INTEGER PRIMARY KEY, at_s INTEGER, id TEXT, episode INTEGER, revision INTEGER,
   before TEXT, after TEXT, actor TEXT, reason TEXT, wall_ms INTEGER,
   UNIQUE (id, episode, revision));
-""" + append_only("alert", "transition")
+CREATE TABLE IF NOT EXISTS departure (
+  number INTEGER, at_s INTEGER, id TEXT, symbol TEXT, rule TEXT, priority INTEGER, exit TEXT,
+  PRIMARY KEY (number, at_s, id)) WITHOUT ROWID;
+""" + append_only("alert", "transition", "departure")
 _ADD_ALERT = "INSERT OR IGNORE INTO alert VALUES (?, ?, ?)"
+_ADD_DEPARTURE = "INSERT OR IGNORE INTO departure VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FIND = "SELECT body FROM alert WHERE id >= ? AND id < ? LIMIT 2"
 _CHANGES = ("SELECT at_s, id, episode, revision, before, after, actor, reason "
             "FROM transition WHERE id = ? ORDER BY number")  # fmt: skip
@@ -47,13 +53,14 @@ class DeskLog:
         self._db: sqlite3.Connection | None = None
 
     def write(self, raised: Sequence[Alert], transitions: Sequence[Transition],
-              wall_ms: int) -> None:  # fmt: skip
-        """Add alerts and changes; when this returns they are on the disk.
+              departures: Sequence[Departure], wall_ms: int) -> None:  # fmt: skip
+        """Add what came of candidates; when this returns it is on the disk.
 
         Raises:
             OSError: the day's file cannot be used.
         """
-        days = sorted({ist_day(a.at_s) for a in raised} | {ist_day(t.at_s) for t in transitions})
+        days = sorted({ist_day(one.at_s) for some in (raised, transitions, departures)
+                       for one in some})  # fmt: skip
         for day in days:
             db = self._open(day)
             with said(self._path(day), "the desk's log is not written"), db:
@@ -64,6 +71,9 @@ class DeskLog:
                 db.executemany(_ADD, [
                     (*msgspec.structs.astuple(t), wall_ms)
                     for t in transitions if ist_day(t.at_s) == day
+                ])  # fmt: skip
+                db.executemany(_ADD_DEPARTURE, [
+                    msgspec.structs.astuple(d) for d in departures if ist_day(d.at_s) == day
                 ])  # fmt: skip
 
     def close(self) -> None:
@@ -82,6 +92,12 @@ class DeskLog:
         query = ("SELECT at_s, id, episode, revision, before, after, actor, reason "
                  "FROM transition ORDER BY number")  # fmt: skip
         return [Transition(*line) for line in self._lines(day, query)]
+
+    def departures(self, day: int) -> list[Departure]:
+        """Candidates of a day that became no alert, in the order in which they came."""
+        query = ("SELECT number, at_s, id, symbol, rule, priority, exit FROM departure "
+                 "ORDER BY number, at_s")  # fmt: skip
+        return [Departure(*line) for line in self._lines(day, query)]
 
     def find(self, alert_id: str) -> list[tuple[Alert, list[Transition]]]:
         """Alerts whose id begins so, newest day first, at most two, each with its changes."""
