@@ -104,7 +104,7 @@ class AlertStrip(LivePane, can_focus=False):
         lines: list[Line] = [_strip_line(a, snapshot.header.session_s) for a in waiting[:3]]
         if len(waiting) > 3:
             *head, last = lines
-            lines = [*head, (*last, (f"  (+{len(waiting) - 3} more: 6)", "dim"))]
+            lines = [*head, (*last, (f"  +{len(waiting) - 3} more", "dim"))]
         if snapshot.flood.active:
             lines = [_banner(snapshot.flood), *lines][:3]
         if not lines:
@@ -124,9 +124,9 @@ def _foot(flood: Flood) -> tuple[Line, ...]:
     trend = spark(tuple(float(m[1]) for m in recent), TREND_MINUTES)
     now = recent[-1] if recent else (0, 0, 0, 0)
     volume: Line = (
-        (f"a minute {trend} ", "dim"),
-        (f"{now[1]} candidates, {now[2]} raised, {now[3]} told", "dim"),
-        (f"   told today {flood.told}, urgent {flood.urgent}, digests {flood.digests}", "dim"),
+        (f"1m {trend} ", "dim"),
+        (f"{now[1]} offered, {now[2]} raised, {now[3]} told", "dim"),
+        (f"   today {flood.told}, urgent {flood.urgent}, digests {flood.digests}", "dim"),
         (f"   left unseen {flood.overflowed}" if flood.overflowed else "", "warn"),
     )
     if flood.active:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -25,16 +27,14 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        text = Text()
-        text.append("Keys\n\n", "bold")
+        keys = Table.grid(padding=(0, 2))
         for key in KEYS:
-            text.append(f"  {shown(key):<12}", "bold")
-            text.append(f"{key.help}\n")
-        text.append("\n● waiting  ○ over  ✓ acknowledged  ◐ shelved  ◌ suppressed\n")
-        text.append("▲ up  ▼ down  ! stale  ~ uncertain, or too few outcomes\n")
-        text.append("esc closes this", "dim")
-        with Vertical(id="dialog", classes="help"):
-            yield Static(text)
+            keys.add_row(Text(shown(key), "bold"), key.help)
+        foot = Text("\n● waiting  ○ over  ✓ acknowledged  ◐ shelved  ◌ suppressed\n")
+        foot.append("▲ up  ▼ down  ! stale  ~ uncertain, or too few outcomes\n")
+        foot.append("esc closes this; arrows scroll", "dim")
+        with VerticalScroll(id="dialog", classes="help"):
+            yield Static(Group(Text("Keys\n", "bold"), keys, foot))
 
 
 class ExplainScreen(ModalScreen[None]):
