@@ -17,7 +17,6 @@ NS = 1_000_000_000
 BACKLOG = 5
 """Waiting messages of a priority beyond which they go together."""
 TOGETHER_MAX = 25
-LOOK_S = 0.25
 RETRY_S = 5.0
 TIDY_S = 600.0
 UNTIL = "wait until"
@@ -27,11 +26,7 @@ Loudness = Mapping[str, str]
 
 
 class Notifier:
-    """Every sender has a task and an order of its own; none waits for another.
-
-    Attributes:
-        refused: messages that were not valid any more when their turn came, by reason.
-    """
+    """Every sender has a task and an order of its own; none waits for another."""
 
     def __init__(
         self, outbox: Outbox, senders: Sequence[Sender], loudness: Loudness,
@@ -46,7 +41,7 @@ class Notifier:
         self._wake = {sender.channel: asyncio.Event() for sender in senders}
         self._sent_ns: dict[str, deque[int]] = {s.channel: deque() for s in senders}
         self._states: dict[str, str] = {}
-        self.refused: dict[str, int] = {}
+        self._queued = {sender.channel: outbox.queued(sender.channel) for sender in senders}
 
     def take(self, notices: Iterable[Notice]) -> None:
         """Into the outbox, for each channel, with the loudness of its priority."""
@@ -61,6 +56,7 @@ class Notifier:
         for sender in self._senders:
             try:
                 self._outbox.put(sender.channel, wanted, wall_ns() // 1_000_000)
+                self._queued[sender.channel] = self._outbox.queued(sender.channel)
             except OSError as error:
                 self._note("notify", error.strerror or str(error))
             self._wake[sender.channel].set()
@@ -82,7 +78,7 @@ class Notifier:
         """How the channels do, in a few words; '' where all is sent."""
         out = []
         for sender in self._senders:
-            queued = self._outbox.queued(sender.channel)
+            queued = self._queued[sender.channel]
             state = self._states.get(sender.channel, "")
             if queued or state:
                 out.append(f"{sender.channel} {state} {queued} queued".replace("  ", " "))
@@ -90,22 +86,24 @@ class Notifier:
 
     def status(self) -> dict[str, object]:
         """Messages by state, for each channel."""
-        return {
-            sender.channel: {**self._outbox.counts(sender.channel),
-                             "state": self._states.get(sender.channel, "")}
-            for sender in self._senders
-        }  # fmt: skip
+        out: dict[str, object] = {}
+        for sender in self._senders:
+            state = self._states.get(sender.channel, "")
+            try:
+                out[sender.channel] = {**self._outbox.counts(sender.channel), "state": state}
+            except OSError as error:
+                out[sender.channel] = {"state": error.strerror or str(error)}
+        return out
 
     async def _serve(self, sender: Sender) -> None:
         channel = sender.channel
         while True:
             try:
                 message = self._outbox.next(channel, wall_ns() // 1_000_000)
+                self._queued[channel] = self._outbox.queued(channel) if message else 0
                 if message is None:
                     self._wake[channel].clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_S):
-                            await self._wake[channel].wait()
+                    await self._wake[channel].wait()
                     continue
                 await self._allowed(sender)
                 # While it waited something more urgent may have come.
@@ -139,7 +137,6 @@ class Notifier:
         reason = self._refusal(notice) if notice.form in (Form.ALERT, Form.AGAIN) else ""
         if reason:
             self._outbox.mark([message], "refused", reason)
-            self.refused[reason] = self.refused.get(reason, 0) + 1
         return not reason
 
     def _settle(self, sender: Sender, batch: Sequence[Message], outcome: Outcome) -> None:

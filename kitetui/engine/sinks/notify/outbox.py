@@ -120,12 +120,13 @@ class Outbox:
         return int(count)
 
     def counts(self, channel: str) -> dict[str, int]:
-        """Messages by state."""
+        """Messages by state; those refused by their reason, such as `refused: superseded`."""
         with self._said():
             lines = self._db.execute(
-                "SELECT state, count(*) FROM message WHERE channel = ? GROUP BY state", (channel,)
-            ).fetchall()
-        return {str(state): int(count) for state, count in lines}
+                "SELECT CASE state WHEN 'refused' THEN 'refused: ' || reason ELSE state END AS how,"
+                " count(*) FROM message WHERE channel = ? GROUP BY how", (channel,)
+            ).fetchall()  # fmt: skip
+        return {str(how): int(count) for how, count in lines}
 
     def fact(self, channel: str, name: str) -> str:
         """What was noted under a name; '' for nothing."""
@@ -154,9 +155,7 @@ class Outbox:
 
     def _make_room(self, channel: str) -> None:
         """Beyond its rows the least urgent, oldest ones are dropped, P1 never."""
-        waiting = self._db.execute(
-            "SELECT count(*) FROM message WHERE channel = ? AND state = 'queued'", (channel,)
-        ).fetchone()[0]
+        waiting = self.queued(channel)
         if waiting > ROWS_MAX:
             self._db.execute(
                 "UPDATE message SET state = 'expired' WHERE number IN (SELECT number FROM message "
