@@ -18,6 +18,7 @@ from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.notify.outbox import Outbox
 from kitetui.engine.sinks.notify.sender import Sender
 from kitetui.places import Places
+from kitetui.private_file import read_private
 from kitetui.secret import Secret
 from kitetui.settings import Settings
 
@@ -110,14 +111,9 @@ def _apprise(places: Places, note: Callable[[str, str], None]) -> Sender | None:
 def _private(path: Path, note: Callable[[str, str], None]) -> str | None:
     """The text of a file that only its owner reads; None where there is none, '' if unfit."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        return read_private(path, SECRETS_MAX).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
     except OSError as error:
         note("notify", f"{path}: {error.strerror}")
         return ""
-    with os.fdopen(handle, "rb") as file:
-        if os.fstat(handle).st_mode & 0o077:
-            note("notify", f"{path}: others may read it; chmod 600 it")
-            return ""
-        return file.read(SECRETS_MAX).decode("utf-8", "replace")

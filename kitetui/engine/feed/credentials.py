@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import msgspec
 import orjson
 
+from kitetui.private_file import read_private
 from kitetui.secret import Secret
 
 FILE_MAX_BYTES = 16_384
@@ -33,19 +33,13 @@ def read(path: Path) -> Credentials:
         CredentialsError: none are found, or the file is readable by others, a link, or damaged.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        data = read_private(path, FILE_MAX_BYTES)
     except FileNotFoundError:
         return _from_environment(path)
     except OSError as error:
         raise CredentialsError(
-            f"{path}: cannot be opened: {error.strerror}; it must be a plain "
-            "file of yours, mode 0600"
+            f"{path}: cannot be used: {error.strerror}; it must be a plain file of yours, mode 0600"
         ) from None
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
-            raise CredentialsError(f"{path}: others can read it; run: chmod 600 {path}")
-        data = file.read(FILE_MAX_BYTES)
     try:
         fields = orjson.loads(data)
         key, token = fields["api_key"], fields["access_token"]

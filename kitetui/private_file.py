@@ -1,0 +1,25 @@
+"""A private file: one that only its owner reads, and that is no link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+def read_private(path: Path, most: int) -> bytes:
+    """The first `most` bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is a link, others can read it, or it is somebody else's; `strerror` says what
+            to do.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
+            raise PermissionError(errno.EACCES, f"others can read it; run: chmod 600 {path}",
+                                  str(path))  # fmt: skip
+        return file.read(most)
