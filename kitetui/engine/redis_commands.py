@@ -6,17 +6,12 @@ type, and names the episode and revision that were seen.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 
-from kitetui.engine.clock import sleep
 from kitetui.engine.commands import Command, Result, decode
-
-MESSAGE_MAX = 64 << 10
-RETRY_MAX_S = 30.0
+from kitetui.engine.feed.channel import listen
 
 
 class RedisCommands:
@@ -36,26 +31,11 @@ class RedisCommands:
 
     async def run(self, url: str) -> None:
         """Listen, for ever."""
-        from redis.asyncio import Redis
-        from redis.exceptions import RedisError
+        await listen(url, self._channel, "kitetui-commands", self._hear)
 
-        wait_s = 1.0
-        while True:
-            client: Any = Redis.from_url(url, client_name="kitetui-commands")
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                async with client.pubsub(ignore_subscribe_messages=True) as listening:
-                    await listening.subscribe(self._channel)
-                    wait_s = 1.0
-                    async for message in listening.listen():
-                        await self._hear(message.get("data"))
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await client.aclose()
-            await sleep(wait_s)
-            wait_s = min(wait_s * 2, RETRY_MAX_S)
-
-    async def _hear(self, data: object) -> None:
+    async def _hear(self, data: bytes | None) -> None:
         try:
-            if not isinstance(data, bytes) or len(data) > MESSAGE_MAX:
+            if data is None:
                 raise ValueError("a message is too long")
             command = decode(data)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
 from kitetui.engine.clock import sleep
+from kitetui.engine.feed.channel import listen
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
@@ -19,7 +19,6 @@ from kitetui.settings import FeedOfNews, NewsSettings
 BYTES_MAX = 2 << 20
 TIMEOUT_S = 15.0
 RETRY_MAX_S = 900.0
-MESSAGE_MAX = 64 << 10
 KNOWN_MAX = 2000
 
 
@@ -40,7 +39,7 @@ class NewsSource:
             for feed in self._settings.feeds:
                 group.create_task(self._follow(feed))
             if self._settings.channel:
-                group.create_task(self._listen(redis_url))
+                group.create_task(listen(redis_url, self._channel, "kitetui-news", self._hear))
 
     async def _follow(self, feed: FeedOfNews) -> None:
         host = urlsplit(feed.url).hostname or "?"  # a URL may hold a key
@@ -88,30 +87,9 @@ class NewsSource:
         if headlines:
             self._inbox.put(Kind.NEWS, msgspec.json.encode(headlines))
 
-    async def _listen(self, redis_url: str) -> None:
-        """Messages of the channel, whatever the server does meanwhile."""
-        from redis.asyncio import Redis
-        from redis.exceptions import RedisError
-
-        wait_s = 1.0
-        while True:
-            client: Any = Redis.from_url(redis_url, client_name="kitetui-news")
-            try:
-                async with client.pubsub(ignore_subscribe_messages=True) as listening:
-                    await listening.subscribe(self._channel)
-                    wait_s = 1.0
-                    async for message in listening.listen():
-                        self._hear(message.get("data"))
-            except (RedisError, OSError, TimeoutError):
-                pass  # the publisher tells how the server is
-            finally:
-                await client.aclose()
-            await sleep(wait_s)
-            wait_s = min(wait_s * 2, 30.0)
-
-    def _hear(self, data: object) -> None:
+    async def _hear(self, data: bytes | None) -> None:
         try:
-            if not isinstance(data, bytes) or len(data) > MESSAGE_MAX:
+            if data is None:
                 raise NewsError("a message is too long")
             self._put([read_message(data)])
             self._said = ""
