@@ -6,8 +6,6 @@ weak to be candidates are in the ledger of firings.
 
 from __future__ import annotations
 
-import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,10 @@ import msgspec
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.gate import Departure
-from kitetui.engine.calendar import day_date, ist_day
-from kitetui.engine.sinks.sqlite import append_only, opened, read, remove_days, said
+from kitetui.engine.calendar import ist_day
+from kitetui.engine.sinks.day_files import DayFiles, ids_from
+from kitetui.engine.sinks.sqlite import append_only, read
 
-FILE = re.compile(r"\d{4}-\d\d-\d\d\.sqlite")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, at_s INTEGER, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS transition (
@@ -47,10 +45,7 @@ class DeskLog:
 
     def __init__(self, folder: Path, sessions: int) -> None:
         """`sessions`: days that are kept."""
-        self._folder = folder
-        self._sessions = sessions
-        self._day = -1
-        self._db: sqlite3.Connection | None = None
+        self._days = DayFiles(folder, _TABLES, sessions)
 
     def write(self, raised: Sequence[Alert], transitions: Sequence[Transition],
               departures: Sequence[Departure], wall_ms: int) -> None:  # fmt: skip
@@ -62,8 +57,7 @@ class DeskLog:
         days = sorted({ist_day(one.at_s) for some in (raised, transitions, departures)
                        for one in some})  # fmt: skip
         for day in days:
-            db = self._open(day)
-            with said(self._path(day), "the desk's log is not written"), db:
+            with self._days.writing(day, "the desk's log is not written") as db:
                 db.executemany(_ADD_ALERT, [
                     (a.alert_id, a.at_s, msgspec.json.encode(a).decode())
                     for a in raised if ist_day(a.at_s) == day
@@ -78,9 +72,7 @@ class DeskLog:
 
     def close(self) -> None:
         """Let the file go."""
-        if self._db is not None:
-            self._db.close()
-        self._db, self._day = None, -1
+        self._days.close()
 
     def alerts(self, day: int) -> list[Alert]:
         """Alerts of a day as they came up, in that order."""
@@ -102,12 +94,9 @@ class DeskLog:
     def find(self, alert_id: str) -> list[tuple[Alert, list[Transition]]]:
         """Alerts whose id begins so, newest day first, at most two, each with its changes."""
         out: list[tuple[Alert, list[Transition]]] = []
-        begins = re.sub(r"[^0-9a-f]", "", alert_id)
-        for path in sorted(self._folder.glob("*.sqlite"), reverse=True):
-            if not FILE.fullmatch(path.name):
-                continue
+        for path in reversed(self._days.all()):
             try:
-                found = list(read(path, _FIND, (begins, begins + "g")))
+                found = list(read(path, _FIND, ids_from(alert_id)))
                 for (body,) in found:
                     alert = msgspec.json.decode(body, type=Alert)
                     lines = read(path, _CHANGES, (alert.alert_id,))
@@ -119,15 +108,5 @@ class DeskLog:
         return out[:2]
 
     def _lines(self, day: int, query: str) -> Iterator[tuple[Any, ...]]:
-        path = self._path(day)
+        path = self._days.path(day)
         return read(path, query) if path.exists() else iter(())
-
-    def _path(self, day: int) -> Path:
-        return self._folder / f"{day_date(day).isoformat()}.sqlite"
-
-    def _open(self, day: int) -> sqlite3.Connection:
-        if self._db is None or day != self._day:
-            self.close()
-            self._db, self._day = opened(self._path(day), _TABLES), day
-            remove_days(self._folder, FILE, self._sessions)
-        return self._db

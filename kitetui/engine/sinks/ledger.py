@@ -7,8 +7,6 @@ changed: the tables refuse it. Whole days leave when there are more than the set
 from __future__ import annotations
 
 import json
-import re
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -17,12 +15,12 @@ from typing import Any
 import msgspec
 
 from kitetui.engine.alerts.alert import Alert
-from kitetui.engine.calendar import day_date, ist_day
-from kitetui.engine.sinks.sqlite import append_only, opened, read, remove_days, said
+from kitetui.engine.calendar import ist_day
+from kitetui.engine.sinks.day_files import DayFiles, ids_from
+from kitetui.engine.sinks.sqlite import append_only, read
 
 KEPT_MAX = 2_000
 """Past firings of a pattern, timeframe and asset class that anybody looks at."""
-_FILE = re.compile(r"\d{4}-\d\d-\d\d\.sqlite")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS firing (
   id TEXT PRIMARY KEY, at_s INTEGER, token INTEGER, pattern TEXT, timeframe TEXT,
@@ -120,18 +118,14 @@ class Ledger:
 
     def __init__(self, folder: Path, sessions: int) -> None:
         """`sessions`: days that are kept."""
-        self._folder = folder
-        self._sessions = sessions
-        self._day = -1
-        self._db: sqlite3.Connection | None = None
+        self._days = DayFiles(folder, _TABLES, sessions)
         self.unreadable: dict[str, str] = {}
 
     def write(self, entries: Sequence[Entry], settlements: Sequence[Settlement]) -> None:
         """Add firings and outcomes, in one transaction a day; what is there already stays."""
         days = {ist_day(e.alert.at_s) for e in entries} | {ist_day(s.fired_s) for s in settlements}
         for day in sorted(days):
-            db = self._open(day)
-            with said(self._path(day), "the ledger is not written"), db:
+            with self._days.writing(day, "the ledger is not written") as db:
                 db.executemany(
                     _ADD_FIRING,
                     [_line(entry) for entry in entries if ist_day(entry.alert.at_s) == day],
@@ -147,9 +141,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let the file go."""
-        if self._db is not None:
-            self._db.close()
-        self._db, self._day = None, -1
+        self._days.close()
 
     def kept(self, before: int, sessions: int, parameters: Collection[str]) -> list[Kept]:
         """Firings of the newest sessions before a day, oldest first.
@@ -160,10 +152,10 @@ class Ledger:
         Args:
             parameters: digests in force; what fired under others is another pattern's past.
         """
-        limit = f"{day_date(before).isoformat()}.sqlite"
+        limit = self._days.path(before).name
         left: Counter[tuple[str, str, str]] = Counter()
         days: list[list[Kept]] = []
-        for path in reversed([p for p in self._files() if p.name < limit][-sessions:]):
+        for path in reversed([p for p in self._days.all() if p.name < limit][-sessions:]):
             day: list[Kept] = []
             for line in self._lines(path, _KEPT, (json.dumps(sorted(parameters)), KEPT_MAX)):
                 kept = Kept(*(_number(x) for x in line))
@@ -177,9 +169,8 @@ class Ledger:
     def find(self, alert_id: str) -> list[tuple[Alert, str, Settlement | None]]:
         """Firings whose id begins so, newest day first, at most two: alert, exit and outcome."""
         out: list[tuple[Alert, str, Settlement | None]] = []
-        begins = re.sub(r"[^0-9a-f]", "", alert_id)
-        for path in reversed(self._files()):
-            for text, way, *ended in self._lines(path, _FIND, (begins, begins + "g")):
+        for path in reversed(self._days.all()):
+            for text, way, *ended in self._lines(path, _FIND, ids_from(alert_id)):
                 try:
                     alert = msgspec.json.decode(text, type=Alert)
                 except msgspec.DecodeError as error:
@@ -198,19 +189,6 @@ class Ledger:
             yield from read(path, query, values)
         except OSError as error:
             self.unreadable[path.name] = f"{path}: {error.strerror}"
-
-    def _files(self) -> list[Path]:
-        return sorted(p for p in self._folder.glob("*.sqlite") if _FILE.fullmatch(p.name))
-
-    def _path(self, day: int) -> Path:
-        return self._folder / f"{day_date(day).isoformat()}.sqlite"
-
-    def _open(self, day: int) -> sqlite3.Connection:
-        if self._db is None or day != self._day:
-            self.close()
-            self._db, self._day = opened(self._path(day), _TABLES), day
-            remove_days(self._folder, _FILE, self._sessions)
-        return self._db
 
 
 def _line(entry: Entry) -> tuple[object, ...]:
