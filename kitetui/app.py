@@ -1,49 +1,32 @@
-"""The Textual app: lays out panes, pumps snapshots into them, sends commands. No domain logic."""
+"""The Textual app: lays out panes and pumps snapshots into them. No domain logic."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
-from textual import events, work
-from textual.app import App, ComposeResult
+from textual import events
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Size
-from textual.screen import Screen
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from kitetui.engine.commands import (
-    Acknowledge,
-    AcknowledgeMany,
-    AddRule,
-    Command,
-    Shelve,
-    Undo,
-    Unshelve,
-)
-from kitetui.engine.snapshot import Alert, Snapshot, View
+from kitetui.alert_keys import AlertKeys
+from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import KEYS, PANES
 from kitetui.layout import NARROW, SHARED, layout
-from kitetui.link import LocalLink
+from kitetui.link import LocalLink, answered
 from kitetui.settings import ScreenSettings
-from kitetui.terminal import desktop_notice, write_queue
+from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.depth import DepthPane
-from kitetui.widgets.dialogs import (
-    ChoiceScreen,
-    ExplainScreen,
-    HelpScreen,
-    ListScreen,
-    PromptScreen,
-    QuitScreen,
-)
+from kitetui.widgets.dialogs import HelpScreen, QuitScreen
 from kitetui.widgets.events import EventsPane
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.header import HeaderBar
@@ -57,9 +40,6 @@ from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.tabs import TabStrip
 from kitetui.widgets.watchlist import Watchlist
 
-Answer = TypeVar("Answer")
-
-ANSWER_S = 2.0
 BELL_S = 5.0
 ALERTS_MAX = 200
 """More than a queue holds beside its urgent ones."""
@@ -67,7 +47,7 @@ QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 
 
-class KiteApp(App[str]):
+class KiteApp(AlertKeys):
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
@@ -86,10 +66,9 @@ class KiteApp(App[str]):
     ]
 
     def __init__(self, settings: ScreenSettings, link: LocalLink) -> None:
-        super().__init__()
+        super().__init__(link, bell=settings.bell)
         self.animation_level = "none"
         self._settings = settings
-        self.link = link
         self._terminal: Size | None = None
         self._active = "watchlist"
         self._shared = SHARED[0]
@@ -99,11 +78,9 @@ class KiteApp(App[str]):
         self._snapshot: Snapshot | None = None
         self._bells: int | None = None
         self._rang_s = -BELL_S
-        self._bell_on = settings.bell
         self._pumping = False
         self._frame_s = 0.0
         self._skip = 0
-        self._actor = _user()
         self._leave_asked = ""
         self._main_loop: asyncio.AbstractEventLoop | None = None
         self.frames = 0
@@ -159,11 +136,6 @@ class KiteApp(App[str]):
 
     # ---- layout --------------------------------------------------------------------------
 
-    @property
-    def _base(self) -> Screen[Any]:
-        """The screen with the panes, whatever dialog lies over it."""
-        return self.screen_stack[0]
-
     def _pane(self, name: str) -> LivePane:
         return self._base.query_one(f"#{name}", LivePane)
 
@@ -218,7 +190,7 @@ class KiteApp(App[str]):
             if asked is None or self.link.error is not None:
                 self._show_boot()
                 return
-            snapshot = await _answer(asked)
+            snapshot = await answered(asked)
         except ConnectionError:
             self._show_boot()
             return
@@ -250,7 +222,7 @@ class KiteApp(App[str]):
 
     def _paint(self, snapshot: Snapshot, queue: int) -> None:
         self._snapshot = snapshot
-        self._ring(snapshot.header.bells)
+        self._ring(snapshot.header)
         screen = self._base
         screen.query_one(HeaderBar).show_header(
             snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
@@ -265,8 +237,9 @@ class KiteApp(App[str]):
             screen.query_one(AlertStrip).update_from(snapshot)
             screen.query_one(TabStrip).show_tabs(self._active, snapshot.header.unacked)
 
-    def _ring(self, bells: int) -> None:
+    def _ring(self, header: Header) -> None:
         """The bell, when somebody was told something since the last frame."""
+        bells = header.bells
         known, self._bells = self._bells, bells
         now_s = asyncio.get_running_loop().time()
         if known is None or bells <= known or now_s - self._rang_s < BELL_S:
@@ -274,9 +247,8 @@ class KiteApp(App[str]):
         self._rang_s = now_s
         if self._bell_on:
             self.bell()
-        if self._settings.desktop != "off" and self._driver is not None:
-            text = f"kitetui: {self._snapshot.header.unacked if self._snapshot else 0} alerts wait"
-            self._driver.write(desktop_notice(self._settings.desktop, text))
+        if self._settings.desktop != "off":
+            notify_desktop(self, self._settings.desktop, f"kitetui: {header.unacked} alerts wait")
 
     def _show_boot(self) -> None:
         header = self._base.query_one(HeaderBar)
@@ -355,138 +327,6 @@ class KiteApp(App[str]):
         self.action_pane("alerts")
         self._base.query_one(AlertsPane).next_unacked()
 
-    @property
-    def _alert(self) -> Alert | None:
-        """The alert that keys mean: under the cursor, or the strip's; None where neither shows."""
-        if "alerts" in self._layout.panes:
-            return self._base.query_one(AlertsPane).selected
-        return self._base.query_one(AlertStrip).first if self._layout.strip else None
-
-    async def action_silence(self) -> None:
-        """Say what keeps patterns from firing."""
-        snapshot = await self._picture(View(silence=True))
-        if snapshot is not None:
-            self.push_screen(ExplainScreen(("Silent because", "", *snapshot.silences)))
-
-    async def action_explain(self) -> None:
-        """Say why the alert under the cursor was raised."""
-        alert = self._alert
-        if alert is None:
-            self._say("no alert to explain", done=False)
-            return
-        snapshot = await self._picture(View(explain=alert.alert_id))
-        if snapshot is not None and snapshot.explained:
-            self.push_screen(ExplainScreen(snapshot.explained))
-        else:
-            self._say(f"{alert.symbol} {alert.pattern} has left the queue", done=False)
-
-    async def _picture(self, wanted: View) -> Snapshot | None:
-        """What the engine answers now; None where it does not."""
-        asked = self.link.snapshot(wanted)
-        if asked is None:
-            return None
-        try:
-            return await _answer(asked)
-        except ConnectionError:
-            return None
-
-    async def action_acknowledge(self) -> None:
-        """Acknowledge the alert that is under the cursor, as it was painted."""
-        alert = self._alert
-        if alert is None:
-            self._say("nothing to acknowledge", done=False)
-            return
-        await self._send(Acknowledge(alert.alert_id, alert.episode, alert.revision, self._actor))
-
-    @work
-    async def action_acknowledge_all(self) -> None:
-        """Acknowledge the alerts that are on the screen, as they were painted, once confirmed."""
-        pane = self._base.query_one(AlertsPane)
-        alerts = pane.on_screen if "alerts" in self._layout.panes else []
-        if not alerts:
-            self._say("nothing on the screen to acknowledge", done=False)
-            return
-        seen = tuple((a.alert_id, a.episode, a.revision) for a in alerts)
-        noun = "alert" if len(seen) == 1 else "alerts"
-        if await self.push_screen_wait(ChoiceScreen(
-            f"Acknowledge the {len(seen)} {noun} on the screen?",
-            (("y", "yes", "acknowledge them as they are shown"), ("n", "", "no")),
-        )):  # fmt: skip
-            await self._send(AcknowledgeMany(seen, self._actor))
-
-    @work
-    async def action_shelve(self) -> None:
-        """Put the alert under the cursor aside for a while."""
-        alert = self._alert
-        if alert is None:
-            self._say("no alert to shelve", done=False)
-            return
-        chosen = await self.push_screen_wait(ChoiceScreen(
-            f"Shelve {clean(alert.symbol)} {clean(alert.pattern)}?",
-            (("1", "15", "for 15 minutes"), ("2", "60", "for an hour"),
-             ("3", "0", "for the session"), ("c", "", "cancel")),
-        ))  # fmt: skip
-        if chosen:
-            seen = (alert.alert_id, alert.episode, alert.revision)
-            await self._send(Shelve(*seen, int(chosen), self._actor))
-
-    async def action_unshelve(self) -> None:
-        """Take the alert under the cursor from its shelf."""
-        alert = self._alert
-        if alert is None:
-            self._say("no alert to take from a shelf", done=False)
-            return
-        await self._send(Unshelve(alert.alert_id, self._actor))
-
-    async def action_history(self) -> None:
-        """List the day's alerts."""
-        snapshot = await self._picture(View(history=True))
-        if snapshot is not None:
-            self.push_screen(ListScreen("Alerts of the day, newest first", snapshot.listed))
-
-    async def action_actors(self) -> None:
-        """List what raises the most."""
-        snapshot = await self._picture(View(actors=True))
-        if snapshot is not None:
-            self.push_screen(ListScreen("Bad actors: candidates, share, who", snapshot.listed))
-
-    @work
-    async def action_watch_for(self) -> None:
-        """Ask for a rule of the user's own, and give it to the engine."""
-        text = await self.push_screen_wait(PromptScreen(
-            "Watch for", "NIFTY 50 > 24500 once P1",
-            "SYMBOL [FIELD [TIMEFRAME]] > or < VALUE [once minute bar close] [P1 P2 P3] "
-            "[until HH:MM] [note WORDS]",
-        ))  # fmt: skip
-        if text and text.strip():
-            await self._send(AddRule(text, self._actor))
-
-    def action_switch_bell(self) -> None:
-        """Switch the bell."""
-        self._bell_on = not self._bell_on
-        self._say("the bell is on" if self._bell_on else "the bell is off", done=True)
-
-    async def action_undo(self) -> None:
-        """Take the last acknowledgement back."""
-        await self._send(Undo(self._actor))
-
-    async def _send(self, command: Command) -> None:
-        asked = self.link.command(command)
-        if asked is None:
-            self._say("the engine is not ready", done=False)
-            return
-        try:
-            result = await _answer(asked)
-        except ConnectionError:
-            self._say("the engine did not answer", done=False)
-            return
-        self._say(result.text, done=result.done)
-        self._soon()
-
-    def _say(self, text: str, *, done: bool) -> None:
-        self.notify(clean(text), severity="information" if done else "warning", timeout=4,
-                    markup=False)  # fmt: skip
-
     def action_help(self) -> None:
         """Show the keys."""
         self.push_screen(HelpScreen())
@@ -496,36 +336,11 @@ class KiteApp(App[str]):
         if isinstance(self.screen, QuitScreen):
             self.screen.dismiss("stop")
             return
-        if isinstance(
-            self.screen, (ExplainScreen, HelpScreen, ListScreen, ChoiceScreen, PromptScreen)
-        ):
-            self.pop_screen()
+        if isinstance(self.screen, ModalScreen):
+            self.screen.dismiss(None)
             return
         self.push_screen(QuitScreen(), self._leave)
 
     def _leave(self, choice: str | None) -> None:
         if choice:
             self.exit(choice)
-
-
-async def _answer(asked: Future[Answer]) -> Answer:
-    """What the engine answers.
-
-    Raises:
-        ConnectionError: not in time, or not any more: it ends.
-    """
-    try:
-        return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
-    except TimeoutError:
-        raise ConnectionError("the engine does not answer") from None
-    except asyncio.CancelledError:
-        if asked.cancelled():
-            raise ConnectionError("the engine ends") from None
-        raise
-
-
-def _user() -> str:
-    try:
-        return clean(getpass.getuser())[:32]
-    except (OSError, KeyError):
-        return "operator"

@@ -58,14 +58,18 @@ class Caller:
         self._socket.settimeout(TIMEOUT_S)
         try:
             self._socket.connect(str(path))
+            welcome = self._ask(Hello(VERSION, "cli"))
         except PermissionError:
+            self._socket.close()
             raise NotAllowed(f"{path}: not allowed") from None
         except OSError:
             self._socket.close()
             raise NoEngine(
                 f"no engine runs on {folder.parent}; --state and --profile say which is meant"
             ) from None
-        welcome = self._ask(Hello(VERSION, "cli"))
+        except (NoEngine, NotAllowed):
+            self._socket.close()
+            raise
         assert isinstance(welcome, Welcome)
         self.actor = welcome.actor
 

@@ -184,7 +184,7 @@ def list_rules(state: Path | None, profile: str, as_json: bool) -> None:
     """Your rules: id, priority, end, text, whose."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.rules(_where(state, profile)))
+    raise SystemExit(verbs.rules(_where(state, profile), as_json=as_json))
 
 
 @alert.command()

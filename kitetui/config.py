@@ -29,8 +29,15 @@ FILES = {
 """Each file of a config folder and the section it fills; '' is the top of the tree."""
 
 MAX_FILE_BYTES = 1 << 20
-PARTS = frozenset({"symbol", "date", "hour", "minute", "alert_id", "asset_class"})
-"""What may stand in braces in a template of redis.yaml."""
+_SYMBOL, _BUCKET = {"symbol"}, {"symbol", "date", "hour", "minute"}
+PARTS: dict[str, set[str]] = {
+    "latest": _SYMBOL, "depth": _SYMBOL, "flow": _SYMBOL, "premarket_trades": _SYMBOL,
+    "sentiment": _SYMBOL, "alerts_symbol": _SYMBOL, "session": {"symbol", "date"},
+    "bucket": _BUCKET, "bucket_legacy_1": _BUCKET, "bucket_legacy_2": _BUCKET,
+    "opening_data": {"date"}, "scoreboard": {"date"}, "alert": {"alert_id"},
+    "asset_class": {"asset_class"},
+}  # fmt: skip
+"""What may stand in braces in a template of redis.yaml; nothing in the others."""
 
 
 class ConfigError(Exception):
@@ -265,8 +272,10 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
              "password percent-encoded", redacted_url(url))  # fmt: skip
     for of, templates in (("keys", settings.redis.keys), ("channels", settings.redis.channels)):
         for name, template in msgspec.structs.asdict(templates).items():
-            if (unknown := _unknown_part(template)) is not None:
-                fail(f"redis.{of}.{name}", f"no part but {', '.join(sorted(PARTS))}", unknown)
+            parts = PARTS.get(name, set())
+            if (unknown := _unknown_part(template, parts)) is not None:
+                expected = f"no part but {', '.join(sorted(parts))}" if parts else "no part"
+                fail(f"redis.{of}.{name}", expected, unknown)
     for store in ("system", "premarket", "continuous_market", "cumulative_volume", "alerts",
                   "microstructure", "news", "metrics"):  # fmt: skip
         if store not in settings.redis.stores:
@@ -285,10 +294,10 @@ def _has_port(url: str) -> bool:
     return True
 
 
-def _unknown_part(template: str) -> str | None:
+def _unknown_part(template: str, known: set[str]) -> str | None:
     """A part in braces that nothing fills, or what is wrong with the braces."""
     try:
         parts = [part for _, part, _, _ in Formatter().parse(template) if part is not None]
     except ValueError as error:
         return str(error)
-    return next((part for part in parts if part not in PARTS), None)
+    return next((part for part in parts if part not in known), None)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from kitetui.engine import commands
 from kitetui.engine.snapshot import Snapshot, View
+
+ANSWER_S = 2.0
+Answer = TypeVar("Answer")
 
 
 class Starter(Protocol):
@@ -99,3 +103,19 @@ class LocalLink:
     def _alerted(self) -> None:
         if self.on_alert is not None:
             self.on_alert()
+
+
+async def answered(asked: Future[Answer]) -> Answer:
+    """What the engine answers.
+
+    Raises:
+        ConnectionError: not in time, or not any more: it ends.
+    """
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
+    except TimeoutError:
+        raise ConnectionError("the engine does not answer") from None
+    except asyncio.CancelledError:
+        if asked.cancelled():
+            raise ConnectionError("the engine ends") from None
+        raise

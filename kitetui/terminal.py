@@ -22,11 +22,12 @@ def write_queue(app: App[Any]) -> int:
     return int(queue.qsize()) if queue is not None else 0
 
 
-def desktop_notice(kind: str, text: str) -> str:
-    """The sequence by which a terminal shows a notification; `osc9` or `osc777`."""
+def notify_desktop(app: App[Any], kind: str, text: str) -> None:
+    """Have the terminal show a notification, by `osc9` or `osc777`."""
     plain = "".join(char for char in text if char.isascii() and char.isprintable())[:200]
     body = f"9;{plain}" if kind == "osc9" else f"777;notify;kitetui;{plain}"
-    return f"\x1b]{body}\x07"
+    if app._driver is not None:
+        app._driver.write(f"\x1b]{body}\x07")
 
 
 class SavedTerminal:

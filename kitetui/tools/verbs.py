@@ -51,9 +51,7 @@ def alerts(where: Places, *, as_json: bool, history: bool) -> int:
     def work(caller: Caller) -> int:
         found = caller.look(View(alerts=ALERTS, history=history))
         if history:
-            for line in found.listed:
-                click.echo(clean(line))
-            return 0
+            return _list(found.listed, as_json)
         if as_json:
             click.echo(json.dumps([msgspec.to_builtins(a) for a in found.alerts]))
             return 0
@@ -124,15 +122,9 @@ def remove_rule(where: Places, rule_id: str, *, as_json: bool) -> int:
     return _with(where, "rw", lambda caller: _say([caller.do(RemoveRule(rule_id, ""))], as_json))
 
 
-def rules(where: Places) -> int:
+def rules(where: Places, *, as_json: bool) -> int:
     """Print the user's rules."""
-
-    def work(caller: Caller) -> int:
-        for line in caller.look(View(rules=True)).listed:
-            click.echo(clean(line))
-        return 0
-
-    return _with(where, "ro", work)
+    return _with(where, "ro", lambda caller: _list(caller.look(View(rules=True)).listed, as_json))
 
 
 def lift(where: Places, *, as_json: bool) -> int:
@@ -169,6 +161,15 @@ def _chosen(found: Sequence[Alert], ids: Sequence[str]) -> list[Alert]:
             fail(EXIT_REFUSED, f"{wanted[:32]} {many}; `kitetui alerts` lists them")
         out += fits
     return out
+
+
+def _list(lines: Sequence[str], as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps(list(lines)))
+    else:
+        for line in lines:
+            click.echo(clean(line))
+    return 0
 
 
 def _say(results: Sequence[Result], as_json: bool) -> int:

@@ -147,27 +147,14 @@ class ListScreen(ModalScreen[None]):
         return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-class QuitScreen(ModalScreen[str]):
+class QuitScreen(ChoiceScreen):
     """Stop the engine, leave it running, or stay."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s,enter,ctrl+c", "choose('stop')", show=False),
-        Binding("d", "choose('detach')", show=False),
-        Binding("escape,c,q", "choose('')", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "answer('stop')", show=False)]
 
-    def compose(self) -> ComposeResult:
-        text = Text()
-        text.append("Leave?\n\n", "bold")
-        text.append("  s  ", "bold")
-        text.append("stop the engine and quit\n")
-        text.append("  d  ", "bold")
-        text.append("detach: close the screen, the engine goes on in this terminal\n")
-        text.append("  c  ", "bold")
-        text.append("cancel\n")
-        with Vertical(id="dialog"):
-            yield Static(text)
-
-    def action_choose(self, choice: str) -> None:
-        """Answer the question."""
-        self.dismiss(choice)
+    def __init__(self) -> None:
+        super().__init__("Leave?", (
+            ("s", "stop", "stop the engine and quit"),
+            ("d", "detach", "detach: close the screen, the engine goes on in this terminal"),
+            ("c", "", "cancel"),
+        ))  # fmt: skip

@@ -1,0 +1,191 @@
+"""The keys of the alert desk: acknowledge, shelve, explain, list, watch for."""
+
+from __future__ import annotations
+
+import getpass
+from abc import abstractmethod
+from typing import Any
+
+from textual import work
+from textual.app import App
+from textual.screen import Screen
+
+from kitetui.engine.commands import (
+    Acknowledge,
+    AcknowledgeMany,
+    AddRule,
+    Command,
+    Shelve,
+    Undo,
+    Unshelve,
+)
+from kitetui.engine.snapshot import Alert, Snapshot, View
+from kitetui.layout import Layout
+from kitetui.link import LocalLink, answered
+from kitetui.widgets.alerts import AlertsPane, AlertStrip
+from kitetui.widgets.dialogs import ChoiceScreen, ExplainScreen, ListScreen, PromptScreen
+from kitetui.widgets.safe_text import clean
+
+
+class AlertKeys(App[str]):
+    """An app whose keys reach the alert desk. What to do is asked of the engine, never done here.
+
+    Attributes:
+        link: the way to the engine.
+    """
+
+    _layout: Layout
+
+    def __init__(self, link: LocalLink, *, bell: bool) -> None:
+        super().__init__()
+        self.link = link
+        self._bell_on = bell
+        self._actor = _user()
+
+    @abstractmethod
+    def _soon(self) -> None:
+        """Have the next frame painted without waiting for its turn."""
+
+    @property
+    def _base(self) -> Screen[Any]:
+        """The screen with the panes, whatever dialog lies over it."""
+        return self.screen_stack[0]
+
+    @property
+    def _alert(self) -> Alert | None:
+        """The alert that keys mean: under the cursor, or the strip's; None where neither shows."""
+        if "alerts" in self._layout.panes:
+            return self._base.query_one(AlertsPane).selected
+        return self._base.query_one(AlertStrip).first if self._layout.strip else None
+
+    async def action_silence(self) -> None:
+        """Say what keeps patterns from firing."""
+        snapshot = await self._picture(View(silence=True))
+        if snapshot is not None:
+            self.push_screen(ExplainScreen(("Silent because", "", *snapshot.silences)))
+
+    async def action_explain(self) -> None:
+        """Say why the alert under the cursor was raised."""
+        alert = self._alert
+        if alert is None:
+            self._say("no alert to explain", done=False)
+            return
+        snapshot = await self._picture(View(explain=alert.alert_id))
+        if snapshot is not None and snapshot.explained:
+            self.push_screen(ExplainScreen(snapshot.explained))
+        else:
+            self._say(f"{alert.symbol} {alert.pattern} has left the queue", done=False)
+
+    async def _picture(self, wanted: View) -> Snapshot | None:
+        """What the engine answers now; None where it does not."""
+        asked = self.link.snapshot(wanted)
+        if asked is None:
+            return None
+        try:
+            return await answered(asked)
+        except ConnectionError:
+            return None
+
+    async def action_acknowledge(self) -> None:
+        """Acknowledge the alert that is under the cursor, as it was painted."""
+        alert = self._alert
+        if alert is None:
+            self._say("nothing to acknowledge", done=False)
+            return
+        await self._send(Acknowledge(alert.alert_id, alert.episode, alert.revision, self._actor))
+
+    @work
+    async def action_acknowledge_all(self) -> None:
+        """Acknowledge the alerts that are on the screen, as they were painted, once confirmed."""
+        pane = self._base.query_one(AlertsPane)
+        alerts = pane.on_screen if "alerts" in self._layout.panes else []
+        if not alerts:
+            self._say("nothing on the screen to acknowledge", done=False)
+            return
+        seen = tuple((a.alert_id, a.episode, a.revision) for a in alerts)
+        noun = "alert" if len(seen) == 1 else "alerts"
+        if await self.push_screen_wait(ChoiceScreen(
+            f"Acknowledge the {len(seen)} {noun} on the screen?",
+            (("y", "yes", "acknowledge them as they are shown"), ("n", "", "no")),
+        )):  # fmt: skip
+            await self._send(AcknowledgeMany(seen, self._actor))
+
+    @work
+    async def action_shelve(self) -> None:
+        """Put the alert under the cursor aside for a while."""
+        alert = self._alert
+        if alert is None:
+            self._say("no alert to shelve", done=False)
+            return
+        chosen = await self.push_screen_wait(ChoiceScreen(
+            f"Shelve {clean(alert.symbol)} {clean(alert.pattern)}?",
+            (("1", "15", "for 15 minutes"), ("2", "60", "for an hour"),
+             ("3", "0", "for the session"), ("c", "", "cancel")),
+        ))  # fmt: skip
+        if chosen:
+            seen = (alert.alert_id, alert.episode, alert.revision)
+            await self._send(Shelve(*seen, int(chosen), self._actor))
+
+    async def action_unshelve(self) -> None:
+        """Take the alert under the cursor from its shelf."""
+        alert = self._alert
+        if alert is None:
+            self._say("no alert to take from a shelf", done=False)
+            return
+        await self._send(Unshelve(alert.alert_id, self._actor))
+
+    async def action_history(self) -> None:
+        """List the day's alerts."""
+        snapshot = await self._picture(View(history=True))
+        if snapshot is not None:
+            self.push_screen(ListScreen("Alerts of the day, newest first", snapshot.listed))
+
+    async def action_actors(self) -> None:
+        """List what raises the most."""
+        snapshot = await self._picture(View(actors=True))
+        if snapshot is not None:
+            self.push_screen(ListScreen("Bad actors: candidates, share, who", snapshot.listed))
+
+    @work
+    async def action_watch_for(self) -> None:
+        """Ask for a rule of the user's own, and give it to the engine."""
+        text = await self.push_screen_wait(PromptScreen(
+            "Watch for", "NIFTY 50 > 24500 once P1",
+            "SYMBOL [FIELD [TIMEFRAME]] > or < VALUE [once minute bar close] [P1 P2 P3] "
+            "[until HH:MM] [note WORDS]",
+        ))  # fmt: skip
+        if text and text.strip():
+            await self._send(AddRule(text, self._actor))
+
+    def action_switch_bell(self) -> None:
+        """Switch the bell."""
+        self._bell_on = not self._bell_on
+        self._say("the bell is on" if self._bell_on else "the bell is off", done=True)
+
+    async def action_undo(self) -> None:
+        """Take the last acknowledgement back."""
+        await self._send(Undo(self._actor))
+
+    async def _send(self, command: Command) -> None:
+        asked = self.link.command(command)
+        if asked is None:
+            self._say("the engine is not ready", done=False)
+            return
+        try:
+            result = await answered(asked)
+        except ConnectionError:
+            self._say("the engine did not answer", done=False)
+            return
+        self._say(result.text, done=result.done)
+        self._soon()
+
+    def _say(self, text: str, *, done: bool) -> None:
+        self.notify(clean(text), severity="information" if done else "warning", timeout=4,
+                    markup=False)  # fmt: skip
+
+
+def _user() -> str:
+    try:
+        return clean(getpass.getuser())[:32]
+    except (OSError, KeyError):
+        return "operator"
