@@ -92,7 +92,7 @@ class AlertKeys(App[str]):
         if alert is None:
             self._say("nothing to acknowledge", done=False)
             return
-        await self._send(Acknowledge(alert.alert_id, alert.episode, alert.revision, self._actor))
+        await self._send(Acknowledge(*alert.seen, self._actor))
 
     @work
     async def action_acknowledge_all(self) -> None:
@@ -102,7 +102,7 @@ class AlertKeys(App[str]):
         if not alerts:
             self._say("nothing on the screen to acknowledge", done=False)
             return
-        seen = tuple((a.alert_id, a.episode, a.revision) for a in alerts)
+        seen = tuple(alert.seen for alert in alerts)
         noun = "alert" if len(seen) == 1 else "alerts"
         if await self.push_screen_wait(ChoiceScreen(
             f"Acknowledge the {len(seen)} {noun} on the screen?",
@@ -123,8 +123,7 @@ class AlertKeys(App[str]):
              ("3", "0", "for the session"), ("c", "", "cancel")),
         ))  # fmt: skip
         if chosen:
-            seen = (alert.alert_id, alert.episode, alert.revision)
-            await self._send(Shelve(*seen, int(chosen), self._actor))
+            await self._send(Shelve(*alert.seen, int(chosen), self._actor))
 
     async def action_unshelve(self) -> None:
         """Take the alert under the cursor from its shelf."""

@@ -34,6 +34,8 @@ def test_a_url_is_shown_without_what_opens_it(url: str, shown: str) -> None:
         ("kitetui.yaml", "news: {feeds: [{url: 'https://u:SECRET@h/rss'}]}", ["every_s"]),
         ("redis.yaml", "url: 'redis://:SEC/RET@h'", ["redis.url", "percent-encoded"]),
         ("redis.yaml", "keys: {latest: 'x:{sym}'}", ["redis.keys.latest", "'sym'", "symbol"]),
+        ("redis.yaml", "keys: {latest: 'x:{date}'}", ["redis.keys.latest", "'date'", "symbol"]),
+        ("redis.yaml", "keys: {alert_stream: 'x:{symbol}'}", ["no part", "'symbol'"]),
         ("redis.yaml", "channels: {news: 'x:{'}", ["redis.channels.news"]),
         ("calendar.yaml", "holidays: [2026-02-30]", ["calendar.yaml", "day is out of range"]),
         ("kitetui.yaml", "thresholds: null", ["thresholds: expected keys and values"]),

@@ -88,7 +88,7 @@ def test_the_next_day_begins_with_what_is_kept(
     tomorrow = TrackRecord(pipeline, Ledger(folder, 60))
     late = next(f for derived in told for f in derived.fired)
     late.fired.start += 1440
-    tomorrow.take(Derived([], [], [], [], [], [late], []))
+    tomorrow.take(Derived(fired=[late]))
     tomorrow.close()
     late.fired.start -= 1440
     assert sum(line.n for line in tomorrow.lines) == sum(line.n for line in record.lines)

@@ -73,6 +73,11 @@ class Calendar:
             self._cache[key] = self._find(segment, day)
         return self._cache[key]
 
+    def is_open(self, segment: str, at_s: float) -> bool:
+        """Whether a segment trades at a second."""
+        session = self.session(segment, ist_day(int(at_s)))
+        return session is not None and session.open_s <= at_s < session.close_s
+
     def session_minutes(self, day: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """First minutes of each class of `SEGMENTS` on a day, and the ones after their last.
 

@@ -119,6 +119,7 @@ class Core:
                                       self._note)  # fmt: skip
         self.vitals.notifier = self._notifier
         self._rules = RuleFile(plan.places.rules)
+        self._rules_failed = ""
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
@@ -196,13 +197,13 @@ class Core:
             await self.obey(rule)
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
-        """Something an earlier engine derived already: nobody is told again."""
+        """What is kept of a batch; of one that an earlier engine had, all is there already."""
         self._note_time()
-        self._log_changes(derived)
-        self._tell(derived)
+        self._log_changes(derived)  # first, then whom it concerns is told of it
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
+        self._tell(derived)
 
     def _note_time(self) -> None:
         newest_s = self.pipeline.market.normaliser.newest_s
@@ -319,13 +320,8 @@ class Core:
             self._note("journal", f"not durable: {journal.failed}")
 
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
-        """A batch was applied: the desk's log first, then whom it concerns is told of it."""
-        self._note_time()
-        self._log_changes(derived)
-        self._record.take(derived)
-        if self._ending is not None:
-            self._ending.take(derived)
-        self._tell(derived)
+        """A batch was applied: it is kept, published, and answers those who wait for it."""
+        self._restored(batch, derived)
         self.redis.take(derived)
         for result in derived.results:
             if self._answers:
@@ -405,8 +401,12 @@ class Core:
     def _keep_rules(self) -> None:
         try:
             self._rules.keep(self.pipeline.alerting.rules)
+            self._rules_failed = ""
         except OSError as error:
-            self._note("rules", error.strerror or str(error))
+            failed = error.strerror or str(error)
+            if failed != self._rules_failed:  # it is tried again every second
+                self._note("rules", failed)
+            self._rules_failed = failed
 
     async def _measure(self) -> None:
         """Loop lag and rates."""

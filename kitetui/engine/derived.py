@@ -56,11 +56,11 @@ class Derived(msgspec.Struct):
         departures: candidates that became no alert, for the ledger.
     """
 
-    runs: list[Run]
-    bars: list[tuple[str, ClosedBars]]
-    alerts: list[Alert]
-    changed: list[Alert]
-    results: list[Result]
+    runs: list[Run] = msgspec.field(default_factory=list)
+    bars: list[tuple[str, ClosedBars]] = msgspec.field(default_factory=list)
+    alerts: list[Alert] = msgspec.field(default_factory=list)
+    changed: list[Alert] = msgspec.field(default_factory=list)
+    results: list[Result] = msgspec.field(default_factory=list)
     fired: list[Followed] = msgspec.field(default_factory=list)
     resolved: list[Resolved] = msgspec.field(default_factory=list)
     news: list[NewsItem] = msgspec.field(default_factory=list)

@@ -7,7 +7,6 @@ has one answer, in order.
 from __future__ import annotations
 
 import struct
-from typing import TypeVar
 
 import msgspec
 
@@ -77,7 +76,6 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 Asked = Hello | Look | Do | Report
 Answered = Welcome | Picture | Done | Status | Refused
-T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()
 _asked = msgspec.msgpack.Decoder(Asked)

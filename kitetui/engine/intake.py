@@ -52,7 +52,7 @@ class Intake:
         self._flush_handle: asyncio.TimerHandle | None = None
         self._waiting: deque[_Work] = deque()
         self._steps: Iterator[None] | None = None
-        self._derived = Derived([], [], [], [], [])
+        self._derived = Derived()
         self._turn_due = False
         self._broken = False
 
@@ -125,7 +125,7 @@ class Intake:
         """One step of the first batch."""
         work = self._waiting[0]
         if self._steps is None:
-            self._derived = Derived([], [], [], [], [])
+            self._derived = Derived()
             self._steps = self._pipeline.steps(work.batch, self._derived)
         for _ in self._steps:
             return

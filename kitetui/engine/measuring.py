@@ -52,12 +52,11 @@ class Measuring:
         if not self._watched:
             return
         rows = run.ticks.row
-        for row in self._watched:
+        for row in self._watched.intersection(rows.tolist()):
             mine = run.ticks.ltp[rows == row]
-            if len(mine):
-                low, high = (self._market.rows.price(row, int(x)) for x in (mine.min(), mine.max()))
-                was = self._reach.get(row, (low, high))
-                self._reach[row] = min(low, was[0]), max(high, was[1])
+            low, high = (self._market.rows.price(row, int(x)) for x in (mine.min(), mine.max()))
+            was = self._reach.get(row, (low, high))
+            self._reach[row] = min(low, was[0]), max(high, was[1])
 
     def looked(self) -> None:
         """All rules have looked: reaches begin again."""

@@ -200,9 +200,7 @@ class Observer:
         p = self._p
         if row >= p.market.rows.count or not p.session_s:
             return False
-        segment = SEGMENTS[p.market.rows.hours[row]]
-        session = p.market.calendar.session(segment, ist_day(p.session_s))
-        return session is not None and session.open_s <= p.session_s < session.close_s
+        return p.market.calendar.is_open(SEGMENTS[p.market.rows.hours[row]], p.session_s)
 
     def market_words(self) -> str:
         """The session's state in a word or two."""

@@ -110,7 +110,7 @@ class Pipeline:
 
     def apply(self, records: RecordBatch) -> Derived:
         """Take a batch of records in; any run of frames is decoded in one stroke."""
-        out = Derived([], [], [], [], [])
+        out = Derived()
         deque(self.steps(records, out), maxlen=0)
         return out
 
@@ -272,7 +272,7 @@ class Pipeline:
 
     def take_bars(self, minutes: int, bars: ClosedBars) -> Derived:
         """Bars of a file instead of ticks: the same indicators, detectors and alerts follow."""
-        out = Derived([], [], [], [], [])
+        out = Derived()
         deque(self._bars(self.market.take_bars(minutes, bars), out), maxlen=0)
         self._told(out)
         return out

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from kitetui.engine.alerts.alert import Alert, AlertState, Origin, Priority
+from kitetui.engine.alerts.alert import WAITING, Alert, AlertState, Origin, Priority
 from kitetui.engine.alerts.line import Line as BoardLine
 from kitetui.engine.alerts.news_item import NewsItem
 
 __all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainReading", "Depth",
            "Event", "Flood", "Group", "Header", "Level", "Link", "NewsItem", "Numbers",
            "OptionReading", "Origin", "Priority", "ProfileReading", "Reading", "Snapshot",
-           "Stream", "View", "Watch"]  # fmt: skip
+           "Stream", "View", "WAITING", "Watch"]  # fmt: skip
 
 
 class View(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import numpy as np
 from kitetui.engine.alerts.alert import Origin
 from kitetui.engine.alerts.flood import Notice
 from kitetui.engine.alerts.validity import refusal
-from kitetui.engine.calendar import SEGMENTS, ist_day
+from kitetui.engine.calendar import SEGMENTS
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.notify.notifier import Notifier
@@ -72,8 +72,7 @@ def why_not(pipeline: Pipeline, notice: Notice, session_ns: int) -> str:
     if row < 0 or not market.packets.length[row]:
         return refusal(alert, now, None, 0.0, open_=True)
     now_s = session_ns / 1e9
-    session = market.calendar.session(SEGMENTS[market.rows.hours[row]], ist_day(int(now_s)))
-    open_ = session is not None and session.open_s <= now_s < session.close_s
+    open_ = market.calendar.is_open(SEGMENTS[market.rows.hours[row]], now_s)
     age_s = now_s - float(market.normaliser.last_seen_s[row])
     price = market.rows.price(row, market.packets.cols[row][_LTP])
     if alert.about:  # what a chain's alert says is a premium, not its underlying's price

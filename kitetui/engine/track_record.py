@@ -74,7 +74,7 @@ class TrackRecord:
         if not derived.fired and not derived.resolved:
             return
         if len(self._waiting) < MOST_WAITING:
-            told = Derived([], [], derived.alerts, [], [], derived.fired, derived.resolved)
+            told = Derived(alerts=derived.alerts, fired=derived.fired, resolved=derived.resolved)
             self._waiting.append(told)
             return
         if not self.lost:

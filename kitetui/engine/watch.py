@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from kitetui.engine.alerts.conditions import Condition
 from kitetui.engine.calendar import SEGMENTS, day_date, ist_day
@@ -64,9 +65,9 @@ class Watch:
         market, now_s = self._pipeline.market, self._pipeline.session_s
         if not now_s:
             return True
-        hours = {SEGMENTS[h] for h in market.rows.hours[: market.rows.count].tolist()} or {"equity"}
-        found = [market.calendar.session(segment, ist_day(now_s)) for segment in sorted(hours)]
-        return any(s is not None and s.open_s <= now_s < s.close_s for s in found)
+        hours = np.unique(market.rows.hours[: market.rows.count]).tolist()
+        segments = [SEGMENTS[h] for h in hours] or ["equity"]
+        return any(market.calendar.is_open(segment, now_s) for segment in segments)
 
     def _feed(self) -> Iterator[Condition]:
         source = self._vitals.source
@@ -77,10 +78,11 @@ class Watch:
         yield Condition("auth_expired", "feed", expired, "the access token is refused")
         received, since_ns = self._received
         count = self._pipeline.market.normaliser.counts.received
-        if count != received or not self._in_session():
+        in_session = self._in_session()
+        if count != received or not in_session:
             self._received = count, monotonic_ns()
             since_ns = monotonic_ns()
-        if not self._in_session() or expired:
+        if not in_session or expired:
             return
         live = LinkState.LIVE in states
         reason = next((c.reason for c in source.connections if c.reason), "")

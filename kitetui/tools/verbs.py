@@ -24,15 +24,13 @@ from kitetui.engine.commands import (
     Unmute,
     Unshelve,
 )
-from kitetui.engine.snapshot import Alert, AlertState, View
+from kitetui.engine.snapshot import WAITING, Alert, View
 from kitetui.places import Places
 from kitetui.widgets.numbers import clock
 from kitetui.widgets.safe_text import clean
 
 EXIT_REFUSED = 1
-ALERTS = 1_000
 _LENGTHS = {"15m": 15, "1h": 60, "session": 0}
-_WAITING = (AlertState.UNACKED, AlertState.RETURNED)
 
 
 def _with(where: Places, role: str, work: Callable[[Caller], int]) -> int:
@@ -49,7 +47,7 @@ def alerts(where: Places, *, as_json: bool, history: bool) -> int:
     """Print the queue, or the day."""
 
     def work(caller: Caller) -> int:
-        found = caller.look(View(alerts=ALERTS, history=history))
+        found = caller.look(View(alerts=MANY, history=history))
         if history:
             return _list(found.listed, as_json)
         if as_json:
@@ -72,11 +70,11 @@ def acknowledge(where: Places, ids: Sequence[str], *, all_: bool, as_json: bool)
     """Acknowledge alerts by the first digits of their ids, or all that wait."""
 
     def work(caller: Caller) -> int:
-        found = caller.look(View(alerts=ALERTS)).alerts
-        chosen = [a for a in found if a.state in _WAITING] if all_ else _chosen(found, ids)
+        found = caller.look(View(alerts=MANY)).alerts
+        chosen = [a for a in found if a.state in WAITING] if all_ else _chosen(found, ids)
         if not chosen:
             return _say([Result(False, "nothing waits to be acknowledged")], as_json)
-        seen = tuple((a.alert_id, a.episode, a.revision) for a in chosen[:MANY])
+        seen = tuple(a.seen for a in chosen)
         return _say([caller.do(AcknowledgeMany(seen, ""))], as_json)
 
     return _with(where, "rw", work)
@@ -86,8 +84,8 @@ def shelve(where: Places, ids: Sequence[str], length: str, why: str, *, as_json:
     """Put alerts aside."""
 
     def work(caller: Caller) -> int:
-        chosen = _chosen(caller.look(View(alerts=ALERTS)).alerts, ids)
-        commands = [Shelve(a.alert_id, a.episode, a.revision, _LENGTHS[length], "", why)
+        chosen = _chosen(caller.look(View(alerts=MANY)).alerts, ids)
+        commands = [Shelve(*a.seen, _LENGTHS[length], "", why)
                     for a in chosen]  # fmt: skip
         return _say([caller.do(command) for command in commands], as_json)
 
@@ -98,7 +96,7 @@ def unshelve(where: Places, ids: Sequence[str], *, as_json: bool) -> int:
     """Take alerts from their shelf."""
 
     def work(caller: Caller) -> int:
-        chosen = _chosen(caller.look(View(alerts=ALERTS)).alerts, ids)
+        chosen = _chosen(caller.look(View(alerts=MANY)).alerts, ids)
         return _say([caller.do(Unshelve(a.alert_id, "")) for a in chosen], as_json)
 
     return _with(where, "rw", work)

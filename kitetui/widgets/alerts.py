@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from kitetui.engine.snapshot import Alert, AlertState, Flood, Origin, Priority, Snapshot
+from kitetui.engine.snapshot import (
+    WAITING,
+    Alert,
+    AlertState,
+    Flood,
+    Origin,
+    Priority,
+    Snapshot,
+)
 from kitetui.widgets.live_grid import Column, Line, LiveGrid, LivePane, Row, Span
 from kitetui.widgets.numbers import age, arrow, clock, compact, price, short_pattern, spark
 from kitetui.widgets.safe_text import fit
@@ -12,7 +20,6 @@ _GLYPHS = {
     AlertState.UNACKED: "●", AlertState.RETURNED: "○", AlertState.ACKED: "✓",
     AlertState.SHELVED: "◐", AlertState.SUPPRESSED: "◌", AlertState.CLOSED: "·",
 }  # fmt: skip
-WAITING = (AlertState.UNACKED, AlertState.RETURNED)
 _URGENT = {Priority.P1: "alarm", Priority.P2: "bad", Priority.P3: ""}
 TREND_MINUTES = 12
 

@@ -77,7 +77,7 @@ class Desk(RuleBasedStateMachine):
         alerts = [a for a in self.alerting.desk if a.state is not AlertState.SHELVED]
         if alerts:
             alert = data.draw(st.sampled_from(alerts))
-            self.obey(Shelve(alert.alert_id, alert.episode, alert.revision, minutes, "ops"))
+            self.obey(Shelve(*alert.seen, minutes, "ops"))
 
     @rule(data=st.data())
     def unshelve(self, data: Any) -> None:

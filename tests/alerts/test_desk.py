@@ -38,12 +38,10 @@ class Bench:
         return self.operators.obey(command, self.at_s * S, self.at_s)
 
     def ack(self, alert: Alert, actor: str = "ops") -> Result:
-        return self.obey(Acknowledge(alert.alert_id, alert.episode, alert.revision, actor))
+        return self.obey(Acknowledge(*alert.seen, actor))
 
     def shelve(self, alert: Alert, minutes: int = 15) -> Result:
-        return self.obey(
-            Shelve(alert.alert_id, alert.episode, alert.revision, minutes, "ops", "why")
-        )
+        return self.obey(Shelve(*alert.seen, minutes, "ops", "why"))
 
     def now(self, alert: Alert) -> Alert:
         found = self.desk.get(alert.alert_id)
@@ -65,6 +63,9 @@ def test_acknowledging_names_id_episode_and_revision_and_the_first_wins() -> Non
     assert first.done and first.alert_id == alert.alert_id and bench.desk.unacked == 0
     again = bench.ack(alert, "bob")
     assert not again.done and "acknowledged by alice at 12:" in again.text
+    bench.desk.over(alert.alert_id, "target", bench.at_s)
+    assert bench.ack(alert, "bob").text == again.text, "also when it has left meanwhile"
+    assert "has left the queue" in bench.shelve(alert).text
 
 
 def test_undo_takes_back_ones_own_last_acknowledgement_within_its_time() -> None:
@@ -85,7 +86,7 @@ def test_many_are_acknowledged_as_they_were_seen_and_taken_back_together() -> No
     bench = Bench()
     alerts = [bench.up(f"S{n}") for n in range(4)]
     bench.desk.mark(alerts[2].alert_id, ("contested",))
-    seen = tuple((a.alert_id, a.episode, a.revision) for a in alerts)
+    seen = tuple(a.seen for a in alerts)
     told = bench.obey(AcknowledgeMany(seen, "ops"))
     assert told.done and told.text == "acknowledged 3 alerts; 1 changed since you saw them"
     assert bench.desk.unacked == 1

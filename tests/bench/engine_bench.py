@@ -114,7 +114,7 @@ def run() -> Iterator[Result]:
     gc.set_threshold(*GC_THRESHOLDS)  # as the engine's own thread does
     for at, batch in enumerate(work):
         closed = pipeline.bars_closed
-        derived = Derived([], [], [], [], [])
+        derived = Derived()
         held = paced(pipeline.steps(batch, derived))
         took = sum(held)
         spent.append(took)

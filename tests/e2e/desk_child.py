@@ -30,7 +30,7 @@ def main() -> None:
         alerts = engine.snapshot(View(alerts=10)).result(5).alerts
         time.sleep(0.05)
     (alert, *_) = alerts
-    command = Acknowledge(alert.alert_id, alert.episode, alert.revision, "ops")
+    command = Acknowledge(*alert.seen, "ops")
     result = engine.command(command).result(5)
     print(json.dumps({"alert_id": alert.alert_id, "done": result.done, "text": result.text}),
           flush=True)  # fmt: skip

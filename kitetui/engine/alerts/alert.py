@@ -23,6 +23,10 @@ class AlertState(StrEnum):
     CLOSED = "closed"
 
 
+WAITING = frozenset({AlertState.UNACKED, AlertState.RETURNED})
+"""Somebody has to look at alerts in these."""
+
+
 class Priority(IntEnum):
     """How urgent; EVENT is for the ledger only."""
 
@@ -140,6 +144,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> Key:
         """What it is about."""
         return Key(self.symbol, f"{self.pattern} {self.about}".rstrip(), self.timeframe, self.side)
+
+    @property
+    def seen(self) -> tuple[str, int, int]:
+        """What names it as it stands: who acknowledges it says that they saw this."""
+        return self.alert_id, self.episode, self.revision
 
     @property
     def family(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -94,10 +94,6 @@ class Conditions:
                 out.over.append(held.raised)
                 del self._held[place]
         return out
-
-    def active(self) -> Iterator[Condition]:
-        """Those that are met."""
-        return (held.condition for held in self._held.values() if held.condition.active)
 
     def _sample(self, place: tuple[str, str], held: _Held, at_s: int, out: Raised) -> None:
         flapping = self._flaps.sample(place, at_s // SAMPLE_S, held.condition.active)

@@ -13,15 +13,13 @@ from typing import Any
 
 import msgspec
 
-from kitetui.engine.alerts.alert import Alert, AlertState, Key, Priority
+from kitetui.engine.alerts.alert import WAITING, Alert, AlertState, Key, Priority
 from kitetui.engine.alerts.shelves import Shelves
 from kitetui.settings import AlertSettings
 
 ENGINE = "engine"
 CLOSED_KEPT = 200
 EPISODES_MAX = 20_000
-WAITING = frozenset({AlertState.UNACKED, AlertState.RETURNED})
-"""Somebody has to look at these."""
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -46,7 +44,6 @@ class Desk:
     """Alerts by id, and at most one open episode of each key.
 
     Attributes:
-        revision: grows with every change of any alert.
         overflowed: alerts that left because the queue was full, never a P1.
         closed: those that left last, newest last.
         transitions: changes since they were last taken; changed: alerts as they are now.
@@ -54,7 +51,6 @@ class Desk:
 
     def __init__(self, settings: AlertSettings) -> None:
         self._settings = settings
-        self.revision = 0
         self.overflowed = 0
         self.shelves = Shelves()
         self.closed: deque[Alert] = deque(maxlen=CLOSED_KEPT)
@@ -94,6 +90,8 @@ class Desk:
 
     def newest(self, count: int) -> list[Alert]:
         """Alerts for the screen: what waits first, the urgent before the rest, newest first."""
+        if not count:
+            return []
 
         def place(alert: Alert) -> tuple[bool, int, int, str]:
             waits = alert.state in WAITING
@@ -101,6 +99,10 @@ class Desk:
             return not waits, not urgent, -alert.at_s, alert.alert_id
 
         return sorted(self, key=place)[:count]
+
+    def gone(self, alert_id: str) -> Alert | None:
+        """An alert that left lately."""
+        return next((a for a in reversed(self.closed) if a.alert_id == alert_id), None)
 
     def get(self, alert_id: str) -> Alert | None:
         """An alert still in the queue."""
@@ -289,7 +291,6 @@ class Desk:
                 part.pop(alert.alert_id, None)
         home[alert.alert_id] = alert
         self.changed[alert.alert_id] = alert
-        self.revision += 1
 
     def _log(self, alert: Alert, before: str, actor: str, reason: str, at_s: int) -> None:
         self.transitions.append(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from kitetui.engine.alerts.alert import Alert, AlertState
-from kitetui.engine.alerts.desk import WAITING, Desk
+from kitetui.engine.alerts.alert import WAITING, Alert, AlertState
+from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.shelves import Shelf
 from kitetui.engine.calendar import ist
 from kitetui.engine.commands import (
@@ -64,16 +64,19 @@ class Operators:
 
     def _seen(self, command: Acknowledge | Shelve) -> Alert | Result:
         """The alert of a command that was given on what it is now; else why not."""
-        alert = self._desk.get(command.alert_id)
+        alert = self._desk.get(command.alert_id) or self._desk.gone(command.alert_id)
         if alert is None:
             return Result(False, f"no alert {command.alert_id[:16]} in the queue")
-        if alert.state is AlertState.ACKED and isinstance(command, Acknowledge):
+        told = alert.state in (AlertState.ACKED, AlertState.CLOSED) and alert.acked_by
+        if told and isinstance(command, Acknowledge):
             at = ist(alert.acked_s)
             return Result(
                 False,
                 f"{alert.symbol} {alert.pattern} was acknowledged by {alert.acked_by} "
                 f"at {at:%H:%M:%S}",
             )
+        if alert.state is AlertState.CLOSED:
+            return Result(False, f"{alert.symbol} {alert.pattern} has left the queue")
         if (alert.episode, alert.revision) != (command.episode, command.revision):
             return Result(
                 False, f"{alert.symbol} {alert.pattern} changed since you saw it; look again"

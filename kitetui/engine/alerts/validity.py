@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kitetui.engine.alerts.alert import Alert, AlertState, Origin
+from kitetui.engine.alerts.alert import WAITING, Alert, AlertState, Origin
 
 STALE_S = 15.0
 """Seconds without a tick after which a price says nothing."""
@@ -21,7 +21,7 @@ def refusal(sent: Alert, now: Alert | None, price: float | None, age_s: float, *
         return "it has left the queue"
     if now.state is AlertState.ACKED:
         return "acknowledged already"
-    if now.state not in (AlertState.UNACKED, AlertState.RETURNED):
+    if now.state not in WAITING:
         return str(now.state)
     if sent.origin is Origin.SYSTEM:
         return ""
