@@ -5,39 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from kitetui import __version__
 from kitetui.cli_desk import VERBS
-
-EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AUTH, EXIT_CONFIG = 69, 73, 77, 78
-
-_SHARED = [
-    click.option("--config", "config_dir", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Folder of YAML files laid over the defaults."),
-    click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Where journals, credentials and the embedded server's data live."),
-    click.option("--profile", default="default", show_default=True, metavar="NAME",
-                 help="A second, separate engine."),
-    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-                 help="Override one setting, such as screen.hz=2. Repeatable."),
-]  # fmt: skip
-
-
-def _shared(function: Any) -> Any:
-    for option in reversed(_SHARED):
-        function = option(function)
-    return function
-
-
-def fail(code: int, message: str) -> NoReturn:
-    """End with a sentence and an exit code; what files hold is cleaned before it is shown."""
-    from kitetui.widgets.safe_text import clean
-
-    click.echo(f"kitetui: {clean(message)}", err=True)
-    raise SystemExit(code)
+from kitetui.cli_options import EXIT_CONFIG, fail, load_settings, shared
+from kitetui.cli_redis import redis
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,7 +34,7 @@ def fail(code: int, message: str) -> NoReturn:
 )
 @click.option("--speed", metavar="N|max", help="Times real time, for --demo and --replay.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the demo's market.")
-@_shared
+@shared
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:
     """The terminal cockpit for Indian markets.
@@ -108,7 +83,7 @@ def decode(files: tuple[Path, ...]) -> None:
     metavar="CSV",
     help="Instrument table in Kite's columns; default: instruments.csv beside SOURCE.",
 )
-@_shared
+@shared
 def import_(
     source: Path,
     target: Path,
@@ -125,7 +100,7 @@ def import_(
     """
     from kitetui.tools.importer import import_ticks
 
-    settings = _load(config_dir, overrides)
+    settings = load_settings(config_dir, overrides)
     raise SystemExit(import_ticks(source, target, instruments, settings))
 
 
@@ -139,7 +114,7 @@ def import_(
     metavar="DIR",
     help="Folder for ticks.parquet, bars.parquet and alerts.parquet.",
 )
-@_shared
+@shared
 def export(
     journal: Path,
     target: Path,
@@ -151,7 +126,7 @@ def export(
     """A journal to Parquet: ticks, bars and alerts, as the engine derives them."""
     from kitetui.tools.exporter import export_journal
 
-    settings = _load(config_dir, overrides)
+    settings = load_settings(config_dir, overrides)
     raise SystemExit(export_journal(journal, target, settings))
 
 
@@ -195,7 +170,7 @@ def export(
     help="Length of a bar; default: the commonest distance of two.",
 )
 @click.option("--ends", is_flag=True, help="Times tell where a bar ends, not where it starts.")
-@_shared
+@shared
 def study(
     bars: tuple[Path, ...],
     config_dir: Path | None,
@@ -214,13 +189,13 @@ def study(
     """
     from kitetui.tools.study import study as run_study
 
-    settings = _load(config_dir, overrides)
+    settings = load_settings(config_dir, overrides)
     raise SystemExit(run_study(bars, out, settings, **options))
 
 
 @cli.command()
 @click.argument("alert_id", metavar="ID")
-@_shared
+@shared
 def explain(
     alert_id: str,
     config_dir: Path | None,
@@ -237,7 +212,7 @@ def explain(
     from kitetui.places import places
     from kitetui.tools.explain import explain_alert
 
-    settings = _load(config_dir, overrides)
+    settings = load_settings(config_dir, overrides)
     try:
         where = places(state, profile)
     except ConfigError as error:
@@ -301,7 +276,7 @@ def explain(
     help="Give SYMBOL a burst of volume in the first whole minute.",
 )
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
-@_shared
+@shared
 def exchange(
     config_dir: Path | None,
     state: Path | None,
@@ -316,22 +291,11 @@ def exchange(
     """
     from kitetui.tools.serve import serve_exchange
 
-    settings = _load(config_dir, overrides)
+    settings = load_settings(config_dir, overrides)
     raise SystemExit(serve_exchange(settings, **options))
 
 
-def _load(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
-    from kitetui.config import ConfigError, load
-    from kitetui.engine.plugins import load_plugins
-
-    try:
-        load_plugins()
-        return load(config_dir, overrides)
-    except ConfigError as error:
-        fail(EXIT_CONFIG, str(error))
-
-
-for _verb in VERBS:
+for _verb in (*VERBS, redis):
     cli.add_command(_verb)
 
 

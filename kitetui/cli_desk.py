@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from kitetui.cli_options import where
+
 LENGTH = click.option("--for", "length", type=click.Choice(["15m", "1h", "session"]),
                       default="15m", show_default=True, help="For how long.")  # fmt: skip
 WHY = click.option("--why", default="", help="A reason, kept with it.")
@@ -26,17 +28,6 @@ def _engine(function: Any) -> Any:
     return function
 
 
-def _where(state: Path | None, profile: str) -> Any:
-    from kitetui.cli import EXIT_CONFIG, fail
-    from kitetui.config import ConfigError
-    from kitetui.places import places
-
-    try:
-        return places(state, profile)
-    except ConfigError as error:
-        fail(EXIT_CONFIG, str(error))
-
-
 @click.command()
 @click.option("--history", is_flag=True, help="The day's alerts, also those that have left.")
 @_engine
@@ -44,7 +35,7 @@ def alerts(history: bool, state: Path | None, profile: str, as_json: bool) -> No
     """The alert queue of the running engine: id, priority, state, time, count, what."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.alerts(_where(state, profile), as_json=as_json, history=history))
+    raise SystemExit(verbs.alerts(where(state, profile), as_json=as_json, history=history))
 
 
 @click.command()
@@ -61,7 +52,7 @@ def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_j
 
     if not ids and not all_:
         raise click.UsageError("name alerts by their ids, or --all")
-    code = verbs.acknowledge(_where(state, profile), ids, all_=all_, as_json=as_json)
+    code = verbs.acknowledge(where(state, profile), ids, all_=all_, as_json=as_json)
     raise SystemExit(code)
 
 
@@ -75,7 +66,7 @@ def shelve(ids: tuple[str, ...], length: str, why: str, state: Path | None, prof
     """Put alerts aside for a while; each comes back when its time is over and it still holds."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.shelve(_where(state, profile), ids, length, why, as_json=as_json))
+    raise SystemExit(verbs.shelve(where(state, profile), ids, length, why, as_json=as_json))
 
 
 @click.command()
@@ -85,7 +76,7 @@ def unshelve(ids: tuple[str, ...], state: Path | None, profile: str, as_json: bo
     """Take alerts from their shelf."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.unshelve(_where(state, profile), ids, as_json=as_json))
+    raise SystemExit(verbs.unshelve(where(state, profile), ids, as_json=as_json))
 
 
 def _mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, profile: str,
@@ -94,7 +85,7 @@ def _mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, 
 
     if not symbol and not pattern:
         raise click.UsageError("name a symbol, a --pattern, or both")
-    code = verbs.mute(_where(state, profile), symbol, pattern, length, why, on=on, as_json=as_json)
+    code = verbs.mute(where(state, profile), symbol, pattern, length, why, on=on, as_json=as_json)
     raise SystemExit(code)
 
 
@@ -125,7 +116,7 @@ def outbox(state: Path | None, profile: str, as_json: bool) -> None:
     """Messages to Telegram and webhooks: how many are sent, wait, or were refused."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.status(_where(state, profile), "notify", as_json=as_json))
+    raise SystemExit(verbs.status(where(state, profile), "notify", as_json=as_json))
 
 
 @click.command()
@@ -134,7 +125,7 @@ def status(state: Path | None, profile: str, as_json: bool) -> None:
     """The status document of the running engine."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.status(_where(state, profile), "", as_json=as_json))
+    raise SystemExit(verbs.status(where(state, profile), "", as_json=as_json))
 
 
 @click.command()
@@ -143,7 +134,7 @@ def lift(state: Path | None, profile: str, as_json: bool) -> None:
     """Make plans again after a drawdown has blocked them, until the next session."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.lift(_where(state, profile), as_json=as_json))
+    raise SystemExit(verbs.lift(where(state, profile), as_json=as_json))
 
 
 @click.group()
@@ -174,7 +165,7 @@ def add(rule: tuple[str, ...], state: Path | None, profile: str, as_json: bool) 
     """
     from kitetui.tools import verbs
 
-    code = verbs.add_rule(_where(state, profile), " ".join(rule), as_json=as_json)
+    code = verbs.add_rule(where(state, profile), " ".join(rule), as_json=as_json)
     raise SystemExit(code)
 
 
@@ -184,7 +175,7 @@ def list_rules(state: Path | None, profile: str, as_json: bool) -> None:
     """Your rules: id, priority, end, text, whose."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.rules(_where(state, profile), as_json=as_json))
+    raise SystemExit(verbs.rules(where(state, profile), as_json=as_json))
 
 
 @alert.command()
@@ -194,7 +185,7 @@ def remove(rule_id: str, state: Path | None, profile: str, as_json: bool) -> Non
     """Watch for it no longer."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.remove_rule(_where(state, profile), rule_id, as_json=as_json))
+    raise SystemExit(verbs.remove_rule(where(state, profile), rule_id, as_json=as_json))
 
 
 VERBS = (alert, lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status)

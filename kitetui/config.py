@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
+from kitetui.redis_contract import CHANNELS, KEYS
 from kitetui.secret import redacted, redacted_url
-from kitetui.settings import Settings
+from kitetui.settings import RedisSettings, Settings
 
 FILES = {
     "kitetui.yaml": "",
@@ -29,15 +30,6 @@ FILES = {
 """Each file of a config folder and the section it fills; '' is the top of the tree."""
 
 MAX_FILE_BYTES = 1 << 20
-_SYMBOL, _BUCKET = {"symbol"}, {"symbol", "date", "hour", "minute"}
-PARTS: dict[str, set[str]] = {
-    "latest": _SYMBOL, "depth": _SYMBOL, "flow": _SYMBOL, "premarket_trades": _SYMBOL,
-    "sentiment": _SYMBOL, "alerts_symbol": _SYMBOL, "session": {"symbol", "date"},
-    "bucket": _BUCKET, "bucket_legacy_1": _BUCKET, "bucket_legacy_2": _BUCKET,
-    "opening_data": {"date"}, "scoreboard": {"date"}, "alert": {"alert_id"},
-    "asset_class": {"asset_class"},
-}  # fmt: skip
-"""What may stand in braces in a template of redis.yaml; nothing in the others."""
 
 
 class ConfigError(Exception):
@@ -270,19 +262,43 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     if url != "embedded" and not (re.match(r"(rediss?|unix)://", url) and _has_port(url)):
         fail("redis.url", "embedded, redis://, rediss:// or unix://, with '/' and '@' of a "
              "password percent-encoded", redacted_url(url))  # fmt: skip
-    for of, templates in (("keys", settings.redis.keys), ("channels", settings.redis.channels)):
-        for name, template in msgspec.structs.asdict(templates).items():
-            parts = PARTS.get(name, set())
-            if (unknown := _unknown_part(template, parts)) is not None:
-                expected = f"no part but {', '.join(sorted(parts))}" if parts else "no part"
-                fail(f"redis.{of}.{name}", expected, unknown)
-    for store in ("system", "premarket", "continuous_market", "cumulative_volume", "alerts",
-                  "microstructure", "news", "metrics"):  # fmt: skip
-        if store not in settings.redis.stores:
-            fail(f"redis.stores.{store}", "a db and a prefix", None)
+    _check_contract(settings.redis, fail)
     for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):
         if not settings.calendar.hours.get(segment):
             fail(f"calendar.hours.{segment}", "a list of hours", None)
+
+
+def _check_contract(redis: RedisSettings, fail: Callable[[str, str, Any], None]) -> None:
+    """Every name of the Redis contract has a template with the parts that tell its keys apart."""
+    of_keys = {name: entry.parts for name, entry in KEYS.items()}
+    of_channels = {name: channel.parts for name, channel in CHANNELS.items()}
+    for of, templates, known in (("keys", redis.keys, of_keys),
+                                 ("channels", redis.channels, of_channels)):  # fmt: skip
+        for name in sorted(templates.keys() ^ known.keys()):
+            fail(f"redis.{of}.{name}", "one of " + ", ".join(known), name)
+        for name, template in templates.items():
+            try:
+                found = {part for _, part, _, _ in Formatter().parse(template) if part is not None}
+            except ValueError as error:
+                fail(f"redis.{of}.{name}", "a template with {} in pairs", str(error))
+            parts = known[name]
+            for part in sorted(found - set(parts)):
+                fail(f"redis.{of}.{name}", f"no part but {', '.join(parts) or 'none'}", part)
+            for part in parts:
+                if part not in found and part != "date":
+                    fail(f"redis.{of}.{name}", f"{{{part}}} in it", template)
+    seen: dict[tuple[int, str], str] = {}
+    for name, entry in KEYS.items():
+        store = redis.stores.get(entry.store)
+        if store is None:
+            fail(f"redis.stores.{entry.store}", "a db and a prefix", None)
+        else:
+            other = seen.setdefault((store.db, store.prefix + redis.keys[name]), name)
+            if other != name:
+                fail(f"redis.keys.{name}", f"another name than {other}", redis.keys[name])
+    for name in redis.ages_s:
+        if KEYS[name].parts if name in KEYS else True:
+            fail(f"redis.ages_s.{name}", "a stream that is one key, such as alert_stream", name)
 
 
 def _has_port(url: str) -> bool:
@@ -292,12 +308,3 @@ def _has_port(url: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _unknown_part(template: str, known: set[str]) -> str | None:
-    """A part in braces that nothing fills, or what is wrong with the braces."""
-    try:
-        parts = [part for _, part, _, _ in Formatter().parse(template) if part is not None]
-    except ValueError as error:
-        return str(error)
-    return next((part for part in parts if part not in known), None)

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from kitetui.cli import EXIT_AUTH, EXIT_CONFIG, EXIT_RUNNING, EXIT_UNAVAILABLE, fail
+from kitetui.cli_options import EXIT_AUTH, EXIT_CONFIG, EXIT_RUNNING, EXIT_UNAVAILABLE, fail
 from kitetui.config import ConfigError, load
 from kitetui.places import Places, places
 from kitetui.settings import Settings
@@ -150,7 +150,7 @@ class Starter:
             store = settings.redis.stores["continuous_market"]
             self._consumer = DemoConsumer(
                 self._where.redis / "valkey.sock",
-                store.prefix + settings.redis.keys.processed_stream,
+                store.prefix + settings.redis.keys["processed_stream"],
                 store.db,
             )
         return engine

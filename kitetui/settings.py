@@ -176,64 +176,46 @@ class StoreSettings(_Section, frozen=True):
 
 class CapSettings(_Section, frozen=True):
     ticks: AtLeastOne
-    alerts: AtLeastOne
-    news: AtLeastOne
+    packed: AtLeastOne
+    symbol_ticks: AtLeastOne
+    five_seconds: AtLeastOne
+    ohlc: AtLeastOne
     flow: AtLeastOne
     premarket: AtLeastOne
+    alerts: AtLeastOne
+    patterns: AtLeastOne
+    news: AtLeastOne
+    metrics: AtLeastOne
     bytes: AtLeastOne
     seconds: Positive
 
 
-class RedisKeys(_Section, frozen=True):
-    raw_stream: str
-    processed_stream: str
-    latest: str
-    session: str
-    bucket: str
-    bucket_legacy_1: str
-    bucket_legacy_2: str
-    depth: str
-    flow: str
-    premarket_trades: str
-    opening_data: str
-    alert_stream: str
-    alert: str
-    system_stream: str
-    outcome_stream: str
-    news_stream: str
-    sentiment: str
-    scoreboard: str
-
-
-class RedisChannels(_Section, frozen=True):
-    ticks: str
-    asset_class: str
-    alerts_new: str
-    alerts_system: str
-    commands: str
-    alerts_symbol: str
-    news: str
-
-
 class RedisSettings(_Section, frozen=True):
+    """`keys` and `channels` are templates by the names of `redis_contract`."""
+
     url: str
-    profile: Literal["auto", "lean", "full"]
+    profile: Literal["auto", "full", "lean", "packed"]
+    compress: Literal["zstd", "none"]
     legacy_keys: bool
     commands: bool
     deadline_ms: Positive
     flush_budget_ms: Positive
     conflate_ms: Positive
+    focus_rows: Count
     ttl_s: AtLeastOne
     keep_s: AtLeastOne
+    health_s: AtLeastOne
+    lease_s: AtLeastOne
     poll_s: Positive
     spool_bytes: AtLeastOne
     stores: dict[str, StoreSettings]
-    keys: RedisKeys
-    channels: RedisChannels
+    keys: dict[str, str]
+    channels: dict[str, str]
     caps: CapSettings
+    ages_s: dict[str, AtLeastOne]
 
     @property
-    def effective_profile(self) -> Literal["lean", "full"]:
+    def effective_profile(self) -> Literal["full", "lean", "packed"]:
         """`auto` is lean for the embedded server and full for a server that others read."""
         if self.profile == "auto":
             return "lean" if self.url == "embedded" else "full"
@@ -335,3 +317,11 @@ class Settings(_Section, frozen=True):
     calendar: CalendarSettings
     patterns: dict[str, PatternSettings]
     reference: dict[str, dict[str, list[float]]]
+
+    @property
+    def focus(self) -> list[str]:
+        """Symbols that come first wherever not all can be served."""
+        asked = self.feed.instruments
+        if isinstance(asked, str):
+            return self.universes[asked].focus
+        return [item for item in asked if isinstance(item, str)]

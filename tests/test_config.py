@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kitetui.config import ConfigError, load
+from kitetui.redis_contract import KEYS
 from kitetui.secret import redacted, redacted_url
 
 
@@ -70,6 +71,5 @@ def test_every_store_that_is_used_is_asked_for(tmp_path: Path) -> None:
 
 
 def _but(store: str) -> str:
-    others = {"premarket", "continuous_market", "cumulative_volume", "alerts", "microstructure",
-              "news", "metrics"} - {store}  # fmt: skip
+    others = {entry.store for entry in KEYS.values()} - {store, "system"}
     return ", ".join(f"{name}: {{db: 1, prefix: ''}}" for name in sorted(others))

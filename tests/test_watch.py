@@ -14,8 +14,9 @@ from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.session import Connection, LinkState
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.health.counters import Rate, Reservoir
+from kitetui.engine.health.group_lag import GroupHealth
 from kitetui.engine.health.lag import LagState
-from kitetui.engine.health.streams import GroupHealth, ServerHealth, StreamHealth
+from kitetui.engine.health.streams import ServerHealth, StreamHealth
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.sinks.journal import JournalWriter
@@ -33,9 +34,7 @@ class Bench:
 
     def __init__(self, folder: Path, settings: Settings = SETTINGS) -> None:
         self.pipeline = Pipeline(settings, 200)
-        redis = RedisOutlet(
-            settings.redis, folder, self.pipeline.market.rows, self, lambda *_: None
-        )  # type: ignore[arg-type]
+        redis = RedisOutlet(settings.redis, folder, self.pipeline.market, [], lambda *_: None)
         self.vitals = Vitals(
             started_ns=0, simulated=False, latency_ms=Reservoir(), loop_lag_ms=Reservoir(),
             rate=Rate(), redis=redis,
@@ -120,9 +119,11 @@ def test_what_readers_are_like(
     bench: Bench, changes: dict[str, Any], name: str, words: str
 ) -> None:
     group = msgspec.structs.replace(
-        GroupHealth("s", "g", 0, False, 0.0, 0, 0.0, 1, 1.0, None, LagState.OK), **changes
+        GroupHealth("r", "s", 4, "g", 0, False, 0.0, 0, 0.0, 0.0, 1, 1.0, 0, LagState.OK), **changes
     )
-    bench.vitals.redis.health = ServerHealth([StreamHealth("s", 4, 1000, 1000, 1.0, 1)], [group], 1)
+    bench.vitals.redis.health = ServerHealth(
+        [StreamHealth("r", "s", 4, 1000, 1000, 1.0, 1)], [group]
+    )
     assert bench.met() == {name: words}
 
 

@@ -34,11 +34,10 @@ from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
-from kitetui.engine.sinks.redis.publisher import RowState
 from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
-from kitetui.engine.status import Vitals, status_document
+from kitetui.engine.status import Vitals, health, metrics, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.track_record import TrackRecord
 from kitetui.engine.watch import Watch, encode
@@ -49,7 +48,8 @@ NS = 1_000_000_000
 LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
-SCOREBOARD_S = 10.0
+RECORD_S = 1.0
+VITALS_EVERY = 5
 WATCH_S = 1.0
 CANCELS = 5
 NARROW_ROWS = 1000
@@ -90,8 +90,8 @@ class Core:
         capacity = (limit if wide else NARROW_ROWS) + settings.feed.spare_rows
         self.pipeline = Pipeline(settings, capacity)
         self.observer = Observer(self.pipeline)
-        self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market.rows, self,
-                                 self._note)  # fmt: skip
+        self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market,
+                                 settings.focus, self._note)  # fmt: skip
         self.vitals = Vitals(
             started_ns=monotonic_ns(),
             simulated=plan.simulated,
@@ -152,7 +152,7 @@ class Core:
                 past = Past(self._plan.places.archive, store, self._ledger)
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             self._spawn(self._open_feed(self._plan.credentials))
-        self._spawn(self._publish_scoreboard())
+        self._spawn(self._publish_record())
         self._spawn(self._measure())
         self._spawn(self._record.run())
         await self._sockets.start()
@@ -167,11 +167,13 @@ class Core:
             await vitals.restart.play(self.pipeline, self.intake, self._restored)
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
-        news = NewsSource(self._settings.news, self._settings.redis.channels.news, self.intake,
+        news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
                           self._note)  # fmt: skip
         self._spawn(news.run(self.redis.url))
         if self._settings.redis.commands:
-            listener = RedisCommands(self._settings.redis.channels.commands, self.obey, self._note)
+            listener = RedisCommands(
+                self._settings.redis.channels["commands"], self.obey, self._note
+            )
             self._spawn(listener.run(self.redis.url))
         if self._ending is not None:
             self._spawn(self._ending.run())
@@ -322,7 +324,7 @@ class Core:
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
         self._restored(batch, derived)
-        self.redis.take(derived)
+        self.redis.take(derived, batch.place)
         for result in derived.results:
             if self._answers:
                 answer = self._answers.popleft()
@@ -425,20 +427,18 @@ class Core:
                 if self.vitals.journal is not None:
                     self.vitals.journal.sync(now_ns)
 
-    async def _publish_scoreboard(self) -> None:
-        """The scoreboard to whom it is published."""
+    async def _publish_record(self) -> None:
+        """What fired, the scoreboard, and how the engine does, to whom it is published."""
+        looks = 0
         while True:
-            await sleep(SCOREBOARD_S)
-            self.redis.scoreboard(self._record.lines, f"{ist(self.session_ns() / NS):%Y-%m-%d}")
-
-    def row_state(self, row: int) -> RowState:
-        """What Redis holds of a row beside its ticks."""
-        return RowState(
-            self.pipeline.market.rows.instruments[row],
-            self.observer.session_row(row),
-            self.observer.bucket_row(row),
-            self.observer.book_row(row, wall_ns() // 1_000_000),
-        )
+            await sleep(RECORD_S)
+            while self._record.fresh:
+                self.redis.fired(*self._record.fresh.popleft())
+            looks += 1
+            if looks % VITALS_EVERY == 0:
+                self.redis.vitals(metrics(self.pipeline, self.vitals),
+                                  health(self.pipeline, self.vitals))  # fmt: skip
+                self.redis.scoreboard(self._record.lines, f"{ist(self.session_ns() / NS):%Y-%m-%d}")
 
     def snapshot(self, wanted: view.View) -> view.Snapshot:
         """A picture for one view."""

@@ -31,7 +31,6 @@ from kitetui.engine.market.bars import (
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
-from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, SessionRow
 from kitetui.engine.status import Vitals, memory_mb, silent_because
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
@@ -213,55 +212,6 @@ class Observer:
         if p.session_s < session.open_s:
             return "NSE PRE-OPEN"
         return "NSE OPEN" if p.session_s < session.close_s else "NSE CLOSED"
-
-    def session_row(self, row: int) -> SessionRow | None:
-        """The session totals of a row, as Redis holds them."""
-        p = self._p
-        day = int(p.market.normaliser.volumes.epoch_day[row])
-        if day < 0:
-            return None
-        cols = p.market.packets.cols[row]
-        current = self.open_bucket(row)
-        price = p.market.rows.price
-        return SessionRow(
-            instrument=p.market.rows.instruments[row],
-            day=day,
-            cumulative_volume=int(p.market.normaliser.volumes.last[row]),
-            bucket_volume=int(current[1][VOLUME]) if current else 0,
-            last_price=price(row, cols[_AT["ltp"]]),
-            high=price(row, cols[_AT["high"]]),
-            low=price(row, cols[_AT["low"]]),
-            updates=int(p.market.minutes.session_ticks[row]),
-        )
-
-    def bucket_row(self, row: int) -> BucketRow | None:
-        """The growing bucket of a row, as Redis holds it; the last closed one where none grows."""
-        p = self._p
-        current = self.open_bucket(row)
-        if current is None:
-            starts, values = p.market.frames[BUCKET_MINUTES].history.last(row, 1)
-            if not len(starts):
-                return None
-            current = int(starts[0]), values[:, 0]
-        instrument = p.market.rows.instruments[row]
-        return BucketRow(instrument, current[0], tuple(current[1].tolist()),
-                         int(p.market.rows.divisor[row]))  # fmt: skip
-
-    def book_row(self, row: int, now_ms: int) -> BookRow | None:
-        """What a row's book says, as Redis holds it; None without depth."""
-        book = self.reader.book(row)
-        if book is None:
-            return None
-        return BookRow(
-            instrument=self._p.market.rows.instruments[row],
-            spread=book.spread,
-            microprice=book.microprice,
-            imbalance=book.imbalance,
-            bid_total=book.bid_total,
-            ask_total=book.ask_total,
-            flow=book.flow,
-            at_ms=now_ms,
-        )
 
     def events(self, count: int) -> tuple[view.Event, ...]:
         """The newest events, newest first."""

@@ -124,9 +124,7 @@ class Pipeline:
         at = 0
         while at < len(kinds):
             if kinds[at] == Kind.FRAME:
-                stop = at + 1
-                while stop < len(kinds) and kinds[stop] == Kind.FRAME:
-                    stop += 1
+                stop = records.frames_from(at)
                 yield from self._frames(records.payload[at:stop], records.recv_ns[at:stop], out)
                 at = stop
                 continue

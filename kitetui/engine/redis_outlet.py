@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
-from kitetui.engine.health.streams import ServerHealth, StreamMonitor
-from kitetui.engine.market.instruments import Rows
+from kitetui.engine.feed.records import Place
+from kitetui.engine.health.streams import ServerHealth, StreamMonitor, Target
+from kitetui.engine.market.market import Market
+from kitetui.engine.redis_rows import MarketRows
+from kitetui.engine.sinks.ledger import Entry, Settlement
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
-from kitetui.engine.sinks.redis.encode import PROCESSED_ENTRY_BYTES, RAW_ENTRY_BYTES, Encoder
-from kitetui.engine.sinks.redis.publisher import Publisher, RowStates
+from kitetui.engine.sinks.redis.notices import LOGS
+from kitetui.engine.sinks.redis.publisher import Publisher
+from kitetui.redis_contract import KEYS
 from kitetui.settings import RedisSettings
 
 NS = 1_000_000_000
@@ -34,18 +38,21 @@ class RedisOutlet:
         health: what the last poll found, at `health_ns` (0: none yet).
     """
 
-    def __init__(self, settings: RedisSettings, folder: Path, rows: Rows, states: RowStates,
-                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+    def __init__(self, settings: RedisSettings, folder: Path, market: Market,
+                 focus: Iterable[str], note: Callable[[str, str], None]) -> None:  # fmt: skip
+        """`focus`: symbols with streams of their own."""
         self._settings = settings
         self._server = EmbeddedServer(folder) if settings.url == EMBEDDED else None
         self.address = settings.url
         self.url = settings.url if self._server is None else self._server.url
-        self._encoder = Encoder(settings, rows, f"{os.uname().nodename}:{os.getpid()}")
-        self.publisher = Publisher(settings, self.url, self._encoder, states, note)
-        self._monitor = StreamMonitor(self.url)
+        producer = f"{os.uname().nodename}:{os.getpid()}:{wall_ns() // NS}"
+        self.publisher = Publisher(settings, self.url, market.rows, MarketRows(market), note,
+                                   producer, focus)  # fmt: skip
+        self._monitor = self._watch_over(self.url)
         self._publishing: asyncio.Task[None] | None = None
         self._told: tuple[Line, ...] = ()
-        self.health = ServerHealth([], [], 0.0, "not polled yet")
+        self._minute = 0
+        self.health = ServerHealth([], [], error="not polled yet")
         self.health_ns = 0
 
     async def start(self) -> asyncio.Task[None]:
@@ -59,23 +66,38 @@ class RedisOutlet:
         self._publishing = asyncio.get_running_loop().create_task(self.publisher.run())
         return self._publishing
 
-    def take(self, derived: Derived) -> None:
-        """Queue what a batch led to."""
+    def take(self, derived: Derived, place: Place | None) -> None:
+        """Queue what a batch led to; `place`: where a journal has it."""
         wall_ms = wall_ns() // 1_000_000
-        self.publisher.take(derived.runs, derived.alerts, derived.changed, wall_ms,
+        self.publisher.take(derived.runs, place, derived.alerts, derived.changed, wall_ms,
                             derived.outcomes)  # fmt: skip
         for item in derived.news:
-            self.publisher.put("news", self._encoder.news(item, wall_ms))
+            self.publisher.put(self.publisher.notices.news(item, wall_ms))
+
+    def fired(self, entries: Sequence[Entry], settled: Sequence[Settlement]) -> None:
+        """What fired, and what became of it."""
+        wall_ms = wall_ns() // 1_000_000
+        self.publisher.put(self.publisher.notices.fired(entries, settled, wall_ms))
 
     def scoreboard(self, lines: tuple[Line, ...], date: str) -> None:
         """The scoreboard into the metrics store, where it differs from what was told."""
         if lines is not self._told:
-            self.publisher.put("metrics", self._encoder.scoreboard(lines, date))
+            self.publisher.put(self.publisher.notices.scoreboard(lines, date))
             self._told = lines
+
+    def vitals(self, metrics: Mapping[str, Mapping[str, float]],
+               health: Mapping[str, tuple[str, str]]) -> None:  # fmt: skip
+        """What the engine measures of itself, and how its parts do."""
+        now_s = wall_ns() // NS
+        minute = now_s // 60
+        turned, self._minute = minute != self._minute, minute
+        notices = self.publisher.notices
+        self.publisher.put(notices.metrics(metrics, minute if turned else None))
+        self.publisher.put(notices.health(health, now_s))
 
     def paced(self, ticks_per_s: float) -> None:
         """The rate that caps by age are reckoned with."""
-        self._encoder.rate = ticks_per_s
+        self.publisher.ticks.rate = ticks_per_s
 
     async def watch(self) -> None:
         """Poll the streams until cancelled."""
@@ -87,15 +109,23 @@ class RedisOutlet:
         self.health = await self._monitor.poll(self._targets(), wall_ns() / NS)
         self.health_ns = monotonic_ns()
 
-    def _targets(self) -> list[tuple[str, int, int]]:
-        """Streams to look at: name, database, cap."""
-        names, cap = self._encoder.names, self._encoder.cap
-        market, alerts = names.db("continuous_market"), names.db("alerts")
-        return [
-            (names.processed_stream.decode(), market, cap(PROCESSED_ENTRY_BYTES)),
-            (names.raw_stream.decode(), market, cap(RAW_ENTRY_BYTES)),
-            (names.alert_stream.decode(), alerts, self._settings.caps.alerts),
-        ]
+    def _targets(self) -> list[Target]:
+        """Streams to look at whatever else there is."""
+        names, ticks = self.publisher.names, self.publisher.ticks
+        caps = {name: ticks.cap(name) for name in ticks.streams}
+        caps |= {name: getattr(self._settings.caps, KEYS[name].cap) for name in LOGS}
+        return [Target(names.key(name), names.db(KEYS[name].store), cap)
+                for name, cap in caps.items()]  # fmt: skip
+
+    def _watch_over(self, url: str, name: str = "") -> StreamMonitor:
+        """A monitor that knows the contract."""
+        stores = self._settings.stores
+        families = []
+        for key, entry in KEYS.items():
+            if entry.type == "stream" and entry.parts:
+                begins, _, _ = self._settings.keys[key].partition("{")
+                families.append((stores[entry.store].db, stores[entry.store].prefix + begins))
+        return StreamMonitor(url, name, (store.db for store in stores.values()), families)
 
     async def stop(self, last: Last) -> None:
         """Write what is queued, look once more, let go; each step within its time."""

@@ -133,6 +133,17 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "published": publisher.published,
             "spooled": publisher.spooled,
             "dropped": publisher.dropped,
+            "refilled": publisher.refilled,
+            "refused": publisher.refused,
+            "passed_over": publisher.backlog.passed_over,
+            "rows_behind_s": round(publisher.behind_s, 3),
+            "latency_ms": {
+                "p50": round(publisher.latency_ms.quantile(0.5), 3),
+                "p99": round(publisher.latency_ms.quantile(0.99), 3),
+                "max": round(publisher.latency_ms.max, 3),
+            },
+            "errors": dict(publisher.errors),
+            "denied": dict(publisher.denied),
         },
         "streams": [msgspec.to_builtins(s) for s in vitals.redis.health.streams],
         "groups": [msgspec.to_builtins(g) for g in vitals.redis.health.groups],
@@ -166,6 +177,44 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
         },
         "memory_mb": round(memory_mb(), 1),
     }
+
+
+def metrics(p: Pipeline, vitals: Vitals) -> dict[str, dict[str, float]]:
+    """What the engine measures of itself, by name, as Redis keeps it."""
+    publisher, groups = vitals.redis.publisher, vitals.redis.health.groups
+    lags = [group.lag for group in groups if group.lag is not None]
+    return {
+        "throughput": {
+            "ticks_per_s": round(vitals.rate.per_s, 1),
+            "ticks": p.market.normaliser.counts.received, "frames": p.counts.frames,
+            "published": publisher.published,
+        },
+        "latency": {
+            "p50_ms": round(vitals.latency_ms.quantile(0.5), 3),
+            "p99_ms": round(vitals.latency_ms.quantile(0.99), 3),
+            "loop_lag_p99_ms": round(vitals.loop_lag_ms.quantile(0.99), 3),
+            "redis_ms": round(publisher.round_trip_ms, 3),
+        },
+        "lag": {"spooled": publisher.spooled, "rows_behind_s": round(publisher.behind_s, 3),
+                "groups": len(groups), "max_entries": max(lags, default=0)},
+        "alerts": {"candidates": p.gate.counts.candidates, "admitted": p.gate.counts.admitted,
+                   "unacked": p.desk.unacked},
+        "memory": {"resident_mb": round(memory_mb(), 1),
+                   "redis_mb": round(vitals.redis.health.used_mb, 1)},
+    }  # fmt: skip
+
+
+def health(p: Pipeline, vitals: Vitals) -> dict[str, tuple[str, str]]:
+    """State and reason of the engine's parts, as Redis keeps them."""
+    publisher, journal = vitals.redis.publisher, vitals.journal
+    return {
+        "feed": vitals.state(),
+        "redis": (publisher.state, publisher.reason),
+        "journal": ("off", "") if journal is None else
+                   ("failed" if journal.failed else "ok", journal.failed),
+        "notify": (vitals.notifier.words() if vitals.notifier else "off", ""),
+        "alerts": ("flood" if p.alerting.flood.active else "ok", ""),
+    }  # fmt: skip
 
 
 def silent_because(p: Pipeline) -> dict[tuple[str, str], dict[str, int]]:

@@ -67,6 +67,7 @@ class TrackRecord:
         self._made_ns = 0
         self._changed = False
         self.lines: tuple[Line, ...] = ()
+        self.fresh: deque[tuple[list[Entry], list[Settlement]]] = deque(maxlen=MOST_WAITING)
         self.lost = 0
 
     def take(self, derived: Derived) -> None:
@@ -115,6 +116,7 @@ class TrackRecord:
             settled = [s for resolved in derived.resolved for s in self._settlements(resolved)]
             if self._ledger is not None:
                 self._ledger.write(entries, settled)
+            self.fresh.append((entries, settled))
             self._waiting.popleft()
             self._count(derived, entries)
             self._changed = True

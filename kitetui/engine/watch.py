@@ -98,12 +98,12 @@ class Watch:
         evicts = publisher.policy not in ("", "noeviction")
         yield Condition("redis_evicts", "redis", evicts,
                         f"maxmemory-policy {publisher.policy}: whole streams may go")  # fmt: skip
-        caps = {stream.name: stream.cap for stream in health.streams}
+        caps = {(stream.db, stream.name): stream.cap for stream in health.streams}
         for group in health.groups:
-            scope, cap = f"{group.stream} {group.name}", caps[group.stream]
+            scope, cap = f"{group.stream} {group.name}", caps.get((group.db, group.stream), 0)
             yield Condition("entries_lost", scope, bool(group.lost),
                             f"{group.lost} entries went before {group.name} read them")  # fmt: skip
-            near = group.lag is not None and group.lag >= self._limits.trim_share * cap
+            near = cap > 0 and group.lag is not None and group.lag >= self._limits.trim_share * cap
             yield Condition("trim_near", scope, near,
                             f"{group.name} is {group.lag} entries behind; the stream keeps "
                             f"{cap}")  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from kitetui.cli import EXIT_CONFIG, fail
+from kitetui.cli_options import EXIT_CONFIG, fail
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import COLUMNS

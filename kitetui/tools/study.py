@@ -13,7 +13,7 @@ import click
 import msgspec
 import numpy as np
 
-from kitetui.cli import EXIT_CONFIG, fail
+from kitetui.cli_options import EXIT_CONFIG, fail
 from kitetui.engine.alerts.scoreboard import Scoreboard
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64

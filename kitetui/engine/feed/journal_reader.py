@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.feed.records import Place, RecordBatch
 
 FORMAT = b"kitetui-journal-1"
 SCHEMA = pa.schema(
@@ -86,12 +86,31 @@ class JournalReader:
                 except (pa.ArrowException, OSError, ValueError, MemoryError):
                     self.unread_bytes = size - good
                     break
+                batch.place = Place(self.path, good)
                 good = self.position = source.tell()
                 if not len(batch):
                     continue
                 self.batches += 1
                 self.records += len(batch)
                 yield batch
+
+
+def read_at(place: Place) -> RecordBatch:
+    """One batch of a journal that may still be written to.
+
+    Raises:
+        JournalError: there is none at that place, or the file is gone.
+    """
+    try:
+        with pa.OSFile(str(place.path), "rb") as source:
+            source.seek(place.offset)
+            table = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
+            table.validate(full=True)
+            batch = _records(table)
+    except (pa.ArrowException, OSError, ValueError, EOFError, MemoryError) as error:
+        raise JournalError(f"{place.path}: no batch at byte {place.offset}: {error}") from None
+    batch.place = place
+    return batch
 
 
 def _records(table: pa.RecordBatch) -> RecordBatch:

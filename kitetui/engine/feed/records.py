@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -106,6 +108,13 @@ class Remembered(msgspec.Struct, frozen=True):
     firings: list[PastFirings] = []
 
 
+class Place(NamedTuple):
+    """Where a batch lies in a journal."""
+
+    path: Path
+    offset: int
+
+
 class RecordBatch:
     """Records in arrival order, as four parallel columns.
 
@@ -114,15 +123,17 @@ class RecordBatch:
         recv_ns: receive times, ns since the epoch (UTC).
         connection: index of the connection a frame came over; 0 otherwise.
         payload: the bytes of each record.
+        place: where the batch lies in a journal; None where no journal has it.
     """
 
-    __slots__ = ("connection", "kind", "payload", "recv_ns")
+    __slots__ = ("connection", "kind", "payload", "place", "recv_ns")
 
     def __init__(self) -> None:
         self.kind: list[int] = []
         self.recv_ns: list[int] = []
         self.connection: list[int] = []
         self.payload: list[bytes] = []
+        self.place: Place | None = None
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -133,6 +144,13 @@ class RecordBatch:
         self.recv_ns.append(recv_ns)
         self.connection.append(connection)
         self.payload.append(payload)
+
+    def frames_from(self, at: int) -> int:
+        """Where the run of frames that begins at a record ends."""
+        stop = at
+        while stop < len(self.kind) and self.kind[stop] == Kind.FRAME:
+            stop += 1
+        return stop
 
     def clear(self) -> None:
         """Forget all records."""

@@ -47,7 +47,7 @@ INDEX_SEGMENT = 9
 INFLATED_MAX = 4 << 20
 
 _POSITION = {name: at for at, name in enumerate(COLUMNS)}
-_WORDS: dict[int, tuple[str, ...]] = {
+WORDS: dict[int, tuple[str, ...]] = {
     LTP: ("token", "ltp"),
     INDEX_QUOTE: ("token", "ltp", "high", "low", "open", "close", "change"),
     INDEX_FULL: ("token", "ltp", "high", "low", "open", "close", "change", "exch_s"),
@@ -57,12 +57,12 @@ _WORDS: dict[int, tuple[str, ...]] = {
 """The u32 words of each packet, in wire order. Note the index order: high, low, open, close."""
 
 _WORD_POSITIONS = {
-    length: np.array([_POSITION[w] for w in words]) for length, words in _WORDS.items()
+    length: np.array([_POSITION[w] for w in words]) for length, words in WORDS.items()
 }
-_FULL_WORDS = len(_WORDS[FULL])
+_FULL_WORDS = len(WORDS[FULL])
 _DTYPES: dict[int, np.dtype[Any]] = {
     length: np.dtype([("words", ">u4", (len(words),))])
-    for length, words in _WORDS.items()
+    for length, words in WORDS.items()
     if length != FULL
 }
 _DTYPES[FULL] = np.dtype(
@@ -255,6 +255,21 @@ def _inflate(frame: bytes) -> bytes | None:
     except zlib.error:
         return None
     return content if inflater.eof and len(content) >= 2 else None
+
+
+def read_packets(length: U8, packets: U8) -> TickBatch:
+    """Packets as columns; their receive times are 0.
+
+    Args:
+        length: u8 (n,), each one of `LENGTHS`; packets: u8 (n, 184), zero padded.
+    """
+    batch = _empty(len(length))
+    batch.packets = packets
+    for kind in LENGTHS:
+        index = np.flatnonzero(length == kind)
+        if len(index):
+            _fill(batch, index, np.ascontiguousarray(packets[index, :kind]), kind)
+    return batch
 
 
 def _empty(n: int) -> TickBatch:

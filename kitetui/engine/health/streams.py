@@ -1,8 +1,10 @@
-"""Streams and consumer groups as the server holds them: lengths, rates, lag, loss."""
+"""The monitor: streams, consumer groups and the server itself, as one server has them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -11,45 +13,55 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from kitetui.engine.clock import monotonic_ns
-from kitetui.engine.health.lag import LagState, LagWindow, Sample, parse_id
+from kitetui.engine.health.group_lag import GroupHealth, GroupWatch, StreamInfo
+from kitetui.engine.health.server import ServerStats, SlowCall, Trend, read_stats
+from kitetui.secret import redacted_url
 
 NS = 1_000_000_000
-STREAMS_MAX = 64
-COUNT_MAX = 1_000
+SHOWN_MAX = 64
+"""Streams that are looked at one by one; the others are summed up by what they are called."""
+KNOWN_MAX = 50_000
+SCAN_COUNT = 2_000
+PROBED = 200
+"""Streams of families that a poll looks at for groups."""
+SLOW_SHOWN = 8
+RATES_KEPT = 60
+At: TypeAlias = tuple[int, bytes]
+"""A stream: its database and its key."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A stream to look at; `cap` 0 where we do not know of one."""
+
+    key: bytes
+    db: int
+    cap: int = 0
 
 
 class StreamHealth(msgspec.Struct, frozen=True):
-    """One stream. `in_per_s` is None until two polls have seen it."""
+    """One stream, or a family of them.
 
+    Attributes:
+        in_per_s: None until two polls have seen it; rates: the newest ones, oldest first.
+        capped_in_s: until its cap is reached at this rate; None where it is, or never will be.
+        count: streams of the family; 1 for a single one.
+        ours: whether the contract knows it.
+        error: why it could not be looked at.
+    """
+
+    server: str
     name: str
     db: int
     length: int
     cap: int
     in_per_s: float | None
     groups: int
-
-
-class GroupHealth(msgspec.Struct, frozen=True):
-    """One consumer group.
-
-    Attributes:
-        lag: entries not yet delivered; None where it cannot be known.
-        lag_at_least: the true lag is this or more.
-        lag_s: age of the oldest undelivered entry; 0 when there is none.
-        lost: entries trimmed before they were delivered; None when nothing hints at loss.
-    """
-
-    stream: str
-    name: str
-    lag: int | None
-    lag_at_least: bool
-    lag_s: float
-    pending: int
-    idle_s: float
-    consumers: int
-    out_per_s: float | None
-    lost: int | None
-    state: LagState
+    rates: tuple[float, ...] = ()
+    capped_in_s: float | None = None
+    age_s: float = 0.0
+    count: int = 1
+    ours: bool = True
+    error: str = ""
 
 
 class ServerHealth(msgspec.Struct, frozen=True):
@@ -57,142 +69,251 @@ class ServerHealth(msgspec.Struct, frozen=True):
 
     streams: list[StreamHealth]
     groups: list[GroupHealth]
-    used_mb: float
+    stats: ServerStats = ServerStats()
     error: str = ""
+    server: str = ""
+    foreign: int = 0
+
+    @property
+    def used_mb(self) -> float:
+        """Memory that the server uses."""
+        return self.stats.used_mb
 
 
 class StreamMonitor:
     """Polls one server through a client of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "", dbs: Iterable[int] = (),
+                 families: Iterable[tuple[int, str]] = ()) -> None:  # fmt: skip
+        """Streams are looked for in `dbs`; those of `families` (db, what stands before the symbol)
+        are summed up."""
+        self.name = name or redacted_url(url)
         self._redis: Redis = Redis.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_timeout=1.0, socket_connect_timeout=1.0,
-            client_name="kitetui-monitor", decode_responses=True,
-            encoding_errors="replace", protocol=2, single_connection_client=True,
+            client_name="kitetui-monitor", protocol=2, single_connection_client=True,
         )  # fmt: skip
-        self._windows: dict[tuple[str, str], LagWindow] = {}
-        self._added: dict[str, tuple[int, int]] = {}
-        self._read: dict[tuple[str, str], tuple[int, int]] = {}
+        self._redis.response_callbacks.clear()  # answers as the server gives them
+        self._dbs = sorted(set(dbs))
+        self._families = sorted(families, key=lambda family: -len(family[1]))
+        self._cursors = dict.fromkeys(self._dbs, 0)
+        self._found: OrderedDict[At, None] = OrderedDict()
+        self._grouped: set[At] = set()
+        self._probe: deque[At] = deque()
+        self._watches: dict[tuple[int, bytes, bytes], GroupWatch] = {}
+        self._added: dict[At, tuple[int, float]] = {}
+        self._rates: dict[At, deque[float]] = {}
+        self._trend = Trend()
+        self._db = -1
 
-    async def poll(self, targets: list[tuple[str, int, int]], wall_s: float) -> ServerHealth:
-        """Look at streams, given as (name, db, cap); a server that is away gives an error text."""
-        streams: list[StreamHealth] = []
-        groups: list[GroupHealth] = []
+    async def poll(self, targets: Iterable[Target], wall_s: float) -> ServerHealth:
+        """Look at the server; one that is away gives an error text."""
         try:
-            for name, db, cap in targets[:STREAMS_MAX]:
-                await self._ask("SELECT", db)
-                found = await self._stream(name, db, cap)
-                if found is None:
-                    continue
-                streams.append(found[0])
-                groups += [await self._group(name, group, found[1], wall_s) for group in found[2]]
-            memory = await self._redis.info("memory")
-        except (RedisError, OSError, TimeoutError) as error:
-            return ServerHealth([], [], 0.0, f"{type(error).__name__}: {error}"[:160])
-        return ServerHealth(streams, groups, float(memory.get("used_memory", 0)) / 1e6)
+            return await self._poll(list(targets), wall_s)
+        except (RedisError, OSError, TimeoutError, ValueError, LookupError, TypeError) as error:
+            self._db = -1
+            await self._redis.aclose()
+            text = str(error) or type(error).__name__
+            return ServerHealth([], [], error=text[:160], server=self.name)
 
     async def close(self) -> None:
-        """Let the connection go."""
-        await self._redis.aclose()
+        """Let the connections go."""
+        await self._redis.aclose(close_connection_pool=True)
 
-    async def _ask(self, *parts: object) -> Any:
+    async def _poll(self, targets: list[Target], wall_s: float) -> ServerHealth:
+        stats = await self._stats()
+        await self._scan()
+        caps = {(t.db, t.key): t.cap for t in targets}
+        single = dict.fromkeys(caps)
+        families: dict[tuple[int, str], int] = {}
+        foreign = 0
+        for db, key in self._found:
+            family = self._family(db, key)
+            if (db, key) in caps:
+                continue
+            if family is None:
+                foreign += 1
+            if (family is None or (db, key) in self._grouped) and len(single) < SHOWN_MAX:
+                single[db, key] = None
+            if family is not None:
+                families[db, family] = families.get((db, family), 0) + 1
+        streams: list[StreamHealth] = []
+        groups: list[GroupHealth] = []
+        for (db, key), told in (await self._info(list(single))).items():
+            ours = (db, key) in caps or self._family(db, key) is not None
+            looked = await self._look(db, key, told, caps.get((db, key), 0), ours, wall_s)
+            if looked is not None:
+                streams.append(looked[0])
+                groups += looked[1]
+        await self._probe_groups()
+        streams += [
+            StreamHealth(self.name, f"{name}*", db, 0, 0, None, 0, count=count)
+            for (db, name), count in sorted(families.items())
+        ]
+        return ServerHealth(streams, groups, stats, "", self.name, foreign)
+
+    def _family(self, db: int, key: bytes) -> str | None:
+        text = key.decode("utf-8", "replace")
+        for of_db, begins in self._families:
+            if of_db == db and text.startswith(begins):
+                return begins
+        return None
+
+    async def _ask(self, *parts: Any) -> Any:
         return await self._redis.execute_command(*parts)  # type: ignore[no-untyped-call]
 
-    async def _stream(
-        self, name: str, db: int, cap: int
-    ) -> tuple[StreamHealth, dict[str, Any], list[dict[str, Any]]] | None:
-        try:
-            info = _pairs(await self._ask("XINFO", "STREAM", name))
-        except ResponseError:
-            return None
-        groups = [_pairs(g) for g in await self._ask("XINFO", "GROUPS", name)]
-        now_ns = monotonic_ns()
-        added = int(info.get("entries-added") or 0)
-        before = self._added.get(name)
-        self._added[name] = (added, now_ns)
-        rate = None
-        if before is not None and now_ns > before[1] and added >= before[0]:
-            rate = (added - before[0]) * NS / (now_ns - before[1])
-        health = StreamHealth(name, db, int(info["length"]), cap, rate, len(groups))
-        return health, info, groups
+    async def _select(self, db: int) -> None:
+        if db != self._db:
+            await self._ask("SELECT", db)
+            self._db = db
 
-    async def _group(
-        self, stream: str, group: dict[str, Any], info: dict[str, Any], wall_s: float
-    ) -> GroupHealth:
-        name = str(group["name"])
-        delivered = str(group["last-delivered-id"])
-        lag, at_least, lag_s = await self._lag(stream, delivered, group, info, wall_s)
-        window = self._windows.setdefault((stream, name), LagWindow())
-        window.add(Sample(monotonic_ns() / NS, parse_id(delivered), lag))
-        idle_s = 0.0
-        consumers = [_pairs(c) for c in await self._ask("XINFO", "CONSUMERS", stream, name)]
-        if consumers:
-            idle_s = min(int(c.get("idle") or 0) for c in consumers) / 1000
-        read = group.get("entries-read")
+    # ---- the server ----------------------------------------------------------------------
+
+    async def _stats(self) -> ServerStats:
+        info = info_fields(await self._ask("INFO", "all"))
+        policy = info.get("maxmemory_policy", "")
+        self._trend.add(monotonic_ns() / NS, float(info.get("used_memory", 0)) / 1e6)
+        slow: tuple[SlowCall, ...] = ()
+        count = 0
+        try:
+            count = int(await self._ask("SLOWLOG", "LEN"))
+            slow = tuple(_slow(line) for line in await self._ask("SLOWLOG", "GET", SLOW_SHOWN))
+        except (ResponseError, LookupError, TypeError, ValueError):
+            pass  # an ACL may keep it from us, and some servers have none
+        return read_stats(info, slow, count, policy, self._trend.mb_per_s)
+
+    async def _scan(self) -> None:
+        """Some more of the keys: in time, all of them."""
+        for db in self._dbs:
+            await self._select(db)
+            cursor, keys = await self._raw_scan(self._cursors[db])
+            self._cursors[db] = cursor
+            for key in keys:
+                self._found[db, key] = None
+                if len(self._found) > KNOWN_MAX:
+                    self._found.popitem(last=False)
+
+    async def _raw_scan(self, cursor: int) -> tuple[int, list[bytes]]:
+        told = await self._ask("SCAN", cursor, "COUNT", SCAN_COUNT, "TYPE", "stream")
+        return int(told[0]), [bytes(key) for key in told[1]]
+
+    # ---- a stream and its groups ---------------------------------------------------------
+
+    async def _info(self, streams: list[At]) -> dict[At, tuple[Any, Any]]:
+        """XINFO STREAM and XINFO GROUPS of many streams in one round trip."""
+        told = await self._each(streams, ("STREAM", "GROUPS"))
+        return {at: (told[at, "STREAM"], told[at, "GROUPS"]) for at in streams}
+
+    async def _each(self, streams: list[At], what: tuple[str, ...]) -> dict[tuple[At, str], Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        order: list[tuple[At, str] | None] = []
+        db = -1
+        for at in sorted(streams, key=lambda at: at[0]):
+            if at[0] != db:
+                db = at[0]
+                pipe.execute_command("SELECT", db)
+                order.append(None)
+            for part in what:
+                pipe.execute_command("XINFO", part, at[1])
+                order.append((at, part))
+        replies = await pipe.execute(raise_on_error=False)
+        return {at: reply for at, reply in zip(order, replies, strict=True) if at is not None}
+
+    async def _look(self, db: int, key: bytes, answers: tuple[Any, Any], cap: int, ours: bool,
+                    wall_s: float) -> tuple[StreamHealth, list[GroupHealth]] | None:  # fmt: skip
+        name = key.decode("utf-8", "replace")
+        for answer in answers:
+            if not isinstance(answer, Exception):
+                continue
+            if not isinstance(answer, ResponseError):
+                raise answer
+            if "no such key" in str(answer):
+                self._forget(db, key)
+                return None
+            text = str(answer)[:120]
+            return StreamHealth(self.name, name, db, 0, cap, None, 0, ours=ours, error=text), []
+        await self._select(db)
+        groups = [pairs(g) for g in answers[1]]
+        info = StreamInfo.read(pairs(answers[0]))
+        now_s = monotonic_ns() / NS
+        rate, rates = self._rate((db, key), info, now_s)
+        capped_in_s = None
+        if cap and rate and info.length < cap:
+            capped_in_s = (cap - info.length) / rate
+        out = StreamHealth(
+            self.name, name, db, info.length, cap, rate, len(groups), rates, capped_in_s,
+            max(wall_s - info.first[0] / 1000, 0.0) if info.length else 0.0, ours=ours,
+        )  # fmt: skip
+        if groups:
+            self._grouped.add((db, key))
+        return out, [await self._group(db, key, name, g, info, now_s, wall_s) for g in groups]
+
+    def _rate(self, at: At, info: StreamInfo,
+              now_s: float) -> tuple[float | None, tuple[float, ...]]:  # fmt: skip
+        added = info.added
+        if added is None:  # Redis 6.2 does not count: our own numbers do
+            added = info.last_seq[1] if info.last_seq is not None else info.length
+        before = self._added.get(at)
+        self._added[at] = added, now_s
+        kept = self._rates.setdefault(at, deque(maxlen=RATES_KEPT))
+        if before is None or now_s <= before[1]:
+            return None, tuple(kept)
+        rate = max(added - before[0], 0) / (now_s - before[1])
+        kept.append(rate)
+        return rate, tuple(kept)
+
+    async def _group(self, db: int, key: bytes, stream: str, group: dict[bytes, Any],
+                     info: StreamInfo, now_s: float, wall_s: float) -> GroupHealth:  # fmt: skip
+        name = bytes(group[b"name"])
+        watch = self._watches.setdefault((db, key, name), GroupWatch())
+        lag = await watch.look(self._ask, key, group, info, now_s, wall_s)
+        consumers = [pairs(c) for c in await self._ask("XINFO", "CONSUMERS", key, name)]
+        pending = int(group.get(b"pending") or 0)
+        oldest_s = 0.0
+        if pending:
+            oldest = await self._ask("XPENDING", key, name, "-", "+", 1)
+            oldest_s = int(oldest[0][2]) / 1000 if oldest else 0.0
         return GroupHealth(
-            stream=stream, name=name, lag=lag, lag_at_least=at_least, lag_s=lag_s,
-            pending=int(group.get("pending") or 0), idle_s=idle_s, consumers=len(consumers),
-            out_per_s=self._out_rate(stream, name, read), state=window.state,
-            lost=_lost(delivered, info, read),
+            server=self.name, stream=stream, db=db, name=name.decode("utf-8", "replace"),
+            lag=lag.entries, lag_at_least=lag.at_least, lag_s=lag.age_s, pending=pending,
+            oldest_s=oldest_s,
+            idle_s=min((int(c.get(b"idle") or 0) for c in consumers), default=0) / 1000,
+            consumers=len(consumers), out_per_s=watch.out_per_s, lost=watch.lost,
+            state=watch.state,
         )  # fmt: skip
 
-    def _out_rate(self, stream: str, name: str, read: Any) -> float | None:
-        if read is None:
-            return None
-        now_ns = monotonic_ns()
-        before = self._read.get((stream, name))
-        self._read[(stream, name)] = (int(read), now_ns)
-        if before is None or now_ns <= before[1]:
-            return None
-        return max(int(read) - before[0], 0) * NS / (now_ns - before[1])
+    def _forget(self, db: int, key: bytes) -> None:
+        self._found.pop((db, key), None)
+        self._grouped.discard((db, key))
+        self._added.pop((db, key), None)
+        self._rates.pop((db, key), None)
+        for watched in [w for w in self._watches if w[:2] == (db, key)]:
+            del self._watches[watched]
 
-    async def _lag(
-        self, stream: str, delivered: str, group: dict[str, Any], info: dict[str, Any],
-        wall_s: float,
-    ) -> tuple[int | None, bool, float]:  # fmt: skip
-        """Entries after the last delivered one, whether that is a lower bound, and their age.
-
-        XINFO's own lag is taken only where the ids agree with it: after trimming it can stay
-        above 0 for ever, and after XDEL it is null.
-        """
-        if parse_id(delivered) >= parse_id(str(info.get("last-generated-id", "0-0"))):
-            return 0, False, 0.0
-        first = await self._ask("XRANGE", stream, f"({delivered}", "+", "COUNT", 1)
-        if not first:
-            return 0, False, 0.0
-        age_s = max(wall_s - parse_id(first[0][0])[0] / 1000, 0.0)
-        told = group.get("lag")
-        if told is not None and int(told) > 0 and _untouched(delivered, info):
-            return int(told), False, age_s
-        counted = len(await self._ask("XRANGE", stream, f"({delivered}", "+", "COUNT", COUNT_MAX))
-        return counted, counted >= COUNT_MAX, age_s
+    async def _probe_groups(self) -> None:
+        """Look at some streams of families: one that has a group is shown by itself."""
+        if not self._probe:
+            self._probe.extend(self._found)
+        some = [self._probe.popleft() for _ in range(min(PROBED, len(self._probe)))]
+        asked = [at for at in some if at not in self._grouped and self._family(*at) is not None]
+        for (at, _), groups in (await self._each(asked, ("GROUPS",))).items():
+            if isinstance(groups, Exception):
+                self._forget(*at)
+            elif groups:
+                self._grouped.add(at)
 
 
-def _untouched(delivered: str, info: dict[str, Any]) -> bool:
-    """Nothing behind the group's position was deleted or trimmed."""
-    deleted = parse_id(str(info.get("max-deleted-entry-id", "0-0")))
-    first = info.get("first-entry")
-    head = parse_id(str(first[0])) if first else (0, 0)
-    return deleted <= parse_id(delivered) and head <= _after(parse_id(delivered), head)
+def info_fields(info: bytes) -> dict[str, str]:
+    """INFO's lines by name."""
+    lines = bytes(info).decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-def _after(delivered: tuple[int, int], head: tuple[int, int]) -> tuple[int, int]:
-    return head if delivered == (0, 0) else max(delivered, head)
+def _slow(line: Any) -> SlowCall:
+    _, at_s, took_us, words, *_ = line
+    text = " ".join(bytes(word).decode("utf-8", "replace")[:40] for word in words[:3])
+    return SlowCall(int(at_s), int(took_us) / 1000, text)
 
 
-def _lost(delivered: str, info: dict[str, Any], read: Any) -> int | None:
-    """Entries trimmed past the group: the stream's first entry lies beyond what it was given."""
-    first = info.get("first-entry")
-    added, length = int(info.get("entries-added") or 0), int(info["length"])
-    if not first or added == length or parse_id(str(first[0])) <= parse_id(delivered):
-        return None
-    if read is None:
-        return 0
-    return max(added - length - int(read), 0)
-
-
-def _pairs(flat: Any) -> dict[str, Any]:
+def pairs(flat: Any) -> dict[bytes, Any]:
     """XINFO's flat list (RESP2) as a dict."""
-    if isinstance(flat, dict):
-        return flat
     return dict(zip(flat[::2], flat[1::2], strict=False))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kitetui.engine.feed.journal_reader import SCHEMA
-from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.settings import JournalSettings
 
 _SYNC_NS = {"always": 0, "10ms": 10_000_000, "1s": 1_000_000_000}
@@ -47,6 +47,9 @@ class JournalWriter:
         self._stream = pa.ipc.new_stream(
             self._sink, schema, options=pa.ipc.IpcWriteOptions(compression=codec)
         )
+        # The schema goes out with the first batch: an empty one, so that the places of all others
+        # are where the file ended before them.
+        self._stream.write_batch(pa.RecordBatch.from_pylist([], schema=SCHEMA))
 
     @property
     def bytes(self) -> int:
@@ -57,7 +60,7 @@ class JournalWriter:
             return 0
 
     def write(self, batch: RecordBatch, now_ns: int) -> None:
-        """Write one batch; `now_ns` is monotonic and drives the sync policy."""
+        """Write one batch, and tell it its place; `now_ns` is monotonic, for the sync policy."""
         if self.failed or not len(batch):
             return
         table = pa.record_batch(
@@ -70,10 +73,12 @@ class JournalWriter:
             schema=SCHEMA,
         )
         try:
+            place = Place(self.path, self._file.tell())
             self._stream.write_batch(table)
         except OSError as error:
             self.failed = error.strerror or type(error).__name__
             return
+        batch.place = place
         self.batches += 1
         self._dirty = True
         if now_ns - self.synced_ns >= self._sync_ns:

@@ -59,7 +59,7 @@ class EmbeddedServer:
         options = {
             "port": "0", "unixsocket": self.path, "unixsocketperm": "700", "dir": self.folder,
             "save": "", "appendonly": "yes", "appendfsync": "everysec",
-            "maxmemory-policy": "noeviction", "auto-aof-rewrite-min-size": "256mb",
+            "maxmemory-policy": "noeviction", "auto-aof-rewrite-min-size": "1gb",
         }  # fmt: skip
         arguments = [str(a) for name, value in options.items() for a in (f"--{name}", value)]
         self.path.unlink(missing_ok=True)

@@ -1,202 +1,191 @@
-"""The publisher: batches to Redis in order, conflated rows within a budget, failures survived."""
+"""The publisher: what the engine found out, to one Redis server, whatever that server does."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 import hiredis
-import msgspec
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+import numpy as np
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
-from kitetui.engine.alerts.alert import Alert, AlertOutcome, Origin
-from kitetui.engine.clock import monotonic_ns, sleep
-from kitetui.engine.market.instruments import Instrument
+from kitetui.engine.alerts.alert import Alert, AlertOutcome
+from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.feed.journal_reader import JournalError
+from kitetui.engine.feed.records import Place
+from kitetui.engine.health.counters import Reservoir
+from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
-from kitetui.engine.sinks.redis.encode import BookRow, BucketRow, Encoder, Entry, SessionRow, select
+from kitetui.engine.sinks.redis.backlog import Backlog, Block
+from kitetui.engine.sinks.redis.documents import NS_A_MS, Documents
+from kitetui.engine.sinks.redis.ids import StreamIds
+from kitetui.engine.sinks.redis.keys import Names
+from kitetui.engine.sinks.redis.link import Flush, Link
+from kitetui.engine.sinks.redis.notices import LOGS, Notice, Notices
+from kitetui.engine.sinks.redis.outgoing import Stores
+from kitetui.engine.sinks.redis.resp import command, number, select
+from kitetui.engine.sinks.redis.resume import Found, find
+from kitetui.engine.sinks.redis.row_columns import RowSource
+from kitetui.engine.sinks.redis.row_writer import RowWriter
+from kitetui.engine.sinks.redis.stream_log import StreamLog
+from kitetui.engine.sinks.redis.tick_entries import TickEntries
+from kitetui.redis_contract import KEYS
 from kitetui.settings import RedisSettings
 
+NS = 1_000_000_000
 BREAKER_AFTER = 3
 PROBE_S = 30.0
-IDLE_S = 0.1
-TICK_BYTES = 1_500
-"""What a waiting tick takes, as columns or encoded."""
-REPLIES_AT_ONCE = 1_000
-ALERTS_MAX = 100_000
-"""Batches with alerts that may wait: more than a day has."""
+IDLE_S = 0.05
+TICKS_NS = 4_000_000
+"""Time for the ticks of a flush: others need the loop too."""
+ENTRIES_AT_ONCE = 500
+UNDER_WAY = 3
+"""Flushes under way: the next one is made while the server works on the one before."""
+FRESH_NS = 1_000_000_000
+"""Messages older than this are not published: they would look live."""
 EXTRAS_MAX = 10_000
-"""Commands beside ticks and alerts that may wait: news, the scoreboard. The oldest leave."""
-
+"""Commands beside ticks and rows that may wait; the oldest leave."""
+BARS_AT_ONCE = 200
+PROFILES_AT_ONCE = 2
+ROWS_LEAST = 16
+GATHER_NS = 200_000_000
+"""Rows are due so much before their time, if that fills a flush."""
+TRIM_NS = 60 * NS
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
                 TypeError, LookupError)  # fmt: skip
 """What a server that is away, or is no Redis at all, may lead to."""
-
-
-AUTH_WORDS = ("NOAUTH", "WRONGPASS", "NOPERM", "Authentication required")
-
-
-class RowState(msgspec.Struct, frozen=True):
-    """What the conflated writes of a row say."""
-
-    instrument: Instrument
-    session: SessionRow | None
-    bucket: BucketRow | None
-    book: BookRow | None = None
-
-
-class RowStates(Protocol):
-    """Where the publisher asks for a row's present state."""
-
-    def row_state(self, row: int) -> RowState: ...
+AUTH_WORDS = ("NOAUTH", "WRONGPASS", "Authentication required")
+SERVER_WORDS = ("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN")
+"""Refusals that are about the server's state, not about the command."""
 
 
 class EncodingError(Exception):
     """A command could not be made: a bug of ours or of the templates, never the server's."""
 
 
-class _Spooled(msgspec.Struct):
-    """Ticks on their way: encoded, and their entries given their ids, at the first attempt."""
-
-    runs: list[Run]
-    ticks: int
-    size: int
-    adds: list[bytes] = []
-    pre_open: list[bytes] = []
-    tried: bool = False
-
-
-class _Told(msgspec.Struct):
-    """Alerts on their way, in the same manner."""
-
-    raised: list[Entry]
-    system: list[Entry]
-    outcomes: list[Entry]
-    changed: list[bytes]
-    publishes: list[bytes]
-    adds: list[bytes] = []
-    tried: bool = False
+class AnotherWriter(Exception):
+    """Somebody else writes to a stream of ours."""
 
 
 class Publisher:
-    """Takes batches without waiting; a task of its own writes them.
+    """Takes what happened without waiting; a task of its own writes it.
 
     Attributes:
-        state: `connecting`, `ok`, `down`, `auth`, `loading` or `full`; `reason` in words.
+        state: `connecting`, `ok`, `down`, `auth`, `loading`, `full`, `paused`; `reason` in words.
         policy: what the server does when its memory is full; '' where it does not say.
-        published: ticks stored; refused: writes of a repeated batch that the server already had.
-        dropped: ticks that found no room in the spool; the journal still has them.
+        refused: writes that the server had already.
+        refilled: ticks stored again by a server that had lost them.
+        denied: commands that the server's ACL does not allow us, by the first key.
+        errors: other refused writes, by their first word.
+        latency_ms: from a tick's receipt to the server's reply.
     """
 
-    def __init__(self, settings: RedisSettings, url: str, encoder: Encoder, rows: RowStates,
-                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+    def __init__(self, settings: RedisSettings, url: str, rows: Rows, source: RowSource,
+                 note: Callable[[str, str], None], producer: str,
+                 focus: Iterable[str] = ()) -> None:  # fmt: skip
         self._settings = settings
         self._url = url
-        self._encoder = encoder
-        self._rows = rows
         self._note = note
-        self._spool: deque[_Spooled] = deque()
-        self._spool_bytes = 0
-        self._told: deque[_Told] = deque(maxlen=ALERTS_MAX)
-        self._dirty: dict[int, int] = {}
+        self.names = Names(settings)
+        documents = Documents(rows)
+        self.ticks = TickEntries(settings, rows, self.names, documents, producer,
+                                 wall_ns() // NS)  # fmt: skip
+        self.notices = Notices(settings, self.names, producer)
+        self._rows = RowWriter(settings, rows, self.names, documents, source, focus)
+        self.backlog = Backlog(rows, settings.spool_bytes)
+        self._ids = StreamIds()
+        self._stored: dict[str, int] = {}
+        self._logs = {name: self._log(name) for name in LOGS}
+        self._own = {self.names.key(name) for name in (*self.ticks.streams, *LOGS)}
         self._extras: deque[tuple[str, bytes]] = deque(maxlen=EXTRAS_MAX)
+        self._shouts: deque[tuple[int, bytes]] = deque(maxlen=EXTRAS_MAX)
         self._wake = asyncio.Event()
-        self._connection: AbstractConnection | None = None
+        self._link: Link | None = None
+        self._unsure: list[Flush] = []
+        """Answered flushes with refusals that leave it open what was written."""
+        self._unsent: Flush | None = None
+        self._doubt: tuple[int, tuple[int, int]] | None = None
+        """The first tick of which it is not known whether it was written, and the id before it."""
+        self._run_id = ""
         self._closing = False
         self._failures = 0
+        self._acked = -1
+        self._trimmed_ns = 0
+        self._row_cost_ns = 20_000.0
         self.state = "connecting"
         self.reason = ""
         self.server = ""
         self.policy = ""
-        self._spooled = 0
-        self.published = 0
         self.refused = 0
-        self.dropped = 0
+        self.refilled = 0
+        self.latency_ms = Reservoir()
         self.errors: dict[str, int] = {}
-        self.round_trip_ms = 0.0
+        self.denied: dict[str, str] = {}
+
+    def _log(self, name: str) -> StreamLog:
+        entry = KEYS[name]
+        cap = number(getattr(self._settings.caps, entry.cap))
+        return StreamLog(name, entry.store, self.names.key(name), cap)
+
+    # ---- what others see -----------------------------------------------------------------
+
+    @property
+    def published(self) -> int:
+        """Ticks that are or were in the streams."""
+        return self.backlog.written
 
     @property
     def spooled(self) -> int:
         """Ticks waiting to be written."""
-        return self._spooled
+        return self.backlog.waiting
 
-    def take(self, runs: list[Run], raised: list[Alert], changed: list[Alert], wall_ms: int,
+    @property
+    def dropped(self) -> int:
+        """Ticks that found no room and no journal to wait in."""
+        return self.backlog.lost
+
+    @property
+    def round_trip_ms(self) -> float:
+        """How long the newest flush took."""
+        return self._link.round_trip_ms if self._link is not None else 0.0
+
+    @property
+    def behind_s(self) -> float:
+        """How long the row that waits longest has not been written, beyond what is meant."""
+        oldest_ns = self._rows.oldest_ns()
+        waits_s = (monotonic_ns() - oldest_ns) / NS if oldest_ns > 1 else 0.0
+        return max(waits_s - self._settings.conflate_ms / 1000, 0.0)
+
+    # ---- what comes in -------------------------------------------------------------------
+
+    def take(self, runs: Sequence[Run], place: Place | None, raised: Iterable[Alert],
+             changed: Iterable[Alert], wall_ms: int,
              outcomes: Iterable[AlertOutcome] = ()) -> None:  # fmt: skip
-        """Queue what a batch led to."""
-        now_ns = monotonic_ns()
-        ticks = 0
-        for run in runs:
-            ticks += len(run.ticks)
-            for row in run.ticks.row.tolist():
-                if row >= 0:
-                    self._dirty.setdefault(row, now_ns)
-        told = _Told([], [], [], [], [])
+        """Queue what a batch led to; `place`: where a journal has its frames."""
+        runs = [run for run in runs if len(run.ticks)]
+        if runs:
+            now_ns = monotonic_ns()
+            self._rows.take(runs, now_ns)
+            self.backlog.take(runs, place, now_ns, self.ticks.reach)
+            self._wake.set()
         for alert in raised:
-            entry, shouts = self._encoder.raised(alert, wall_ms)
-            (told.system if alert.origin is Origin.SYSTEM else told.raised).append(entry)
-            told.publishes += shouts
-        told.outcomes += [self._encoder.outcome(one, wall_ms) for one in outcomes]
-        for alert in (*raised, *changed):
-            told.changed += self._encoder.alert(alert)
-        if told.changed or told.outcomes:
-            self._told.append(told)
-        if ticks:
-            self._spool.append(_Spooled(list(runs), ticks, ticks * TICK_BYTES))
-            self._spool_bytes += ticks * TICK_BYTES
-            self._spooled += ticks
-            self._shed()
-        if ticks or told.changed or told.outcomes:
-            self._wake.set()
+            self.put(self.notices.raised(alert, wall_ms))
+        for alert in changed:
+            self.put(self.notices.alert(alert))
+        for outcome in outcomes:
+            self.put(self.notices.outcome(outcome, wall_ms))
 
-    def put(self, store: str, commands: Iterable[bytes]) -> None:
-        """Queue commands for a store that may be repeated, such as those with absolute values."""
-        self._extras.extend((store, command) for command in commands)
-        if self._extras:
-            self._wake.set()
-
-    def _shed(self) -> None:
-        """Keep the spool within its bytes: the oldest ticks leave, alerts stay."""
-        while self._spool_bytes > self._settings.spool_bytes:
-            item = self._spool.popleft()
-            self._spool_bytes -= item.size
-            self._spooled -= item.ticks
-            self.dropped += item.ticks
-
-    async def run(self) -> None:
-        """Write until `close`; never raises for anything the server does."""
-        while not self._closing or self._waiting():
-            try:
-                if self._connection is None:
-                    await self._connect()
-                await self._flush()
-                self._failures = 0
-                if self.state != "ok":
-                    self._became("ok", "")
-            except AuthenticationError as error:
-                await self._failed("auth", PROBE_S, error)
-            except BusyLoadingError as error:
-                await self._failed("loading", 0.5, error)
-            except NOT_A_SERVER as error:
-                await self._failed(*self._diagnosis(str(error)), error)
-            if self._closing and self._failures:
-                break
-            if not (self._spool or self._told or self._extras or self._closing):
-                self._wake.clear()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_S):
-                        await self._wake.wait()
-
-    def _waiting(self) -> bool:
-        """Whether anything is left to write."""
-        if not self._spool:  # rows whose only ticks were dropped have nothing to say
-            self._dirty = {r: at for r, at in self._dirty.items() if self._encoder.knows(r)}
-        return bool(self._spool or self._told or self._dirty or self._extras)
+    def put(self, notice: Notice) -> None:
+        """Queue a notice."""
+        now_ns = monotonic_ns()
+        for name, entry in notice.entries:
+            self._logs[name].put(entry)
+        self._extras.extend(notice.commands)
+        self._shouts.extend((now_ns, shout) for shout in notice.shouts)
+        self._wake.set()
 
     def close(self) -> None:
         """Write what is queued, then end `run`; at the first failure it ends at once."""
@@ -204,210 +193,282 @@ class Publisher:
         self._wake.set()
 
     async def disconnect(self) -> None:
-        """Let the connection go, without waiting for the server's goodbye."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await asyncio.wait_for(connection.disconnect(nowait=True), 0.5)
+        """Let the connection go; what was under way counts as not written."""
+        unsure, self._unsure = self._unsure, []
+        if self._link is not None:
+            link, self._link = self._link, None
+            left = await link.close()
+            for flush in link.answered():
+                if flush.refusals or unsure:
+                    unsure.append(flush)
+                else:
+                    self._done(flush)
+            unsure += left
+        if self._unsent is not None:
+            unsure.append(self._unsent)
+            self._unsent = None
+        for flush in reversed(unsure):
+            self._doubt = flush.ticks or self._doubt
+            flush.give_back()
+
+    # ---- writing -------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write until `close`; never raises for anything the server does."""
+        while not self._closing or self._unwritten():
+            try:
+                if self._link is None:
+                    await self._connect()
+                await self._step()
+            except AuthenticationError as error:
+                await self._failed("auth", PROBE_S, error)
+            except BusyLoadingError as error:
+                await self._failed("loading", 0.5, error)
+            except AnotherWriter as error:
+                self._note("redis", str(error))
+                await self.disconnect()
+            except NOT_A_SERVER as error:
+                await self._failed(*self._diagnosis(str(error)), error)
+            if self._closing and self._failures:
+                break
+
+    def _unwritten(self) -> bool:
+        """Whether anything is left to write."""
+        under_way = self._link is not None and self._link.under_way > 0
+        return bool(self.backlog or self._extras or under_way or self._rows.oldest_ns()
+                    or any(len(log) for log in self._logs.values()))  # fmt: skip
+
+    async def _step(self) -> None:
+        """One flush, made and sent; the answers of those before."""
+        link = self._link
+        assert link is not None
+        flush = await self._compose()
+        if flush.commands:
+            self._unsent = flush
+            await link.room(UNDER_WAY if not self._failures else 1)
+            self._unsent = None
+            link.send(flush)
+            await sleep(0)
+        elif link.under_way:
+            await link.room(1, IDLE_S)
+        self._finish(link.answered())
+        if not flush.commands and not link.under_way and not self._closing:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_S):
+                    await self._wake.wait()
+
+    async def _compose(self) -> Flush:
+        """The oldest waiting blocks, entries, and a slice of the rows that are due."""
+        flush = Flush()
+        out, shouts = Stores(), Stores()
+        try:
+            await self._add_ticks(flush, out, shouts)
+            self._add_entries(flush, out)
+            self._add_rows(flush, out, shouts)
+            self._add_trims(out)
+        except BaseException as error:
+            flush.give_back()
+            if isinstance(error, Exception) and not isinstance(error, JournalError):
+                raise EncodingError(f"{type(error).__name__}: {error}") from error
+            raise
+        self._add_shouts(shouts)
+        for store, told in out.items():
+            flush.parts += [select(self.names.db(store)), *told.parts]
+            flush.commands += 1 + told.count
+        for told in shouts.values():
+            flush.parts += told.parts
+            flush.commands += told.count
+        return flush
+
+    async def _add_ticks(self, flush: Flush, out: Stores, shouts: Stores) -> None:
+        end_ns = monotonic_ns() + TICKS_NS
+        while (block := self.backlog.next()) is not None:
+            flush.undo.append(lambda block=block: self.backlog.back(block))  # type: ignore[misc]
+            runs = block.runs
+            if runs is None:
+                try:
+                    runs = await asyncio.to_thread(self.backlog.load, block)
+                except JournalError as error:
+                    self._note("redis", f"ticks are missing in the streams: {error}")
+                    flush.undo.pop()
+                    self.backlog.lost += block.count
+                    continue
+            self._write(block, runs, out, shouts)
+            if flush.ticks is None and block.before is not None:
+                flush.ticks = block.seq, block.before
+            for run in runs:
+                self._rows.pre_open(out, run)
+            flush.done.append(lambda block=block: self._wrote(block))  # type: ignore[misc]
+            if monotonic_ns() > end_ns or self._failures:
+                break  # a server that failed is tried with little
+
+    def _write(self, block: Block, runs: list[Run], out: Stores, shouts: Stores) -> None:
+        ms = np.concatenate([run.ticks.recv_ns for run in runs]) // NS_A_MS
+        if self.ticks.profile == "packed":
+            ms = ms[-1:]
+        if block.before is None:
+            block.before = self._ids.last
+            ids = self._ids.take(ms)
+        else:
+            ids = StreamIds(block.before).take(ms)
+        fresh = not block.shouted and monotonic_ns() - block.at_ns < FRESH_NS
+        block.shouted = True
+        self.ticks.write(out["continuous_market"], shouts["ticks"] if fresh else None, runs,
+                         block.seq, ids, self._stored)  # fmt: skip
+
+    def _wrote(self, block: Block) -> None:
+        self.backlog.wrote(block)
+        self._acked = max(self._acked, block.last)
+        self.latency_ms.add((wall_ns() - block.recv_ns) / NS_A_MS)
+
+    def _add_entries(self, flush: Flush, out: Stores) -> None:
+        for log in self._logs.values():
+            entries = log.take(ENTRIES_AT_ONCE)
+            if not entries:
+                continue
+            for entry in entries:
+                out[log.store].one(log.command(entry))
+            flush.undo.append(lambda log=log, entries=entries: log.back(entries))  # type: ignore[misc]
+            flush.done.append(lambda log=log, entries=entries: log.wrote(entries))  # type: ignore[misc]
+        extras = [self._extras.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._extras)))]
+        if extras:
+            for store, data in extras:
+                out[store].one(data)
+            flush.undo.append(lambda: self._extras.extendleft(reversed(extras)))
+
+    def _add_rows(self, flush: Flush, out: Stores, shouts: Stores) -> None:
+        """Rows that are due, the oldest first, as many as the time allows."""
+        began_ns = monotonic_ns()
+        budget_ns = self._settings.flush_budget_ms * 1e6
+        limit = max(int(budget_ns / self._row_cost_ns), ROWS_LEAST)
+        late_ns = began_ns - int(self._settings.conflate_ms * 1e6)
+        due = self._rows.due(began_ns if self._closing else late_ns + GATHER_NS, limit)
+        # Many rows at once cost half of what they would cost one by one.
+        if len(due) == limit or (len(due) and (self._closing or self._rows.oldest_ns() < late_ns)):
+            held = self._rows.clear(due)
+            flush.undo.append(lambda: self._rows.undo(due, held))
+            self._rows.state(out, due)
+            cost_ns = (monotonic_ns() - began_ns) / len(due)
+            self._row_cost_ns += 0.2 * (cost_ns - self._row_cost_ns)
+        bars = self._rows.bars(out, shouts, BARS_AT_ONCE)
+        flush.undo.append(lambda: self._rows.undo_bars(bars))
+        seconds = self._rows.seconds(out)
+        flush.undo.append(lambda: self._rows.undo_seconds(seconds))
+        if monotonic_ns() - began_ns < 2 * budget_ns:
+            profiles = self._rows.profiles(out, PROFILES_AT_ONCE)
+            flush.undo.append(lambda: self._rows.undo_profiles(profiles))
+
+    def _add_trims(self, out: Stores) -> None:
+        """Once a minute: entries leave that are older than the newest by more than redis.ages_s.
+
+        Not older than the clock says: what is replayed is as old as its day.
+        """
+        now_ns = monotonic_ns()
+        if now_ns - self._trimmed_ns < TRIM_NS:
+            return
+        self._trimmed_ns = now_ns
+        for name, age_s in self._settings.ages_s.items():
+            ids = self._logs[name].ids if name in self._logs else self._ids
+            oldest_ms = ids.last[0] - age_s * 1000
+            if oldest_ms > 0:
+                out[KEYS[name].store].one(command(
+                    b"XTRIM", self.names.key(name), b"MINID", b"~", b"%d" % oldest_ms))  # fmt: skip
+
+    def _add_shouts(self, shouts: Stores) -> None:
+        oldest_ns = monotonic_ns() - FRESH_NS
+        while self._shouts:
+            at_ns, data = self._shouts.popleft()
+            if at_ns >= oldest_ns:
+                shouts["notices"].one(data)
+
+    # ---- what the server says ------------------------------------------------------------
+
+    def _finish(self, answered: list[Flush]) -> None:
+        """Flushes were answered.
+
+        Raises:
+            ResponseError, AuthenticationError: the server as it is takes no writes.
+            AnotherWriter: a stream of ours has ids that are not ours.
+        """
+        for at, flush in enumerate(answered):
+            self._unsure = answered[at:]
+            for words, text in flush.refused():
+                self._refusal(words, text)
+            self._done(flush)
+        self._unsure = []
+        if answered:
+            self._failures = 0
+            if self.state != "ok":
+                self._became("ok", "")
+
+    @staticmethod
+    def _done(flush: Flush) -> None:
+        for done in flush.done:
+            done()
+
+    def _refusal(self, words: list[bytes], text: str) -> None:
+        key = words[1] if len(words) > 1 else b""
+        if "equal or smaller" in text:
+            self.refused += 1
+            if key in self._own and words[0] == b"XADD":
+                raise AnotherWriter(f"another writer adds to {key.decode()}: ids are given anew")
+        elif text.startswith(SERVER_WORDS):
+            raise ResponseError(text)
+        elif text.startswith(AUTH_WORDS):
+            raise AuthenticationError(text)
+        else:
+            said = f"{words[0].decode()} {key.decode('utf-8', 'replace')}: {text[:160]}"
+            word = text.split(" ", 1)[0][:24]
+            if word == "NOPERM":
+                family = f"{words[0].decode()} {key.partition(b':')[0].decode('utf-8', 'replace')}"
+                if family not in self.denied:
+                    self.denied[family] = text[:160]
+                    self._note("redis", f"not allowed: {said}")
+            elif word not in self.errors:
+                self._note("redis", f"a write was refused: {said}")
+            self.errors[word] = self.errors.get(word, 0) + 1
 
     async def _connect(self) -> None:
-        pool = ConnectionPool.from_url(
-            self._url,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=2.0,
-            client_name="kitetui-publisher",
-            protocol=2,
-        )
-        connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
-        await asyncio.wait_for(connection.connect(), 3.0)  # type: ignore[no-untyped-call]
-        self._connection = connection
-        names = self._encoder.names
-        ticks = [names.processed_stream] + ([names.raw_stream] if self._encoder.full else [])
-        for store, ids, streams in (
-            ("continuous_market", self._encoder.tick_ids, ticks),
-            ("alerts", self._encoder.alert_ids, [names.alert_stream]),
-            ("alerts", self._encoder.system_ids, [names.system_stream]),
-            ("alerts", self._encoder.outcome_ids, [names.outcome_stream]),
-        ):
-            await self._call(select(names.db(store)))
-            for stream in streams:
-                info = (await self._ask("XINFO", "STREAM", stream))[0]
-                if isinstance(info, list):
-                    told = dict(zip(info[::2], info[1::2], strict=False))
-                    ids.resume(bytes(told.get(b"last-generated-id", b"0-0")).decode())
-        policy = (await self._ask("CONFIG", "GET", "maxmemory-policy"))[0]
-        if isinstance(policy, list) and len(policy) == 2:
-            self.policy = policy[1].decode("utf-8", "replace")
-        info = (await self._ask("INFO", "server"))[0]
-        if isinstance(info, bytes):
-            self.server = _server_name(info)
-
-    async def _ask(self, *parts: str | bytes | int) -> list[Any]:
-        assert self._connection is not None
-        packed = b"".join(self._connection.pack_command(*parts))
-        return await self._call(packed)
-
-    async def _call(self, *commands: bytes) -> list[Any]:
-        """Send commands, read one reply each; error replies come back as values.
-
-        Replies are parsed in one go: a coroutine step per reply would cost more than the write.
-        """
-        assert self._connection is not None
-        reader = hiredis.Reader(replyError=ResponseError)
-        out: list[Any] = []
-        deadline_s = self._settings.deadline_ms / 1000 + len(commands) / 20_000
-        async with asyncio.timeout(deadline_s):
-            await self._connection.send_packed_command([b"".join(commands)], check_health=False)
-            stream = self._connection._reader  # the connection's own reader; see the docstring
-            assert stream is not None
-            while len(out) < len(commands):
-                data = await stream.read(1 << 16)
-                if not data:
-                    raise ConnectionError("the server closed the connection")
-                reader.feed(data)
-                while (reply := reader.gets()) is not False:
-                    out.append(reply)
-        return out
-
-    async def _flush(self) -> None:
-        """The oldest waiting batches and a slice of the conflated rows, in one round trip."""
-        batches: list[_Spooled] = []
-        told: list[_Told] = []
-        waiting = 0
-        while self._spool and waiting < REPLIES_AT_ONCE:
-            item = self._spool.popleft()
-            self._spool_bytes -= item.size
-            self._spooled -= item.ticks
-            waiting += 2 * item.ticks
-            batches.append(item)
-        while self._told and len(told) < REPLIES_AT_ONCE:
-            told.append(self._told.popleft())
-        dirty: dict[int, int] = {}
+        link = Link(self._url, self._settings.deadline_ms)
         try:
-            await self._write(batches, told, dirty)
+            await link.open()
+            found = await find(link, self.names, self.ticks, self._logs.values(), self._doubt,
+                               self._stored)  # fmt: skip
         except BaseException:
-            self._dirty = {**dirty, **self._dirty}
-            self._spool.extendleft(reversed(batches))
-            self._told.extendleft(reversed(told))
-            self._spool_bytes += sum(item.size for item in batches)
-            self._spooled += sum(item.ticks for item in batches)
+            await link.close()
             raise
-        self.published += sum(item.ticks for item in batches)
+        self._resume(found)
+        self._link = link
 
-    async def _write(self, batches: list[_Spooled], told: list[_Told],
-                     dirty: dict[int, int]) -> None:  # fmt: skip
-        """Write batches and due rows; the rows that were due are moved to `dirty`."""
-        repeated = self._failures > 0 or any(item.tried for item in batches)
-        repeated |= any(item.tried for item in told)
-        extras = list(self._extras)[:REPLIES_AT_ONCE]
-        try:
-            commands, rows = self._commands(batches, told, extras)
-        except Exception as error:
-            raise EncodingError(f"{type(error).__name__}: {error}") from error
-        if not (batches or told or rows or extras):
-            return
-        dirty.update((row, self._dirty.pop(row)) for row in rows)
-        began_ns = monotonic_ns()
-        self._count(await self._call(*commands), repeated)
-        for _ in extras:
-            self._extras.popleft()
-        self.round_trip_ms = (monotonic_ns() - began_ns) / 1e6
-
-    def _commands(self, batches: list[_Spooled], told: list[_Told],
-                  extras: list[tuple[str, bytes]]) -> tuple[list[bytes], list[int]]:  # fmt: skip
-        """All commands of a flush, and the conflated rows among them."""
-        names, encoder = self._encoder.names, self._encoder
-        commands = [select(names.db("continuous_market"))]
-        publishes: list[bytes] = []
-        for item in batches:
-            if not item.tried:
-                for run in item.runs:
-                    entries, shouts = encoder.ticks(run)
-                    item.adds += encoder.tick_ids.give(entries)
-                    publishes += shouts  # never repeated: stale messages would look live
-                    item.pre_open += encoder.pre_open(run)
-                item.runs = []
-            item.tried = True
-            commands += item.adds
-        for one in told:
-            if not one.tried:
-                one.adds = [
-                    *encoder.alert_ids.give(one.raised),
-                    *encoder.system_ids.give(one.system),
-                    *encoder.outcome_ids.give(one.outcomes),
-                ]
-                publishes += one.publishes
-            one.tried = True
-        rows = self._conflated(commands)
-        early = [c for item in batches for c in item.pre_open]
-        if early:
-            commands += [select(names.db("premarket")), *early]
-        notices = [c for one in told for c in (*one.changed, *one.adds)]
-        if notices:
-            commands += [select(names.db("alerts")), *notices]
-        for store in dict.fromkeys(store for store, _ in extras):
-            commands += [select(names.db(store)), *(c for of, c in extras if of == store)]
-        return [*commands, *publishes], rows
-
-    def _conflated(self, commands: list[bytes]) -> list[int]:
-        """Latest, session and bucket writes of the oldest dirty rows, within the time budget."""
-        now_ns = monotonic_ns()
-        budget_ns = int(self._settings.flush_budget_ms * 1e6)
-        latest: list[bytes] = []
-        sessions: list[bytes] = []
-        buckets: list[bytes] = []
-        books: list[bytes] = []
-        rows: list[int] = []
-        due_ns = now_ns - int(self._settings.conflate_ms * 1e6)
-        for row, since in self._dirty.items():  # oldest first: a row joins at the end
-            spent = monotonic_ns() - now_ns > budget_ns
-            if not self._closing and (since > due_ns or (rows and spent)):
-                break
-            if not self._encoder.knows(row):
-                continue  # its first ticks still wait
-            rows.append(row)
-            state = self._rows.row_state(row)
-            latest.append(self._encoder.latest(row))
-            if state.session is not None:
-                sessions += self._encoder.session(state.session)
-            if state.bucket is not None:
-                buckets += self._encoder.bucket(state.bucket)
-            if state.book is not None:
-                books += self._encoder.book(state.book)
-        names = self._encoder.names
-        commands += latest
-        if sessions:
-            commands += [select(names.db("system")), *sessions]
-        if buckets:
-            commands += [select(names.db("cumulative_volume")), *buckets]
-        if books:
-            commands += [select(names.db("microstructure")), *books]
-        return rows
-
-    def _count(self, replies: list[Any], repeated: bool) -> None:
-        for reply in replies:
-            if not isinstance(reply, ResponseError):
-                continue
-            text = str(reply)
-            if repeated and "equal or smaller" in text:
-                self.refused += 1
-            elif text.startswith(("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING")):
-                raise ResponseError(text)
-            elif text.startswith(AUTH_WORDS):
-                raise AuthenticationError(text)
-            else:
-                word = text.split(" ", 1)[0][:24]
-                if word not in self.errors:
-                    self._note("redis", f"a write was refused: {text[:160]}")
-                self.errors[word] = self.errors.get(word, 0) + 1
+    def _resume(self, found: Found) -> None:
+        """Go on where the server stands; what it has lost is written again."""
+        same = found.run_id == self._run_id
+        for stream in found.streams:
+            if stream.seq is None and same and stream.length:
+                stream.seq = self._acked  # others wrote so much that ours is out of sight
+        self._stored = {s.name: -1 if s.seq is None else s.seq for s in found.streams}
+        stored = min(self._stored.values())
+        again = self.backlog.resume(stored)
+        self._ids.resume(max(s.last for s in found.streams))
+        if any(s.foreign or s.mended for s in found.streams):
+            self.backlog.renumber()
+        self._doubt = None
+        for name, log in found.logs.items():
+            again += self._logs[name].resume(log.last, log.stored)
+        if self._run_id and (again or not same):
+            self._rows.forget()
+            self.refilled += again
+            if again:
+                self._note("redis", f"the server lost {again:,} entries: they are written again")
+        self._run_id, self.server, self.policy = found.run_id, found.server, found.policy
 
     def _diagnosis(self, text: str) -> tuple[str, float]:
         """The state that an error's text tells of, and how long to wait before another try."""
         if text.startswith(AUTH_WORDS):  # redis-py raises a bare ConnectionError for it
             return "auth", PROBE_S
-        return "full" if text.startswith("OOM") else "down", (
-            0.1 if self._failures < BREAKER_AFTER else 1.0
-        )
+        wait_s = 0.1 if self._failures < BREAKER_AFTER else 1.0
+        return ("full" if text.startswith("OOM") else "down"), wait_s
 
     async def _failed(self, state: str, wait_s: float, error: Exception) -> None:
         self._failures += 1
@@ -421,12 +482,3 @@ class Publisher:
         if state != self.state:
             self._note("redis", f"{state} {reason}".strip()[:200])
         self.state, self.reason = state, reason[:200]
-
-
-def _server_name(info: bytes) -> str:
-    fields = dict(
-        line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line
-    )
-    if "valkey_version" in fields:
-        return f"valkey {fields['valkey_version']}"
-    return f"redis {fields.get('redis_version', '?')}"

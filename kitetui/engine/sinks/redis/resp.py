@@ -1,6 +1,10 @@
-"""RESP commands as bytes, built without a client object per command."""
+"""RESP commands as bytes: one at a time, or one for every row of columns."""
 
 from __future__ import annotations
+
+import numpy as np
+
+from kitetui.engine.sinks.redis.text import Piece, Text, join, lengths, numbers
 
 
 def command(*parts: bytes) -> bytes:
@@ -11,16 +15,31 @@ def command(*parts: bytes) -> bytes:
     return b"".join(out)
 
 
-def prefix(count: int, *parts: bytes) -> bytes:
-    """The fixed head of a command of `count` parts; the rest is appended with `bulk`."""
-    return b"*%d\r\n" % count + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts)
+def template(*parts: Piece) -> list[Piece]:
+    """One command a row, as pieces to `join`; columns and what all rows share may be mixed."""
+    return [b"*%d\r\n" % len(parts), *(piece for part in parts for piece in bulk(part))]
 
 
-def bulk(part: bytes) -> bytes:
-    """One more part of a command."""
-    return b"$%d\r\n%b\r\n" % (len(part), part)
+def commands(*parts: Piece) -> Text:
+    """One command a row."""
+    return join(template(*parts))
+
+
+def bulk(part: Piece) -> list[Piece]:
+    """One part of a command, as pieces."""
+    if isinstance(part, bytes):
+        return [b"$%d\r\n%b\r\n" % (len(part), part)]
+    (size,) = numbers([lengths(part)])
+    return [b"$", size, b"\r\n", part, b"\r\n"]
 
 
 def number(value: int | float) -> bytes:
     """A number as Redis readers expect it: integers without a point."""
+    if isinstance(value, np.generic):
+        value = value.item()
     return b"%d" % value if isinstance(value, int) else repr(round(value, 6)).encode()
+
+
+def select(db: int) -> bytes:
+    """Change the connection's database."""
+    return command(b"SELECT", b"%d" % db)

@@ -1,0 +1,62 @@
+"""What the commands share: options, exit codes, settings and folders, errors as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AUTH, EXIT_CONFIG = 69, 73, 77, 78
+
+_SHARED = [
+    click.option("--config", "config_dir", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Folder of YAML files laid over the defaults."),
+    click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Where journals, credentials and the embedded server's data live."),
+    click.option("--profile", default="default", show_default=True, metavar="NAME",
+                 help="A second, separate engine."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+                 help="Override one setting, such as screen.hz=2. Repeatable."),
+]  # fmt: skip
+
+
+def shared(function: F) -> F:
+    """The options of every command that reads settings."""
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+def fail(code: int, message: str) -> NoReturn:
+    """End with a sentence and an exit code; what files hold is cleaned before it is shown."""
+    from kitetui.widgets.safe_text import clean
+
+    click.echo(f"kitetui: {clean(message)}", err=True)
+    raise SystemExit(code)
+
+
+def load_settings(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
+    """The settings; where they cannot be used, the end."""
+    from kitetui.config import ConfigError, load
+    from kitetui.engine.plugins import load_plugins
+
+    try:
+        load_plugins()
+        return load(config_dir, overrides)
+    except ConfigError as error:
+        fail(EXIT_CONFIG, str(error))
+
+
+def where(state: Path | None, profile: str) -> Any:
+    """The folders of an engine; where they cannot be used, the end."""
+    from kitetui.config import ConfigError
+    from kitetui.places import places
+
+    try:
+        return places(state, profile)
+    except ConfigError as error:
+        fail(EXIT_CONFIG, str(error))

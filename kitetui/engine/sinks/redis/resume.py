@@ -1,0 +1,159 @@
+"""Where a server stands: the newest of our entries in each of our streams, asked on connecting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from kitetui.engine.sinks.redis.ids import NEVER, parse_id
+from kitetui.engine.sinks.redis.keys import Names
+from kitetui.engine.sinks.redis.link import Link
+from kitetui.engine.sinks.redis.stream_log import StreamLog
+from kitetui.engine.sinks.redis.tick_entries import TickEntries
+
+LOOK_BACK = 200
+"""Entries of others among which ours is looked for."""
+TRIED_MAX = 2_000
+PAGE = 1_000
+Doubt: TypeAlias = tuple[int, tuple[int, int]]
+
+
+class FoundStream(msgspec.Struct):
+    """A tick stream as the server has it.
+
+    Attributes:
+        last: its last generated id; seq: number of our newest tick there, None where it has none.
+        foreign: its newest entry is not ours; mended: entries behind a gap were taken away.
+    """
+
+    name: str
+    length: int = 0
+    last: tuple[int, int] = NEVER
+    seq: int | None = None
+    foreign: bool = False
+    mended: bool = False
+
+
+class FoundLog(msgspec.Struct):
+    """Another stream of ours: its last generated id, and which entries of unknown fate it has."""
+
+    last: tuple[int, int]
+    stored: set[tuple[int, int]]
+
+
+class Found(msgspec.Struct):
+    """What a server tells of itself and of our streams."""
+
+    streams: list[FoundStream]
+    logs: dict[str, FoundLog]
+    run_id: str = ""
+    server: str = ""
+    policy: str = ""
+
+
+async def find(link: Link, names: Names, ticks: TickEntries,
+               logs: Iterable[StreamLog], doubt: Doubt | None,
+               known: Mapping[str, int]) -> Found:  # fmt: skip
+    """Look before writing.
+
+    Args:
+        doubt: the first tick of which it is not known whether the streams have it, and the id
+            before it. Where they have later ones and not that one, those are taken away, to be
+            written again in order.
+        known: number of the tick that each stream had when it was last looked at.
+
+    Raises:
+        RedisError, OSError, TimeoutError: the server does not answer as a Redis does.
+    """
+    out = Found([], {})
+    info = _fields(await link.ask("INFO", "server"))
+    out.run_id = info.get("run_id", "")
+    if "valkey_version" in info:
+        out.server = f"valkey {info['valkey_version']}"
+    else:
+        out.server = f"redis {info.get('redis_version', '?')}"
+    try:
+        policy = await link.ask("CONFIG", "GET", "maxmemory-policy")
+        out.policy = policy[1].decode("utf-8", "replace") if len(policy) == 2 else ""
+    except ResponseError:
+        out.policy = ""  # an ACL may keep it from us, and some servers do not know it
+    await link.ask("SELECT", names.db("continuous_market"))
+    for name in ticks.streams:
+        key = names.key(name)
+        found = await _stream(link, name, key, ticks)
+        if doubt is not None and found.seq is not None and found.seq >= doubt[0]:
+            await _mend(link, key, ticks, doubt, found, known.get(name, -1))
+        out.streams.append(found)
+    for log in logs:
+        await link.ask("SELECT", names.db(log.store))
+        told = await _info(link, log.key)
+        stored = set()
+        for number, entry in enumerate(log.tried()):
+            if number == TRIED_MAX:
+                break
+            assert entry.id is not None
+            at = f"{entry.id[0]}-{entry.id[1]}"
+            if await link.ask("XRANGE", log.key, at, at):
+                stored.add(entry.id)
+        out.logs[log.name] = FoundLog(told[1], stored)
+    return out
+
+
+async def _stream(link: Link, name: str, key: bytes, ticks: TickEntries) -> FoundStream:
+    length, last = await _info(link, key)
+    out = FoundStream(name, length, last)
+    if not length:
+        return out
+    for number, (_, fields) in enumerate(await link.ask("XREVRANGE", key, "+", "-", "COUNT",
+                                                        LOOK_BACK)):  # fmt: skip
+        told = dict(zip(fields[::2], fields[1::2], strict=False))
+        if told.get(b"producer") == ticks.producer:
+            out.seq = int(told.get(b"seq", b"0")) + int(told.get(b"count", b"1")) - 1
+            return out
+        out.foreign = out.foreign or number == 0
+    return out
+
+
+async def _mend(link: Link, key: bytes, ticks: TickEntries, doubt: Doubt,
+                found: FoundStream, known: int) -> None:  # fmt: skip
+    """Take away our entries that lie behind one that is missing."""
+    seq, before = doubt
+    after = f"({before[0]}-{before[1]}"
+    behind: list[bytes] = []
+    stored = max(seq - 1, known)
+    while entries := await link.ask("XRANGE", key, after, "+", "COUNT", PAGE):
+        after = f"({entries[-1][0].decode()}"
+        for entry_id, fields in entries:
+            told = dict(zip(fields[::2], fields[1::2], strict=False))
+            if told.get(b"producer") != ticks.producer:
+                continue
+            first = int(told.get(b"seq", b"0"))
+            last = first + int(told.get(b"count", b"1")) - 1
+            if first <= stored + 1:
+                stored = max(stored, last)
+            else:
+                behind.append(entry_id)
+    for at in range(0, len(behind), PAGE):
+        await link.ask("XDEL", key, *behind[at : at + PAGE])
+    found.seq, found.mended = stored, bool(behind)
+
+
+async def _info(link: Link, key: bytes) -> tuple[int, tuple[int, int]]:
+    """Length and last generated id of a stream; zeros where there is none, or something else."""
+    try:
+        info: Any = await link.ask("XINFO", "STREAM", key)
+    except ResponseError as error:
+        if str(error).startswith(("NOAUTH", "LOADING", "MASTERDOWN")):
+            raise
+        return 0, NEVER
+    told = dict(zip(info[::2], info[1::2], strict=False))
+    return int(told.get(b"length", 0)), parse_id(bytes(told.get(b"last-generated-id", b"0-0")))
+
+
+def _fields(info: bytes) -> dict[str, str]:
+    """INFO's lines by name."""
+    lines = info.decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
