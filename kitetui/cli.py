@@ -32,6 +32,11 @@ from kitetui.cli_redis import redis
     metavar="PATH",
     help="Play a recorded journal instead of connecting.",
 )
+@click.option(
+    "--source",
+    type=click.Choice(["kite", "redis"]),
+    help="Where ticks come from: Kite, or crawlers of yours that write to Redis.",
+)
 @click.option("--speed", metavar="N|max", help="Times real time, for --demo and --replay.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the demo's market.")
 @shared
@@ -47,6 +52,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     kitetui                           connect to Kite (KITE_API_KEY, KITE_ACCESS_TOKEN)
     kitetui --headless --json --duration 60
     kitetui --replay day.arrows --speed 10
+    kitetui --source redis --set redis.url=redis://desk:6379
     """
     if ctx.invoked_subcommand is None:
         from kitetui.run import run

@@ -60,7 +60,16 @@ def load(folder: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
                 _merge(tree, {section: part} if section else part, origins, str(path))
     for text in overrides:
         _override(tree, text, origins)
-    return _convert(tree, origins)
+    return _completed(_convert(tree, origins))
+
+
+def _completed(settings: Settings) -> Settings:
+    """What `auto` means where the ticks come from Redis: others write them there already."""
+    redis = settings.redis
+    if settings.feed.source != "redis" or redis.profile != "auto":
+        return settings
+    changed = msgspec.structs.replace(redis, profile="alerts")
+    return msgspec.structs.replace(settings, redis=changed)
 
 
 def default_folder() -> Path:
@@ -262,6 +271,14 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     if url != "embedded" and not (re.match(r"(rediss?|unix)://", url) and _has_port(url)):
         fail("redis.url", "embedded, redis://, rediss:// or unix://, with '/' and '@' of a "
              "password percent-encoded", redacted_url(url))  # fmt: skip
+    if feed.source == "redis":
+        if url == "embedded":
+            fail(
+                "redis.url", "the server that your crawlers write to, as feed.source is redis", url
+            )
+        if settings.redis.profile not in ("auto", "alerts"):
+            fail("redis.profile", "auto or alerts: as feed.source is redis, ticks would go round",
+                 settings.redis.profile)  # fmt: skip
     _check_contract(settings.redis, fail)
     for segment in ("equity", "equity_fno", "index", "equity_derivatives", "currency", "commodity"):
         if not settings.calendar.hours.get(segment):

@@ -10,8 +10,10 @@ from typing import Literal
 
 import msgspec
 
-Profile = Literal["full", "lean", "packed"]
-ALL: tuple[Profile, ...] = ("full", "lean", "packed")
+Profile = Literal["full", "lean", "packed", "alerts"]
+ALL: tuple[Profile, ...] = ("full", "lean", "packed", "alerts")
+TICKS: tuple[Profile, ...] = ("full", "lean", "packed")
+"""The profiles that write what follows from ticks; `alerts` leaves it to whom they come from."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ _ALERT = ("alert_id", "pattern_type", "family", "symbol", "priority", "origin", 
 
 KEYS: dict[str, Entry] = {
     "session": Entry(
+        profiles=TICKS,
         store="system", type="hash", parts=("symbol", "date"), life="ttl_s", entry_bytes=280,
         about="a symbol's day so far",
         fields=("zerodha_cumulative_volume", "bucket_incremental_volume", "last_price",
@@ -62,22 +65,28 @@ KEYS: dict[str, Entry] = {
         about="which engine writes the streams here",
     ),
     "ohlc": Entry(
+        profiles=TICKS,
         store="prices", type="stream", parts=("symbol", "timeframe"), cap="ohlc", life="ttl_s",
         about="closed bars: 1m, 5m, day", fields=_BAR, entry_bytes=150,
     ),
     "equity_prices": Entry(
+        profiles=TICKS,
         store="prices", type="hash", about="symbol to last price, of stocks", entry_bytes=40),
     "futures_prices": Entry(
+        profiles=TICKS,
         store="prices", type="hash", about="symbol to last price, of futures", entry_bytes=40),
     "index_prices": Entry(
+        profiles=TICKS,
         store="prices", type="hash", about="symbol to last value, of indices", entry_bytes=40),
     "premarket_trades": Entry(
+        profiles=TICKS,
         store="premarket", type="stream", parts=("symbol",), cap="premarket", life="ttl_s",
         about="packets of the pre-open", entry_bytes=120,
         fields=("last_price", "volume_traded", "total_buy_quantity", "total_sell_quantity",
                 "exchange_timestamp"),
     ),
     "opening_data": Entry(
+        profiles=TICKS,
         store="premarket", type="hash", parts=("date",), life="ttl_s", entry_bytes=90,
         about="symbol to equilibrium and open, as JSON",
     ),
@@ -99,38 +108,46 @@ KEYS: dict[str, Entry] = {
         entry_bytes=20_000,
     ),
     "latest": Entry(
+        profiles=TICKS,
         store="continuous_market", type="string", parts=("symbol",), life="ttl_s",
         about="a symbol's newest tick, as JSON", entry_bytes=1_150,
     ),
     "symbol_ticks": Entry(
+        profiles=TICKS,
         store="continuous_market", type="stream", parts=("symbol",), cap="symbol_ticks",
         life="ttl_s", about="newest ticks of the focus list with indicators, flat",
         entry_bytes=560,
     ),
     "five_seconds": Entry(
+        profiles=TICKS,
         store="continuous_market", type="stream", parts=("symbol",), cap="five_seconds",
         life="ttl_s", about="5-second bars of the focus list", entry_bytes=90,
         fields=("time", "open", "high", "low", "close", "volume", "ticks"),
     ),
     "bucket": Entry(
+        profiles=TICKS,
         store="cumulative_volume", type="hash", parts=_BUCKET_PARTS, life="ttl_s",
         about="a 5-minute volume bucket, absolute values", fields=_BUCKET, entry_bytes=330,
     ),
     "bucket_legacy_1": Entry(
+        profiles=TICKS,
         store="cumulative_volume", type="hash", parts=_BUCKET_PARTS, life="ttl_s",
         about="the same under an older name", fields=_BUCKET, setting="legacy_keys",
         entry_bytes=330,
     ),
     "bucket_legacy_2": Entry(
+        profiles=TICKS,
         store="cumulative_volume", type="hash", parts=_BUCKET_PARTS, life="ttl_s",
         about="the same under an older name", fields=_BUCKET, setting="legacy_keys",
         entry_bytes=330,
     ),
     "daily_cumulative": Entry(
+        profiles=TICKS,
         store="cumulative_volume", type="hash", parts=("date",), life="ttl_s", entry_bytes=40,
         about="symbol to the volume of its day",
     ),
     "volume_profile": Entry(
+        profiles=TICKS,
         store="cumulative_volume", type="string", parts=("symbol", "date"), life="ttl_s",
         about="poc, vah, val, hvn, lvn and rows of a symbol's day, as JSON", entry_bytes=1_500,
     ),
@@ -154,11 +171,13 @@ KEYS: dict[str, Entry] = {
         about="an alert's whole life",
     ),
     "depth": Entry(
+        profiles=TICKS,
         store="microstructure", type="hash", parts=("symbol",), life="ttl_s", entry_bytes=200,
         about="what the book says now",
         fields=("spread", "microprice", "imbalance", "bid_total", "ask_total", "ofi"),
     ),
     "flow": Entry(
+        profiles=TICKS,
         store="microstructure", type="stream", parts=("symbol",), cap="flow", life="ttl_s",
         about="how the book changed over the last seconds", entry_bytes=110,
         fields=("ofi", "bid_stacked", "ask_stacked", "bid_pulled", "ask_pulled", "bid_queue",
@@ -179,6 +198,7 @@ KEYS: dict[str, Entry] = {
         about="what fired and has no outcome yet: number to symbol, pattern and score, as JSON",
     ),
     "analysis_cache": Entry(
+        profiles=TICKS,
         store="patterns", type="hash", parts=("symbol",), life="ttl_s", entry_bytes=700,
         about="the indicator values in force, such as rsi14_5m",
     ),
@@ -221,9 +241,10 @@ CHANNELS: dict[str, Channel] = {
     "asset_class": Channel(about="the ticks of a class", parts=("asset_class",),
                            profiles=("full",)),
     "packed": Channel(about="every batch, packed", profiles=("packed",)),
-    "index": Channel(about="the ticks of an index, as JSON", parts=("exchange", "symbol")),
+    "index": Channel(about="the ticks of an index, as JSON", parts=("exchange", "symbol"),
+                     profiles=TICKS),
     "indicators": Channel(about="an indicator's value when a minute closed, as JSON",
-                          parts=("type", "symbol")),
+                          parts=("type", "symbol"), profiles=TICKS),
     "patterns_global": Channel(about="what fired, as JSON"),
     "alerts_new": Channel(about="every alert, as JSON"),
     "alerts_system": Channel(about="those of patterns and rules"),

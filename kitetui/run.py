@@ -22,13 +22,18 @@ MIN_COLUMNS, MIN_LINES = 80, 24
 
 
 def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
-        replay: Path | None, speed: str | None, seed: int, config_dir: Path | None,
-        state: Path | None, profile: str, overrides: tuple[str, ...]) -> int:  # fmt: skip
+        replay: Path | None, source: str | None, speed: str | None, seed: int,
+        config_dir: Path | None, state: Path | None, profile: str,
+        overrides: tuple[str, ...]) -> int:  # fmt: skip
     """Run until stopped; the exit code."""
     if speed is not None and not (demo or replay):
         fail(2, "--speed goes with --demo or --replay; for an accelerated feed set feed.speed")
     if demo and replay:
         fail(2, "--demo and --replay are two different sources; choose one")
+    if source is not None:
+        if demo or replay:
+            fail(2, "--source names a live feed; --demo and --replay are none")
+        overrides = (*overrides, f"feed.source={source}")
     if not headless:
         _check_terminal()
     try:
@@ -104,7 +109,7 @@ class Starter:
 
             self._demo_speed = _speed(speed) or str(DEMO_SPEED)
             self._exchange = DemoExchange(self._demo_speed, ("--seed", str(seed)))
-        elif replay is None:
+        elif replay is None and settings.feed.source == "kite":
             try:
                 credentials.read(where.credentials)
             except credentials.CredentialsError as error:
@@ -139,6 +144,8 @@ class Starter:
             factor = None if speed == "max" else float(speed)
             plan = EnginePlan(places=self._where, replay=self._replay, replay_speed=factor,
                               linger=self._linger)  # fmt: skip
+        elif settings.feed.source == "redis":
+            plan = EnginePlan(places=self._where)
         else:
             path = self._where.credentials
             plan = EnginePlan(places=self._where, credentials=lambda: credentials.read(path))

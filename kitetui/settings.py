@@ -18,6 +18,9 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class FeedSettings(_Section, frozen=True):
+    source: Literal["kite", "redis"]
+    redis_ticks: Literal["auto", "stream", "channel"]
+    table: str
     url: str
     rest_url: str
     instruments: str | list[str | int]
@@ -194,7 +197,7 @@ class RedisSettings(_Section, frozen=True):
     """`keys` and `channels` are templates by the names of `redis_contract`."""
 
     url: str
-    profile: Literal["auto", "full", "lean", "packed"]
+    profile: Literal["auto", "full", "lean", "packed", "alerts"]
     compress: Literal["zstd", "none"]
     legacy_keys: bool
     commands: bool
@@ -215,7 +218,7 @@ class RedisSettings(_Section, frozen=True):
     ages_s: dict[str, AtLeastOne]
 
     @property
-    def effective_profile(self) -> Literal["full", "lean", "packed"]:
+    def effective_profile(self) -> Literal["full", "lean", "packed", "alerts"]:
         """`auto` is lean for the embedded server and full for a server that others read."""
         if self.profile == "auto":
             return "lean" if self.url == "embedded" else "full"

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
+from kitetui.engine.feed.redis_source import RedisSource
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
+from kitetui.engine.fleet import Fleet
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
@@ -141,17 +144,23 @@ class Core:
             speed = self._plan.replay_speed
             self.vitals.replay = ReplaySource(self._plan.replay, speed, self.intake)
             self._spawn(self._play(self.vitals.replay))
+        elif self._settings.feed.source == "redis":
+            self._open_store()
+            fleet = Fleet(self._settings, self.intake)
+            self.vitals.source = RedisSource(self._settings, self.redis.url, self.intake,
+                                             fleet.announce, fleet.token, self._note)  # fmt: skip
+            self._spawn(self._open_feed(self.vitals.source.run))
         else:
             assert self._plan.credentials is not None
-            self.vitals.source = KiteSource(
-                self._settings.feed, self._plan.credentials, self.intake, self._ended
-            )
+            kite = KiteSource(self._settings.feed, self._plan.credentials, self.intake, self._ended)
+            self.vitals.source = kite
             store = self._open_store()
             past = None
             if store is not None:
                 past = Past(self._plan.places.archive, store, self._ledger)
-            self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
-            self._spawn(self._open_feed(self._plan.credentials))
+            opening = Opening(self._settings, self.pipeline, self.intake, past)
+            self.vitals.opening = opening
+            self._spawn(self._open_feed(partial(opening.run, kite, self._plan.credentials)))
         self._spawn(self._publish_record())
         self._spawn(self._measure())
         self._spawn(self._record.run())
@@ -159,10 +168,9 @@ class Core:
         if self._notifier is not None:
             self._spawn(self._notifier.run())
 
-    async def _open_feed(self, credentials: Callable[[], Credentials]) -> None:
+    async def _open_feed(self, run: Callable[[], Awaitable[None]]) -> None:
         """Today's earlier journals first, then the feed."""
         vitals = self.vitals
-        assert vitals.source is not None and vitals.opening is not None
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self.intake, self._restored)
             vitals.restoring = False
@@ -180,7 +188,7 @@ class Core:
         self._spawn(self._timers())
         await self._take_rules()
         self._spawn(self._watch_health())
-        await vitals.opening.run(vitals.source, credentials)
+        await run()
 
     async def _take_rules(self) -> None:
         """The user's rules, from the settings and from before."""
@@ -302,7 +310,9 @@ class Core:
             return
         folder = self._plan.places.journals
         remove_old(folder, self._settings.journal.retention_days, wall_ns() / NS)
-        source = b"simulated" if self._plan.simulated else source_name(self._settings.feed.url)
+        feed = self._settings.feed
+        source = b"simulated" if self._plan.simulated else source_name(
+            feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
         if self._settings.journal.restore and not self._plan.simulated:
             self.vitals.restart = Restart(folder, source, wall_ns() / NS)
             self.vitals.restoring = True

@@ -228,7 +228,7 @@ class Observer:
         journal = "off" if vitals.journal is None else vitals.journal.failed or "ok"
         return view.Header(
             simulated=vitals.simulated,
-            source="replay" if vitals.replay else "kite",
+            source=vitals.source_name,
             state=state,
             reason=reason,
             market=self.market_words(),

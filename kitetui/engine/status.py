@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns
-from kitetui.engine.feed.session import LinkState
+from kitetui.engine.feed.redis_source import RedisLink, RedisSource
+from kitetui.engine.feed.session import Connection, LinkState
 from kitetui.engine.feed.sources import KiteSource, ReplaySource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.opening import Opening
@@ -37,7 +39,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     loop_lag_ms: Reservoir
     rate: Rate
     redis: RedisOutlet
-    source: KiteSource | None = None
+    source: KiteSource | RedisSource | None = None
     replay: ReplaySource | None = None
     opening: Opening | None = None
     restart: Restart | None = None
@@ -45,6 +47,13 @@ class Vitals(msgspec.Struct, kw_only=True):
     journal: JournalWriter | None = None
     track_record: TrackRecord | None = None
     notifier: Notifier | None = None
+
+    @property
+    def source_name(self) -> str:
+        """Where ticks come from: kite, redis or replay."""
+        if self.replay is not None:
+            return "replay"
+        return "redis" if isinstance(self.source, RedisSource) else "kite"
 
     @property
     def warm_wanted(self) -> int:
@@ -67,7 +76,8 @@ class Vitals(msgspec.Struct, kw_only=True):
         """The connections to the ticker."""
         if self.source is None:
             return ()
-        return tuple(view.Link(n, c.state, c.reason) for n, c in enumerate(self.source.connections))
+        kept: Sequence[Connection | RedisLink] = self.source.connections
+        return tuple(view.Link(n, c.state, c.reason) for n, c in enumerate(kept))
 
     def state(self) -> tuple[str, str]:
         """The feed's state in one word, the worst connection's, and why."""
@@ -95,7 +105,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
     frame_ns = source.last_frame_ns if source is not None else 0
     now_ns = monotonic_ns()
     return {
-        "source": "replay" if vitals.replay else "kite",
+        "source": vitals.source_name,
         "simulated": vitals.simulated,
         "state": state,
         "reason": reason,

@@ -22,6 +22,7 @@ from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, I64, INDEX_FULL, QUOTE, TickBatch
 from kitetui.engine.feed.records import Kind, RecordBatch, Subscribed
+from kitetui.engine.feed.tick_message import ORDERS_BUG
 from kitetui.engine.feed.wire import DEFAULT_DIVISOR, DIVISORS, INDEX_SEGMENT
 from kitetui.engine.market.instruments import (
     Instrument,
@@ -40,8 +41,6 @@ FRAME_NS = 250_000_000
 FRAMES_A_BATCH = 64
 CLOCK_QUANTILE = 0.999
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".json")
-ORDERS_BUG = 1 << 16
-"""Order counts once were read as 32 bits: the count stood in the upper half."""
 U32 = 1 << 32
 FAR_NS = 7_258_118_400 * NS
 """The year 2200: what lies beyond is no time."""

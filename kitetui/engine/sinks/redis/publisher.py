@@ -20,7 +20,7 @@ from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
 from kitetui.engine.sinks.redis.backlog import Backlog, Block
 from kitetui.engine.sinks.redis.documents import NS_A_MS, Documents
-from kitetui.engine.sinks.redis.ids import StreamIds
+from kitetui.engine.sinks.redis.ids import NEVER, StreamIds
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Flush, Link
 from kitetui.engine.sinks.redis.notices import LOGS, Notice, Notices
@@ -166,7 +166,7 @@ class Publisher:
              outcomes: Iterable[AlertOutcome] = ()) -> None:  # fmt: skip
         """Queue what a batch led to; `place`: where a journal has its frames."""
         runs = [run for run in runs if len(run.ticks)]
-        if runs:
+        if runs and self.ticks.streams:
             now_ns = monotonic_ns()
             self._rows.take(runs, now_ns)
             self.backlog.take(runs, place, now_ns, self.ticks.reach)
@@ -351,6 +351,8 @@ class Publisher:
             self._rows.state(out, due)
             cost_ns = (monotonic_ns() - began_ns) / len(due)
             self._row_cost_ns += 0.2 * (cost_ns - self._row_cost_ns)
+        if not self.ticks.streams:
+            return
         bars = self._rows.bars(out, shouts, BARS_AT_ONCE)
         flush.undo.append(lambda: self._rows.undo_bars(bars))
         seconds = self._rows.seconds(out)
@@ -448,9 +450,8 @@ class Publisher:
             if stream.seq is None and same and stream.length:
                 stream.seq = self._acked  # others wrote so much that ours is out of sight
         self._stored = {s.name: -1 if s.seq is None else s.seq for s in found.streams}
-        stored = min(self._stored.values())
-        again = self.backlog.resume(stored)
-        self._ids.resume(max(s.last for s in found.streams))
+        again = self.backlog.resume(min(self._stored.values(), default=-1))
+        self._ids.resume(max((s.last for s in found.streams), default=NEVER))
         if any(s.foreign or s.mended for s in found.streams):
             self.backlog.renumber()
         self._doubt = None

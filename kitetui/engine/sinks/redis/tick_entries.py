@@ -29,7 +29,7 @@ from kitetui.redis_contract import KEYS
 from kitetui.settings import RedisSettings
 
 STREAMS = {"full": ("raw_stream", "processed_stream"), "lean": ("processed_stream",),
-           "packed": ("packed_stream",)}  # fmt: skip
+           "packed": ("packed_stream",), "alerts": ()}  # fmt: skip
 """The streams that a profile writes every tick to."""
 PACKED_TICK_BYTES = 210
 _INDEX = ASSET_CLASSES.index("index")
@@ -74,7 +74,7 @@ class TickEntries:
         if self.profile == "packed":
             caps = self._settings.caps
             return max(caps.bytes // PACKED_TICK_BYTES, caps.ticks)
-        return max(self.cap(stream) for stream in self.streams)
+        return max((self.cap(stream) for stream in self.streams), default=0)
 
     def write(self, out: Bytes, shouts: Bytes | None, runs: Sequence[Run], seq: int,
               ids: tuple[I64, I64], stored: dict[str, int]) -> None:  # fmt: skip
