@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from kitetui.cli_options import where
+from kitetui.cli_options import engine_options, where
 
 LENGTH = click.option("--for", "length", type=click.Choice(["15m", "1h", "session"]),
                       default="15m", show_default=True, help="For how long.")  # fmt: skip
@@ -15,22 +14,9 @@ WHY = click.option("--why", default="", help="A reason, kept with it.")
 IDS = click.argument("ids", nargs=-1, metavar="ID...")
 
 
-def _engine(function: Any) -> Any:
-    """Which engine is meant, and how to print."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--profile", default="default", show_default=True, metavar="NAME",
-                     help="Which engine."),
-        click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
-                     help="Its state folder."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
 @click.command()
 @click.option("--history", is_flag=True, help="The day's alerts, also those that have left.")
-@_engine
+@engine_options
 def alerts(history: bool, state: Path | None, profile: str, as_json: bool) -> None:
     """The alert queue of the running engine: id, priority, state, time, count, what."""
     from kitetui.tools import verbs
@@ -41,7 +27,7 @@ def alerts(history: bool, state: Path | None, profile: str, as_json: bool) -> No
 @click.command()
 @IDS
 @click.option("--all", "all_", is_flag=True, help="All that wait now.")
-@_engine
+@engine_options
 def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_json: bool) -> None:
     """Acknowledge alerts by the first digits of their ids.
 
@@ -60,7 +46,7 @@ def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_j
 @IDS
 @LENGTH
 @WHY
-@_engine
+@engine_options
 def shelve(ids: tuple[str, ...], length: str, why: str, state: Path | None, profile: str,
            as_json: bool) -> None:  # fmt: skip
     """Put alerts aside for a while; each comes back when its time is over and it still holds."""
@@ -71,7 +57,7 @@ def shelve(ids: tuple[str, ...], length: str, why: str, state: Path | None, prof
 
 @click.command()
 @IDS
-@_engine
+@engine_options
 def unshelve(ids: tuple[str, ...], state: Path | None, profile: str, as_json: bool) -> None:
     """Take alerts from their shelf."""
     from kitetui.tools import verbs
@@ -94,7 +80,7 @@ def _mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, 
 @click.option("--pattern", default="", help="A pattern, for every symbol or this one.")
 @LENGTH
 @WHY
-@_engine
+@engine_options
 def mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, profile: str,
          as_json: bool) -> None:  # fmt: skip
     """Shelve whatever a symbol or a pattern raises for a while."""
@@ -104,14 +90,14 @@ def mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, p
 @click.command()
 @click.argument("symbol", default="")
 @click.option("--pattern", default="", help="As it was muted.")
-@_engine
+@engine_options
 def unmute(symbol: str, pattern: str, state: Path | None, profile: str, as_json: bool) -> None:
     """End a mute."""
     _mute(symbol, pattern, "15m", "", state, profile, on=False, as_json=as_json)
 
 
 @click.command()
-@_engine
+@engine_options
 def outbox(state: Path | None, profile: str, as_json: bool) -> None:
     """Messages to Telegram and webhooks: how many are sent, wait, or were refused."""
     from kitetui.tools import verbs
@@ -120,7 +106,7 @@ def outbox(state: Path | None, profile: str, as_json: bool) -> None:
 
 
 @click.command()
-@_engine
+@engine_options
 def status(state: Path | None, profile: str, as_json: bool) -> None:
     """The status document of the running engine."""
     from kitetui.tools import verbs
@@ -129,7 +115,7 @@ def status(state: Path | None, profile: str, as_json: bool) -> None:
 
 
 @click.command()
-@_engine
+@engine_options
 def lift(state: Path | None, profile: str, as_json: bool) -> None:
     """Make plans again after a drawdown has blocked them, until the next session."""
     from kitetui.tools import verbs
@@ -144,7 +130,7 @@ def alert() -> None:
 
 @alert.command()
 @click.argument("rule", nargs=-1, required=True)
-@_engine
+@engine_options
 def add(rule: tuple[str, ...], state: Path | None, profile: str, as_json: bool) -> None:
     """Watch for something: SYMBOL [FIELD [TIMEFRAME]] OPERATOR VALUE [options].
 
@@ -170,7 +156,7 @@ def add(rule: tuple[str, ...], state: Path | None, profile: str, as_json: bool) 
 
 
 @alert.command("list")
-@_engine
+@engine_options
 def list_rules(state: Path | None, profile: str, as_json: bool) -> None:
     """Your rules: id, priority, end, text, whose."""
     from kitetui.tools import verbs
@@ -180,7 +166,7 @@ def list_rules(state: Path | None, profile: str, as_json: bool) -> None:
 
 @alert.command()
 @click.argument("rule_id", metavar="ID")
-@_engine
+@engine_options
 def remove(rule_id: str, state: Path | None, profile: str, as_json: bool) -> None:
     """Watch for it no longer."""
     from kitetui.tools import verbs

@@ -31,6 +31,19 @@ def shared(function: F) -> F:
     return function
 
 
+def engine_options(function: F) -> F:
+    """Which engine is meant, and how to print."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--profile", default="default", show_default=True, metavar="NAME",
+                     help="Which engine."),
+        click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
+                     help="Its state folder."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def fail(code: int, message: str) -> NoReturn:
     """End with a sentence and an exit code; what files hold is cleaned before it is shown."""
     from kitetui.widgets.safe_text import clean

@@ -1,4 +1,4 @@
-"""The commands about Redis: its contract, a server held against it, what it will take."""
+"""The commands about Redis: its contract, what it will take, and what an operator may do there."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from typing import Any
 
 import click
 
-from kitetui.cli_options import load_settings, shared, where
+from kitetui.cli_options import engine_options, load_settings, shared, where
 
 
 @click.group()
 def redis() -> None:
-    """The Redis contract: print it, hold a server against it, plan its memory."""
+    """The Redis contract, and the streams of a running engine.
+
+    \b
+    schema, check, plan            the contract, a server held against it, its memory
+    look STREAM [GROUP]            newest entries, or consumers and what waits for them
+    trim, group, claim, forget     mend streams and groups, once you have read what will happen
+    pause, resume, profile         what the engine writes
+    """
 
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -73,3 +80,121 @@ def plan(config_dir: Path | None, overrides: tuple[str, ...], instruments: int,
 
     settings = load_settings(config_dir, overrides).redis
     raise SystemExit(print_plan(settings, instruments, rate, focus, as_json=as_json))
+
+
+_DB = click.option("--db", type=click.IntRange(0, 15), default=4, show_default=True,
+                   help="The database of the stream.")  # fmt: skip
+_YES = click.option("--yes", is_flag=True, help="Do it without asking.")
+_STREAM = click.argument("stream")
+_GROUP = click.argument("group")
+
+
+def _act(state: Path | None, profile: str, as_json: bool, yes: bool, **action: Any) -> None:
+    from kitetui.tools.redis_verbs import act
+
+    raise SystemExit(act(where(state, profile), action, yes=yes, as_json=as_json))
+
+
+@redis.command()
+@_STREAM
+@click.argument("group", default="")
+@_DB
+@engine_options
+def look(stream: str, group: str, db: int, state: Path | None, profile: str,
+         as_json: bool) -> None:  # fmt: skip
+    """The newest entries of a stream, decoded; or the consumers of a group and what is pending."""
+    _act(state, profile, as_json, True, action="inspect", stream=stream, group=group, db=db)
+
+
+@redis.command()
+@_STREAM
+@click.option(
+    "--to",
+    "keep",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="N",
+    help="Entries that stay.",
+)
+@_DB
+@_YES
+@engine_options
+def trim(stream: str, keep: int, db: int, yes: bool, state: Path | None, profile: str,
+         as_json: bool) -> None:  # fmt: skip
+    """Trim a stream; what groups have not read of it is counted and said first."""
+    _act(state, profile, as_json, yes, action="trim", stream=stream, value=str(keep), db=db)
+
+
+@redis.command()
+@_STREAM
+@_GROUP
+@click.option(
+    "--at",
+    "place",
+    default="$",
+    show_default=True,
+    metavar="ID",
+    help="$ for the end, 0 for the beginning, or an id.",
+)
+@click.option("--new", is_flag=True, help="Create it; otherwise one that exists is moved.")
+@_DB
+@_YES
+@engine_options
+def group(stream: str, group: str, place: str, new: bool, db: int, yes: bool,
+          state: Path | None, profile: str, as_json: bool) -> None:  # fmt: skip
+    """Create a consumer group, or move one; what it would skip or read twice is said first."""
+    _act(state, profile, as_json, yes, action="create" if new else "advance", stream=stream,
+         group=group, value=place, db=db)  # fmt: skip
+
+
+@redis.command()
+@_STREAM
+@_GROUP
+@click.argument("consumer")
+@click.option("--to", "taker", required=True, metavar="CONSUMER", help="Who has them then.")
+@_DB
+@_YES
+@engine_options
+def claim(stream: str, group: str, consumer: str, taker: str, db: int, yes: bool,
+          state: Path | None, profile: str, as_json: bool) -> None:  # fmt: skip
+    """Give what a dead consumer has not acknowledged to another one."""
+    _act(state, profile, as_json, yes, action="claim", stream=stream, group=group,
+         consumer=consumer, value=taker, db=db)  # fmt: skip
+
+
+@redis.command()
+@_STREAM
+@_GROUP
+@click.argument("consumer")
+@_DB
+@_YES
+@engine_options
+def forget(stream: str, group: str, consumer: str, db: int, yes: bool, state: Path | None,
+           profile: str, as_json: bool) -> None:  # fmt: skip
+    """Delete a dead consumer; what it has not acknowledged is lost to its group with it."""
+    _act(state, profile, as_json, yes, action="forget", stream=stream, group=group,
+         consumer=consumer, db=db)  # fmt: skip
+
+
+@redis.command()
+@_YES
+@engine_options
+def pause(yes: bool, state: Path | None, profile: str, as_json: bool) -> None:
+    """Write nothing to Redis; ticks wait in the journal until `resume`."""
+    _act(state, profile, as_json, yes, action="pause")
+
+
+@redis.command()
+@engine_options
+def resume(state: Path | None, profile: str, as_json: bool) -> None:
+    """Write to Redis again, what waits first and in order."""
+    _act(state, profile, as_json, True, action="resume")
+
+
+@redis.command("profile")
+@click.argument("name", type=click.Choice(["full", "lean", "packed", "alerts"]))
+@_YES
+@engine_options
+def profile_(name: str, yes: bool, state: Path | None, profile: str, as_json: bool) -> None:
+    """Switch the publication profile of the running engine, until it is started anew."""
+    _act(state, profile, as_json, yes, action="profile", value=name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 MANY = 1_000
@@ -90,6 +92,33 @@ class RemoveRule(msgspec.Struct, frozen=True, tag="remove_rule"):
     actor: str
 
 
+class RedisAction(msgspec.Struct, frozen=True, tag="redis"):
+    """Something to be done to Redis, or looked at there.
+
+    Attributes:
+        stream: a key of database `db`; group, consumer: of it.
+        value: how many entries stay (trim), a place (create, advance), who has entries then
+            (claim), a profile (profile).
+        dry: say what would happen, and do nothing.
+    """
+
+    action: Literal["inspect", "trim", "create", "advance", "claim", "forget", "pause", "resume",
+                    "profile"]  # fmt: skip
+    actor: str
+    db: int = 0
+    stream: str = ""
+    group: str = ""
+    consumer: str = ""
+    value: str = ""
+    dry: bool = False
+
+    @property
+    def words(self) -> str:
+        """What is asked, in a line."""
+        about = (self.stream, self.group, self.consumer, self.value)
+        return " ".join((self.action, *(word for word in about if word)))
+
+
 Command = (
     Acknowledge
     | AcknowledgeMany
@@ -101,6 +130,7 @@ Command = (
     | LiftBlock
     | AddRule
     | RemoveRule
+    | RedisAction
 )
 
 

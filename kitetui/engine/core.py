@@ -362,6 +362,28 @@ class Core:
 
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""
+        if isinstance(command, commands.RedisAction):
+            return await self._operate(command)
+        return await self._apply(command)
+
+    async def _operate(self, action: commands.RedisAction) -> commands.Result:
+        """Redis is outside: what is asked is journalled, done, and what came of it kept."""
+        if action.dry or action.action == "inspect":
+            return await self.redis.control.obey(action)
+        asked = await self._apply(action)
+        if not asked.done:
+            return asked
+        result = await self.redis.control.obey(action)
+        self._note("redis", f"{action.actor}: {result.text}")
+        if self._log is not None:
+            try:
+                at_s = int(self.session_ns() // NS) or int(wall_ns() // NS)
+                self._log.control(at_s, action.actor, action.words, result, wall_ns() // 1_000_000)
+            except OSError as error:
+                self._note("ledger", error.strerror or str(error))
+        return result
+
+    async def _apply(self, command: commands.Command) -> commands.Result:
         if self.vitals.restoring:
             return commands.Result(False, "today's journals are still being taken in; try again")
         answer: asyncio.Future[commands.Result] = asyncio.get_running_loop().create_future()

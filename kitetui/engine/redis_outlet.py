@@ -13,6 +13,7 @@ from kitetui.engine.derived import Derived
 from kitetui.engine.feed.records import Place
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor, Target
 from kitetui.engine.market.market import Market
+from kitetui.engine.redis_control import RedisControl
 from kitetui.engine.redis_rows import MarketRows
 from kitetui.engine.sinks.ledger import Entry, Settlement
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
@@ -48,6 +49,7 @@ class RedisOutlet:
         producer = f"{os.uname().nodename}:{os.getpid()}:{wall_ns() // NS}"
         self.publisher = Publisher(settings, self.url, market.rows, MarketRows(market), note,
                                    producer, focus)  # fmt: skip
+        self.control = RedisControl(self.url, self.publisher)
         self._monitor = self._watch_over(self.url)
         self._publishing: asyncio.Task[None] | None = None
         self._told: tuple[Line, ...] = ()

@@ -16,6 +16,7 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.gate import Departure
 from kitetui.engine.calendar import ist_day
+from kitetui.engine.commands import Result
 from kitetui.engine.sinks.day_files import DayFiles, ids_from
 from kitetui.engine.sinks.sqlite import append_only, read
 
@@ -28,7 +29,10 @@ CREATE TABLE IF NOT EXISTS transition (
 CREATE TABLE IF NOT EXISTS departure (
   number INTEGER, at_s INTEGER, id TEXT, symbol TEXT, rule TEXT, priority INTEGER, exit TEXT,
   PRIMARY KEY (number, at_s, id)) WITHOUT ROWID;
-""" + append_only("alert", "transition", "departure")
+CREATE TABLE IF NOT EXISTS control (
+  number INTEGER PRIMARY KEY, at_s INTEGER, actor TEXT, action TEXT, done INTEGER, said TEXT,
+  wall_ms INTEGER);
+""" + append_only("alert", "transition", "departure", "control")
 _ADD_ALERT = "INSERT OR IGNORE INTO alert VALUES (?, ?, ?)"
 _ADD_DEPARTURE = "INSERT OR IGNORE INTO departure VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FIND = "SELECT body FROM alert WHERE id >= ? AND id < ? LIMIT 2"
@@ -69,6 +73,24 @@ class DeskLog:
                 db.executemany(_ADD_DEPARTURE, [
                     msgspec.structs.astuple(d) for d in departures if ist_day(d.at_s) == day
                 ])  # fmt: skip
+
+    def control(self, at_s: int, actor: str, action: str, result: Result, wall_ms: int) -> None:
+        """Add what an operator did to Redis, and what came of it.
+
+        Raises:
+            OSError: the day's file cannot be used.
+        """
+        with self._days.writing(ist_day(at_s), "the desk's log is not written") as db:
+            db.execute(
+                "INSERT INTO control (at_s, actor, action, done, said, wall_ms) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (at_s, actor, action, result.done, result.text, wall_ms),
+            )
+
+    def controls(self, day: int) -> list[tuple[Any, ...]]:
+        """What operators did to Redis on a day: second, actor, action, done, what came of it."""
+        return list(self._lines(day, "SELECT at_s, actor, action, done, said FROM control "
+                                     "ORDER BY number"))  # fmt: skip
 
     def close(self) -> None:
         """Let the file go."""

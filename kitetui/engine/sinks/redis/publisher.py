@@ -31,7 +31,7 @@ from kitetui.engine.sinks.redis.row_columns import RowSource
 from kitetui.engine.sinks.redis.row_writer import RowWriter
 from kitetui.engine.sinks.redis.stream_log import StreamLog
 from kitetui.engine.sinks.redis.tick_entries import TickEntries
-from kitetui.redis_contract import KEYS
+from kitetui.redis_contract import KEYS, Profile
 from kitetui.settings import RedisSettings
 
 NS = 1_000_000_000
@@ -110,6 +110,10 @@ class Publisher:
         self._doubt: tuple[int, tuple[int, int]] | None = None
         """The first tick of which it is not known whether it was written, and the id before it."""
         self._run_id = ""
+        self._begins: dict[str, int] = {}
+        """The last tick before each stream's profile was switched on: those are not for it."""
+        self._wanted: Profile = self.ticks.profile
+        self.paused = False
         self._closing = False
         self._failures = 0
         self._acked = -1
@@ -187,6 +191,16 @@ class Publisher:
         self._shouts.extend((now_ns, shout) for shout in notice.shouts)
         self._wake.set()
 
+    def pause(self, on: bool) -> None:
+        """Write nothing, or go on; what happens meanwhile waits as if the server were away."""
+        self.paused = on
+        self._wake.set()
+
+    def switch(self, profile: Profile) -> None:
+        """Another profile, from the next tick on."""
+        self._wanted = profile
+        self._wake.set()
+
     def close(self) -> None:
         """Write what is queued, then end `run`; at the first failure it ends at once."""
         self._closing = True
@@ -217,6 +231,11 @@ class Publisher:
         """Write until `close`; never raises for anything the server does."""
         while not self._closing or self._unwritten():
             try:
+                if self._wanted != self.ticks.profile:
+                    await self._switch()
+                if self.paused and not self._closing:
+                    await self._pause()
+                    continue
                 if self._link is None:
                     await self._connect()
                 await self._step()
@@ -231,6 +250,27 @@ class Publisher:
                 await self._failed(*self._diagnosis(str(error)), error)
             if self._closing and self._failures:
                 break
+
+    async def _pause(self) -> None:
+        """Nothing is written until it goes on."""
+        if self._link is not None:
+            await self._link.room(1)
+            self._finish(self._link.answered())
+            await self.disconnect()
+        self._became("paused", "by an operator")
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self._wake.wait()
+
+    async def _switch(self) -> None:
+        """What was taken so far goes out by the old profile, what follows by the other one."""
+        while self._link is not None and self.backlog and not self.paused:
+            await self._step()
+        await self.disconnect()
+        self.ticks.profile = self._wanted
+        self._begins = dict.fromkeys(self.ticks.streams, self.backlog.next_seq - 1)
+        self._own = {self.names.key(name) for name in (*self.ticks.streams, *LOGS)}
 
     def _unwritten(self) -> bool:
         """Whether anything is left to write."""
@@ -449,6 +489,8 @@ class Publisher:
         for stream in found.streams:
             if stream.seq is None and same and stream.length:
                 stream.seq = self._acked  # others wrote so much that ours is out of sight
+            begins = self._begins.get(stream.name, -1)
+            stream.seq = begins if stream.seq is None else max(stream.seq, begins)
         self._stored = {s.name: -1 if s.seq is None else s.seq for s in found.streams}
         again = self.backlog.resume(min(self._stored.values(), default=-1))
         self._ids.resume(max((s.last for s in found.streams), default=NEVER))

@@ -25,11 +25,15 @@ from kitetui.engine.sinks.redis.text import (
     numbers,
     strings,
 )
-from kitetui.redis_contract import KEYS
+from kitetui.redis_contract import KEYS, Profile
 from kitetui.settings import RedisSettings
 
-STREAMS = {"full": ("raw_stream", "processed_stream"), "lean": ("processed_stream",),
-           "packed": ("packed_stream",), "alerts": ()}  # fmt: skip
+STREAMS: dict[Profile, tuple[str, ...]] = {
+    "full": ("raw_stream", "processed_stream"),
+    "lean": ("processed_stream",),
+    "packed": ("packed_stream",),
+    "alerts": (),
+}
 """The streams that a profile writes every tick to."""
 PACKED_TICK_BYTES = 210
 _INDEX = ASSET_CLASSES.index("index")
@@ -53,7 +57,7 @@ class TickEntries:
         self.producer = producer.encode()
         self.epoch = epoch
         self.rate = 0.0
-        self.profile = settings.effective_profile
+        self.profile: Profile = settings.effective_profile
 
     @property
     def streams(self) -> tuple[str, ...]:
