@@ -15,6 +15,7 @@ from kitetui.engine.commands import (
     AcknowledgeMany,
     AddRule,
     Command,
+    Result,
     Shelve,
     Undo,
     Unshelve,
@@ -35,6 +36,7 @@ class AlertKeys(App[str]):
     """
 
     _layout: Layout
+    _active: str
 
     def __init__(self, link: LocalLink, *, bell: bool) -> None:
         super().__init__()
@@ -165,18 +167,23 @@ class AlertKeys(App[str]):
         """Take the last acknowledgement back."""
         await self._send(Undo(self._actor))
 
-    async def _send(self, command: Command) -> None:
+    async def _ask(self, command: Command) -> Result | None:
+        """What the engine says to a command; None where it says nothing, which is said."""
         asked = self.link.command(command)
         if asked is None:
             self._say("the engine is not ready", done=False)
-            return
+            return None
         try:
-            result = await answered(asked)
+            return await answered(asked)
         except ConnectionError:
             self._say("the engine did not answer", done=False)
-            return
-        self._say(result.text, done=result.done)
-        self._soon()
+            return None
+
+    async def _send(self, command: Command) -> None:
+        result = await self._ask(command)
+        if result is not None:
+            self._say(result.text, done=result.done)
+            self._soon()
 
     def _say(self, text: str, *, done: bool) -> None:
         self.notify(clean(text), severity="information" if done else "warning", timeout=4,

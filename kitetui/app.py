@@ -16,12 +16,12 @@ from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from kitetui.alert_keys import AlertKeys
 from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import KEYS, PANES
 from kitetui.layout import NARROW, SHARED, layout
 from kitetui.link import LocalLink, answered
 from kitetui.settings import ScreenSettings
+from kitetui.stream_keys import StreamKeys
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
@@ -36,6 +36,7 @@ from kitetui.widgets.news import NewsPane
 from kitetui.widgets.palette import themes
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.scoreboard import ScoreboardPane
+from kitetui.widgets.server import ServerPane
 from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.tabs import TabStrip
 from kitetui.widgets.watchlist import Watchlist
@@ -47,7 +48,7 @@ QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 
 
-class KiteApp(AlertKeys):
+class KiteApp(StreamKeys):
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
@@ -101,6 +102,7 @@ class KiteApp(AlertKeys):
             yield EventsPane(id="events")
             yield ScoreboardPane(id="scoreboard")
             yield NewsPane(id="news")
+            yield ServerPane(id="server")
         yield AlertStrip(id="strip")
         yield FooterBar(id="footer")
         yield Static(id="too-small")
@@ -110,7 +112,7 @@ class KiteApp(AlertKeys):
         self.link.on_alert = self._alerted
         self._arrange()
         for number, name in enumerate(PANES, 1):
-            self._pane(name).title(f"{number} {name.capitalize()}")
+            self._pane(name).title(f"{number % 10} {name.capitalize()}")
         self._base.query_one("#watchlist").focus()
         self._show_boot()
         self.set_interval(1 / self._settings.hz, self._pump)

@@ -271,6 +271,9 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     if url != "embedded" and not (re.match(r"(rediss?|unix)://", url) and _has_port(url)):
         fail("redis.url", "embedded, redis://, rediss:// or unix://, with '/' and '@' of a "
              "password percent-encoded", redacted_url(url))  # fmt: skip
+    for number, watched in enumerate(settings.redis.watch):
+        if not (re.match(r"(rediss?|unix)://", watched) and _has_port(watched)):
+            fail(f"redis.watch.{number}", "redis://, rediss:// or unix://", redacted_url(watched))
     if feed.source == "redis":
         if url == "embedded":
             fail(

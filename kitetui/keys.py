@@ -24,12 +24,12 @@ class Key(NamedTuple):
 
 
 PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events",
-         "scoreboard", "news")  # fmt: skip
-"""Panes in the order of their number keys."""
+         "scoreboard", "news", "server")  # fmt: skip
+"""Panes in the order of their number keys, 1 to 9 and then 0."""
 
 KEYS = (
     *(
-        Key(str(n), f"pane.{name}", f"pane('{name}')", "", f"Go to {name}")
+        Key(str(n % 10), f"pane.{name}", f"pane('{name}')", "", f"Go to {name}")
         for n, name in enumerate(PANES, 1)
     ),
     Key("question_mark", "app.help", "help", "help", "Show or hide this help"),
@@ -75,6 +75,8 @@ KEYS = (
     Key("b", "alert.bell", "switch_bell", "", "Switch the bell on or off"),
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
+    Key("enter", "redis.inspect", "inspect", "", "Look into the stream or group under the cursor"),
+    Key("o", "redis.operate", "operate", "", "Operate Redis: trim, groups, pause, profile"),
     Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),
 )
 

@@ -9,7 +9,7 @@ from kitetui.keys import PANES
 WIDE, MID, NARROW = (160, 45), (110, 35), (80, 24)
 """Least columns and lines of the full grid, of two columns, of one pane."""
 MID_PANES = ("watchlist", "alerts")
-SHARED = ("events", "scoreboard", "news")
+SHARED = ("events", "scoreboard", "news", "server")
 """Panes that share a place where all are shown: the one last gone to has it."""
 
 

@@ -210,6 +210,7 @@ class RedisSettings(_Section, frozen=True):
     health_s: AtLeastOne
     lease_s: AtLeastOne
     poll_s: Positive
+    watch: list[str]
     spool_bytes: AtLeastOne
     stores: dict[str, StoreSettings]
     keys: dict[str, str]

@@ -31,6 +31,7 @@ from kitetui.engine.market.bars import (
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
+from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.engine.status import Vitals, memory_mb, silent_because
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
@@ -74,6 +75,10 @@ class Observer:
             silences=silences(self._p) if wanted.silence else (),
             listed=listed(self._p, wanted),
             flood=flood_of(self._p.alerting),
+            servers=tuple(
+                view.Server(h.server, h.stats, h.error, h.foreign) for h in vitals.redis.servers
+            ),
+            publication=publication_of(vitals.redis.publisher),
         )
 
     def explained(self, alert_id: str) -> tuple[str, ...]:
@@ -310,7 +315,11 @@ def _history(a: Alert) -> str:
 
 def streams_of(health: ServerHealth) -> tuple[view.Stream, ...]:
     """Stream health as a viewer sees it."""
-    return tuple(view.Stream(s.name, s.length, s.cap, s.in_per_s, s.groups) for s in health.streams)
+    return tuple(
+        view.Stream(s.name, s.length, s.cap, s.in_per_s, s.groups, s.db, s.rates, s.capped_in_s,
+                    s.age_s, s.count, s.ours, s.error, s.server)
+        for s in health.streams
+    )  # fmt: skip
 
 
 def groups_of(health: ServerHealth) -> tuple[view.Group, ...]:
@@ -318,9 +327,22 @@ def groups_of(health: ServerHealth) -> tuple[view.Group, ...]:
     return tuple(
         view.Group(
             g.stream, g.name, g.lag, g.lag_at_least, g.lag_s, g.pending, g.idle_s, g.consumers,
-            g.out_per_s, g.lost, g.state,
+            g.out_per_s, g.lost, g.state, g.db, g.oldest_s, g.server,
         )
         for g in health.groups
+    )  # fmt: skip
+
+
+def publication_of(publisher: Publisher) -> view.Publication:
+    """What is written to Redis, as a viewer sees it."""
+    troubles = [f"not allowed: {what}" for what in publisher.denied]
+    troubles += [f"{word}: {count:,} writes refused" for word, count in publisher.errors.items()
+                 if word != "NOPERM"]  # fmt: skip
+    return view.Publication(
+        publisher.ticks.profile, publisher.state, publisher.reason, publisher.published,
+        publisher.spooled, publisher.dropped, publisher.refilled, publisher.refused,
+        publisher.latency_ms.quantile(0.5), publisher.latency_ms.quantile(0.99),
+        publisher.behind_s, tuple(troubles),
     )  # fmt: skip
 
 

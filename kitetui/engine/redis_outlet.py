@@ -20,6 +20,7 @@ from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.notices import LOGS
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.redis_contract import KEYS
+from kitetui.secret import redacted_url
 from kitetui.settings import RedisSettings
 
 NS = 1_000_000_000
@@ -50,7 +51,9 @@ class RedisOutlet:
         self.publisher = Publisher(settings, self.url, market.rows, MarketRows(market), note,
                                    producer, focus)  # fmt: skip
         self.control = RedisControl(self.url, self.publisher)
-        self._monitor = self._watch_over(self.url)
+        self._monitors = [self._watch_over(self.url, self.address)]
+        self._monitors += [self._watch_over(other) for other in settings.watch]
+        self.servers: list[ServerHealth] = []
         self._publishing: asyncio.Task[None] | None = None
         self._told: tuple[Line, ...] = ()
         self._minute = 0
@@ -108,7 +111,18 @@ class RedisOutlet:
             await self._poll()
 
     async def _poll(self) -> None:
-        self.health = await self._monitor.poll(self._targets(), wall_ns() / NS)
+        """Look at all servers; what one does not answer keeps no other from being looked at."""
+        now_s = wall_ns() / NS
+        found = await asyncio.gather(*(
+            monitor.poll(self._targets() if number == 0 else (), now_s)
+            for number, monitor in enumerate(self._monitors)
+        ))  # fmt: skip
+        self.servers = list(found)
+        self.health = ServerHealth(
+            [stream for one in found for stream in one.streams],
+            [group for one in found for group in one.groups],
+            found[0].stats, found[0].error, found[0].server, found[0].foreign,
+        )  # fmt: skip
         self.health_ns = monotonic_ns()
 
     def _targets(self) -> list[Target]:
@@ -127,7 +141,9 @@ class RedisOutlet:
             if entry.type == "stream" and entry.parts:
                 begins, _, _ = self._settings.keys[key].partition("{")
                 families.append((stores[entry.store].db, stores[entry.store].prefix + begins))
-        return StreamMonitor(url, name, (store.db for store in stores.values()), families)
+        return StreamMonitor(
+            url, redacted_url(name), (store.db for store in stores.values()), families
+        )
 
     async def stop(self, last: Last) -> None:
         """Write what is queued, look once more, let go; each step within its time."""
@@ -138,6 +154,7 @@ class RedisOutlet:
             if self.publisher.state == "ok":
                 await last("streams", self._poll(), 0.5)
             await last("redis", self.publisher.disconnect(), 0.5)
-        await last("streams", self._monitor.close(), 0.5)
+        for monitor in self._monitors:
+            await last("streams", monitor.close(), 0.5)
         if self._server is not None:
             await last("redis", asyncio.to_thread(self._server.stop), 4.0)

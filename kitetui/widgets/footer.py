@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import events
 
-from kitetui.keys import KEYS, PANES, shown
+from kitetui.keys import KEYS, shown
 from kitetui.widgets.live_grid import LivePane, Span
 
 
@@ -12,7 +12,7 @@ class FooterBar(LivePane, can_focus=False):
     """One line: as many keys as there is room for."""
 
     def on_resize(self, event: events.Resize) -> None:
-        line: list[Span] = [(f" 1-{len(PANES)}", "accent"), (" pane ", "dim")]
+        line: list[Span] = [(" 0-9", "accent"), (" pane ", "dim")]
         left = event.size.width - 10
         for key in KEYS:
             name = shown(key).split()[0]

@@ -7,7 +7,7 @@ from kitetui.widgets.live_grid import LivePane, Span
 
 _TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
          "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor",
-         "news": "News"}  # fmt: skip
+         "news": "News", "server": "Redis"}  # fmt: skip
 
 
 class TabStrip(LivePane, can_focus=False):
@@ -18,6 +18,6 @@ class TabStrip(LivePane, can_focus=False):
         line: list[Span] = []
         for number, name in enumerate(PANES, 1):
             count = f"·{unacked}" if name == "alerts" and unacked else ""
-            text = f" {number}{_TABS[name]}{count} "
+            text = f" {number % 10}{_TABS[name]}{count} "
             line.append((text, "badge" if name == active else "dim"))
         self.show([tuple(line)])

@@ -11,6 +11,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from kitetui.engine import snapshot as view
+from kitetui.engine.health.server import ServerStats
 from kitetui.engine.snapshot import Alert, Level
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
@@ -21,6 +22,7 @@ from kitetui.widgets.lag import LagPane
 from kitetui.widgets.live_grid import Column, LiveGrid, LivePane, Row
 from kitetui.widgets.palette import themes
 from kitetui.widgets.scoreboard import ScoreboardPane
+from kitetui.widgets.server import ServerPane
 from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.watchlist import Watchlist
 from tests.widgets import views
@@ -276,3 +278,40 @@ async def test_a_rate_stands_beside_its_interval_and_its_null_and_a_claim_is_rar
         assert "R NET" in pane.plain[0] and "SKILL" not in pane.plain[0]
         pane.update_from(views.snapshot(board=()))
         assert "no outcome yet" in text(pane)
+
+
+async def test_the_redis_pane_tells_what_is_written_and_how_the_server_does() -> None:
+    stats = views.snapshot().servers[0].stats
+    tight = view.Server("unix:///r", msgspec.structs.replace(
+        stats, policy="allkeys-lru", used_mb=500.0, evicted=3, persistence="snapshots FAIL",
+        full_in_s=60.0), "", 2)  # fmt: skip
+    away = view.Server("redis://desk", ServerStats(), "Connection refused\x1b[31m")
+    async with staged(ServerPane(), 70) as pane:
+        pane.update_from(views.snapshot())
+        for words in ("lean ● ok", "written 10,000", "120 MB of 512 MB", "noeviction",
+                      "+300 MB/h  full in 78m", "4,100 ops/s", "append-only file", "0:12  4:300",
+                      "12.5 ms SCAN 0 COUNT"):  # fmt: skip
+            assert words in text(pane), (words, text(pane))
+        pane.update_from(views.snapshot(servers=(tight, away), publication=view.Publication(
+            "full", "full", "OOM", 5, 9_000, 3, 40, 0, 1.0, 2.0, 4.5,
+            ("not allowed: XADD alerts",))))  # fmt: skip
+        for words in ("full ■ full OOM", "waiting 9,000", "3 DROPPED", "40 written again",
+                      "symbols 4.5 s behind", "■ not allowed: XADD alerts", "allkeys-lru",
+                      "3 keys evicted", "snapshots FAIL", "2 streams not ours",
+                      "■ Connection refused"):  # fmt: skip
+            assert words in text(pane), (words, text(pane))
+
+
+async def test_streams_show_growth_time_to_the_cap_and_what_is_foreign() -> None:
+    streams = (
+        view.Stream("ticks:packed", 100, 1_000, 10.0, 1, 4, (1.0, 5.0, 10.0), 90.0, 12.0),
+        view.Stream("somebody", 7, 0, 0.0, 0, 4, ours=False),
+        view.Stream("flow:*", 0, 0, None, 0, 8, count=9_000),
+        view.Stream("alerts:system", 0, 100, None, 0, 6, error="WRONGTYPE"),
+    )  # fmt: skip
+    async with staged(StreamsPane(), 120) as pane:
+        pane.update_from(views.snapshot(streams=streams))
+        assert "ticks:packed" in text(pane) and "▁▄█" in text(pane) and "90s" in text(pane)
+        assert "? somebody" in text(pane) and "flow:* x9,000" in text(pane)
+        assert "■ wrong" in text(pane) and "alerts:system: WRONGTYPE" in str(pane.border_subtitle)
+        assert pane.selected == streams[0]

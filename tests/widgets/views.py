@@ -8,6 +8,7 @@ import msgspec
 
 from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Alert, alert_id
+from kitetui.engine.health.server import ServerStats, SlowCall
 
 NOW_S = 1_765_772_100.0
 
@@ -82,5 +83,11 @@ def snapshot(**changes: Any) -> view.Snapshot:
         streams_error="", streams_age_s=0.4,
         alerts=(alert(0), alert(1, state="acked", acked_by="ops", revision=2)),
         events=(view.Event(int(NOW_S), "ws0", "LIVE"),),
+        servers=(view.Server("unix:///r", ServerStats(
+            version="valkey 9.1.2", role="master", used_mb=120.0, limit_mb=512.0,
+            policy="noeviction", growth_mb_h=300.0, full_in_s=4704.0, clients=4, ops_per_s=4100,
+            keys={0: 12, 4: 300}, persistence="append-only file", slow_count=1,
+            slow=(SlowCall(int(NOW_S), 12.5, "SCAN 0 COUNT"),), uptime_s=3700)),),
+        publication=view.Publication("lean", "ok", "", 10_000, 0, 0, 0, 0, 12.0, 31.0),
     )  # fmt: skip
     return msgspec.structs.replace(base, **changes)
