@@ -126,6 +126,8 @@ class SystemAlertSettings(_Section, frozen=True):
 
 class WatchSettings(_Section, frozen=True):
     stale_s: AtLeastOne
+    redis_memory_share: Share
+    redis_full_s: Count
     trim_share: Share
     disk_low_mb: Count
     memory_high_mb: AtLeastOne

@@ -14,11 +14,13 @@ from kitetui.engine.calendar import SEGMENTS, day_date, ist_day
 from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.health.lag import LagState
+from kitetui.engine.health.streams import ServerHealth
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.status import Vitals, memory_mb
 from kitetui.settings import Settings
 
 NS = 1_000_000_000
+BEHIND_S = 5.0
 ANOTHER_DAY_S = 12 * 3600
 """Clocks that differ by more tell of a recorded day, not of a wrong clock."""
 STALL_SHOWN_NS = 5 * NS
@@ -40,6 +42,7 @@ class Watch:
         self._active: dict[tuple[str, str], str] = {}
         self._received = (0, monotonic_ns())
         self._stalled = (0.0, 0)
+        self._dropped = 0
 
     def stalled(self, seconds: float) -> None:
         """The engine's loop did nothing for so long."""
@@ -98,6 +101,16 @@ class Watch:
         evicts = publisher.policy not in ("", "noeviction")
         yield Condition("redis_evicts", "redis", evicts,
                         f"maxmemory-policy {publisher.policy}: whole streams may go")  # fmt: skip
+        yield Condition("redis_denied", "redis", bool(publisher.denied),
+                        f"not allowed: {', '.join(list(publisher.denied)[:6])}")  # fmt: skip
+        behind_s = publisher.behind_s if publisher.state == "ok" else 0.0
+        yield Condition("redis_behind", "redis", behind_s > BEHIND_S,
+                        f"symbols are written {behind_s:.0f} s late")  # fmt: skip
+        dropped, self._dropped = publisher.dropped - self._dropped, publisher.dropped
+        yield Condition("redis_dropped", "redis", dropped > 0,
+                        f"{publisher.dropped:,} ticks found no room to wait for Redis")  # fmt: skip
+        for server in self._vitals.redis.servers:
+            yield self._memory(server)
         caps = {(stream.db, stream.name): stream.cap for stream in health.streams}
         for group in health.groups:
             scope, cap = f"{group.stream} {group.name}", caps.get((group.db, group.stream), 0)
@@ -110,6 +123,18 @@ class Watch:
             stalled = group.state in (LagState.STALL, LagState.STOP)
             yield Condition("consumer_stalled", scope, stalled,
                             f"{group.name} is {group.state}: {group.lag} entries wait")  # fmt: skip
+
+    def _memory(self, server: ServerHealth) -> Condition:
+        """Whether a server's memory is nearly full, or soon will be."""
+        stats, limits = server.stats, self._limits
+        share = stats.used_mb / stats.limit_mb if stats.limit_mb else 0.0
+        soon = bool(stats.limit_mb) and stats.full_in_s is not None
+        soon = soon and (stats.full_in_s or 0.0) < limits.redis_full_s
+        words = f"{share:.0%} of {stats.limit_mb:,.0f} MB are used"
+        if soon:
+            words += f", full in {(stats.full_in_s or 0.0) / 60:.0f} min"
+        return Condition("redis_memory", server.server or "redis",
+                         share > limits.redis_memory_share or soon, words)  # fmt: skip
 
     def _engine(self) -> Iterator[Condition]:
         vitals, limits = self._vitals, self._limits

