@@ -16,6 +16,7 @@ from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.group_lag import GroupHealth
 from kitetui.engine.health.lag import LagState
+from kitetui.engine.health.server import ServerStats
 from kitetui.engine.health.streams import ServerHealth, StreamHealth
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.redis_outlet import RedisOutlet
@@ -127,6 +128,32 @@ def test_what_readers_are_like(
     assert bench.met() == {name: words}
 
 
+@pytest.mark.parametrize(
+    ("used_mb", "full_in_s", "words"),
+    [(450.0, None, "90% of 500 MB are used"),
+     (300.0, 600.0, "60% of 500 MB are used, full in 10 min"),
+     (300.0, 9_000.0, None)],
+)  # fmt: skip
+def test_a_servers_memory_is_watched_by_level_and_trend(
+    bench: Bench, used_mb: float, full_in_s: float | None, words: str | None
+) -> None:
+    stats = ServerStats(used_mb=used_mb, limit_mb=500.0, full_in_s=full_in_s)
+    bench.vitals.redis.servers = [ServerHealth([], [], stats, server="desk")]
+    assert bench.met() == ({} if words is None else {"redis_memory": words})
+    unlimited = ServerStats(used_mb=used_mb, full_in_s=full_in_s)
+    bench.vitals.redis.servers = [ServerHealth([], [], unlimited, server="desk")]
+    assert "redis_memory" not in bench.met()
+
+
+def test_what_is_not_allowed_and_what_is_dropped(bench: Bench) -> None:
+    publisher = bench.vitals.redis.publisher
+    publisher.denied["HSET depth"] = "NOPERM"
+    publisher.backlog.lost = 12
+    assert bench.met() == {"redis_denied": "not allowed: HSET depth",
+                           "redis_dropped": "12 ticks found no room to wait for Redis"}  # fmt: skip
+    assert bench.met() == {}
+
+
 def test_the_disk_the_memory_and_the_loop(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +179,8 @@ def test_a_journal_that_cannot_be_written_is_not_durable(bench: Bench, tmp_path:
 def test_every_condition_that_is_told_has_its_settings(bench: Bench) -> None:
     told = {condition.name for condition in bench.watch._conditions()}
     assert told | {"drawdown", "feed_lost", "feed_stale", "entries_lost", "trim_near",
-                   "consumer_stalled", "clock_skew"} == set(SETTINGS.alerts.system)  # fmt: skip
+                   "consumer_stalled", "clock_skew",
+                   "redis_memory"} == set(SETTINGS.alerts.system)  # fmt: skip
 
 
 def test_a_calendar_that_ends_soon_is_said(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ async def _cryptofeed(url: str, parse: Callable[[bytes], list[Any]], data: list[
     for frame in data:
         async with client.pipeline(transaction=False) as pipe:
             for tick in parse(frame):
-                flat = {k: v if isinstance(v, int | float | str) else json.dumps(v, default=str)
+                flat = {k: v if type(v) in (int, float, str) else json.dumps(v, default=str)
                         for k, v in tick.items()}  # fmt: skip
                 pipe = pipe.xadd(f"trades-KITE-{tick['instrument_token']}", flat)
             await pipe.execute()

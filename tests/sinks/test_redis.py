@@ -295,7 +295,7 @@ async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
 
 async def test_a_command_that_cannot_be_made_is_no_servers_fault(redis_url: str) -> None:
     bench = Bench(redis_url)
-    bench.publisher._rows.state = lambda out, rows: {}[0]  # type: ignore[method-assign,index]
+    bench.publisher._rows._latest = lambda out, rows: {}[0]  # type: ignore[method-assign,index]
     bench.send(1)
     with pytest.raises(EncodingError, match="KeyError"):
         await asyncio.wait_for(bench.task, 5)

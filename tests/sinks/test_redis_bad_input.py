@@ -69,6 +69,21 @@ async def test_keys_of_others_are_counted_and_left_alone(
     assert [s.name for s in health.streams if not s.ours] == ["orders"]
 
 
+async def test_another_engine_on_the_same_server_is_said(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    client(server).set("engine:lease", "elsewhere:7:1", ex=15)
+    bench = Bench(redis_url)
+    bench.send(1)
+    await bench.settled()
+    bench.publisher.put(bench.publisher.notices.health({"feed": ("LIVE", "")}, 1))
+    await bench.settled()
+    await bench.close()
+    assert any("another engine wrote here a moment ago: elsewhere:7:1" in n for n in bench.notes)
+    assert client(server).get("engine:lease") == bench.publisher.ticks.producer
+    assert 0 < client(server).ttl("engine:lease") <= 15
+
+
 async def test_ids_ahead_of_our_clock_and_entries_that_are_not_ours(
     server: ValkeyServer, redis_url: str
 ) -> None:

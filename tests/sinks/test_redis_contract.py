@@ -32,7 +32,7 @@ SETTINGS = (
     " flow: 1000, premarket: 5000, alerts: 10000, patterns: 10000, news: 5000, metrics: 1500,"
     " bytes: 4000000000, seconds: 60}",
 )  # fmt: skip
-NEVER = {"lease", "news_stream", "sentiment", "premarket_trades", "opening_data", "system_stream"}
+NEVER = {"news_stream", "sentiment", "premarket_trades", "opening_data", "system_stream"}
 """Keys that this hour has no reason to write: each has a test of its own."""
 OF_PROFILE = {"raw_stream", "processed_stream", "packed_stream"}
 

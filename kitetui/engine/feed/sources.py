@@ -27,6 +27,7 @@ from kitetui.settings import FeedSettings
 
 NS = 1_000_000_000
 CREDENTIALS_POLL_S = 2.0
+TURN_NS = 1_000_000
 
 _quiet = logging.getLogger("kitetui.websockets")
 _quiet.setLevel(logging.WARNING)  # at DEBUG websockets logs the request line with its token
@@ -171,8 +172,13 @@ class KiteSource:
             for message in connection.opened(monotonic_ns()):
                 await socket.send(message)
             put = self._inbox.put
+            turn_ns = monotonic_ns()
             while True:
                 frame = await socket.recv()
+                now_ns = monotonic_ns()
+                if now_ns - turn_ns > TURN_NS:  # many frames may wait: others need the loop too
+                    await asyncio.sleep(0)
+                    turn_ns = monotonic_ns()
                 if connection.received(monotonic_ns()):
                     self._say(number, connection, first_row)
                 if isinstance(frame, bytes):

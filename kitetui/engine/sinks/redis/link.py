@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.clock import monotonic_ns, wall_ns
 
 NS_A_MS = 1_000_000
 CHUNK = 1 << 17
@@ -33,16 +33,19 @@ class Flush(msgspec.Struct):
     """Commands that go out together.
 
     Attributes:
-        done, undo: called once the replies are in, or when they will not come.
+        done, undo: called once the replies are in, or when they will not come. None of them
+            holds the flush itself: its megabytes would stay until a walk over the whole heap.
         ticks: number of its first tick, and the id before that one's entries.
     """
 
     parts: list[bytes | memoryview] = msgspec.field(default_factory=list)
     commands: int = 0
-    done: list[Callable[[], None]] = msgspec.field(default_factory=list)
+    done: list[Callable[[Flush], None]] = msgspec.field(default_factory=list)
     undo: list[Callable[[], None]] = msgspec.field(default_factory=list)
     refusals: list[tuple[int, str]] = msgspec.field(default_factory=list)
     ticks: tuple[int, tuple[int, int]] | None = None
+    answered_ns: int = 0
+    """Wall time of the last reply."""
     sent_ns: int = 0
     deadline_ns: int = 0
 
@@ -232,6 +235,7 @@ class Link:
             if self._replies == flush.commands:
                 self._waiting.popleft()
                 self._replies = 0
+                flush.answered_ns = wall_ns()
                 self.round_trip_ms = (monotonic_ns() - flush.sent_ns) / NS_A_MS
                 self._answered.append(flush)
                 self._moved.set()

@@ -166,8 +166,10 @@ class Notices:
         return out
 
     def health(self, parts: Mapping[str, tuple[str, str]], now_s: int) -> Notice:
-        """State and reason of the engine's parts."""
-        out = Notice([], [], [])
+        """State and reason of the engine's parts, and that this engine writes here."""
+        life = number(self._settings.lease_s)
+        lease = command(b"SET", self._names.key("lease"), self._producer, b"EX", life)
+        out = Notice([], [("system", lease)], [])
         for component, (state, reason) in parts.items():
             told = {"state": state, "reason": reason, "time": now_s,
                     "producer": self._producer.decode()}  # fmt: skip

@@ -28,6 +28,7 @@ from kitetui.engine.sinks.redis.outgoing import Stores
 from kitetui.engine.sinks.redis.resp import command, number, select
 from kitetui.engine.sinks.redis.resume import Found, find
 from kitetui.engine.sinks.redis.row_columns import RowSource
+from kitetui.engine.sinks.redis.row_slice import Slice
 from kitetui.engine.sinks.redis.row_writer import RowWriter
 from kitetui.engine.sinks.redis.stream_log import StreamLog
 from kitetui.engine.sinks.redis.tick_entries import TickEntries
@@ -51,8 +52,13 @@ EXTRAS_MAX = 10_000
 BARS_AT_ONCE = 50
 PROFILES_AT_ONCE = 2
 ROWS_LEAST = 16
+SLICE_NS = 4_000_000
+"""Time for the rows that are written together: many at once cost half of what few cost each."""
 GATHER_NS = 200_000_000
-"""Rows are due so much before their time, if that fills a flush."""
+"""Rows are due so much before their time, if that fills a slice."""
+BEHIND_NS = 200_000_000
+HURRY = 3
+"""Rows that are so late get so many times the time."""
 TRIM_NS = 60 * NS
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
@@ -111,6 +117,7 @@ class Publisher:
         self._doubt: tuple[int, tuple[int, int]] | None = None
         """The first tick of which it is not known whether it was written, and the id before it."""
         self._run_id = ""
+        self._told_of = ""
         self._begins: dict[str, int] = {}
         """The last tick before each stream's profile was switched on: those are not for it."""
         self._wanted: Profile = self.ticks.profile
@@ -120,6 +127,7 @@ class Publisher:
         self._acked = -1
         self._trimmed_ns = 0
         self._row_cost_ns = 20_000.0
+        self._slice: Slice | None = None
         self.state = "connecting"
         self.reason = ""
         self.server = ""
@@ -222,6 +230,7 @@ class Publisher:
         if self._unsent is not None:
             unsure.append(self._unsent)
             self._unsent = None
+        self._slice = None
         for flush in reversed(unsure):
             self._doubt = flush.ticks or self._doubt
             flush.give_back()
@@ -277,6 +286,7 @@ class Publisher:
         """Whether anything is left to write."""
         under_way = self._link is not None and self._link.under_way > 0
         return bool(self.backlog or self._extras or under_way or self._rows.oldest_ns()
+                    or self._slice is not None
                     or any(len(log) for log in self._logs.values()))  # fmt: skip
 
     async def _step(self) -> None:
@@ -340,7 +350,7 @@ class Publisher:
                 flush.ticks = block.seq, block.before
             for run in runs:
                 self._rows.pre_open(out, run)
-            flush.done.append(lambda block=block: self._wrote(block))  # type: ignore[misc]
+            flush.done.append(lambda told, block=block: self._wrote(block, told))  # type: ignore[misc]
             if monotonic_ns() > end_ns or self._failures:
                 break  # a server that failed is tried with little
 
@@ -358,12 +368,11 @@ class Publisher:
         self.ticks.write(out["continuous_market"], shouts["ticks"] if fresh else None, runs,
                          block.seq, ids, self._stored)  # fmt: skip
 
-    def _wrote(self, block: Block) -> None:
+    def _wrote(self, block: Block, flush: Flush) -> None:
         self.backlog.wrote(block)
         self._acked = max(self._acked, block.last)
-        now_ns = wall_ns()
         for received_ns in block.recv_ns:
-            self.latency_ms.add((now_ns - received_ns) / NS_A_MS)
+            self.latency_ms.add((flush.answered_ns - received_ns) / NS_A_MS)
 
     def _add_entries(self, flush: Flush, out: Stores) -> None:
         for log in self._logs.values():
@@ -373,7 +382,7 @@ class Publisher:
             for entry in entries:
                 out[log.store].one(log.command(entry))
             flush.undo.append(lambda log=log, entries=entries: log.back(entries))  # type: ignore[misc]
-            flush.done.append(lambda log=log, entries=entries: log.wrote(entries))  # type: ignore[misc]
+            flush.done.append(lambda _, log=log, entries=entries: log.wrote(entries))  # type: ignore[misc]
         extras = [self._extras.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._extras)))]
         if extras:
             for store, data in extras:
@@ -381,28 +390,41 @@ class Publisher:
             flush.undo.append(lambda: self._extras.extendleft(reversed(extras)))
 
     def _add_rows(self, flush: Flush, out: Stores, shouts: Stores) -> None:
-        """Rows that are due, the oldest first, as many as the time allows."""
+        """Rows that are due, the oldest first, step by step as the time allows."""
         began_ns = monotonic_ns()
-        budget_ns = self._settings.flush_budget_ms * 1e6
-        limit = max(int(budget_ns / self._row_cost_ns), ROWS_LEAST)
         late_ns = began_ns - int(self._settings.conflate_ms * 1e6)
-        due = self._rows.due(began_ns if self._closing else late_ns + GATHER_NS, limit)
-        # Many rows at once cost half of what they would cost one by one.
-        if len(due) == limit or (len(due) and (self._closing or self._rows.oldest_ns() < late_ns)):
-            held = self._rows.clear(due)
-            flush.undo.append(lambda: self._rows.undo(due, held))
-            self._rows.state(out, due)
-            cost_ns = (monotonic_ns() - began_ns) / len(due)
-            self._row_cost_ns += 0.2 * (cost_ns - self._row_cost_ns)
+        budget_ns = self._settings.flush_budget_ms * 1e6
+        if 1 < self._rows.oldest_ns() < late_ns - BEHIND_NS or self._closing:
+            budget_ns *= HURRY
+        while monotonic_ns() - began_ns < budget_ns:
+            if self._slice is None and not self._begin_slice(began_ns, late_ns):
+                break
+            assert self._slice is not None
+            self._slice.step(out)
+            flush.undo.append(self._slice.give_back)
+            if not self._slice.steps:
+                cost_ns = self._slice.spent_ns / len(self._slice.rows)
+                self._row_cost_ns += 0.2 * (cost_ns - self._row_cost_ns)
+                self._slice = None
         if not self.ticks.streams:
             return
         bars = self._rows.bars(out, shouts, BARS_AT_ONCE)
         flush.undo.append(lambda: self._rows.undo_bars(bars))
         seconds = self._rows.seconds(out)
         flush.undo.append(lambda: self._rows.undo_seconds(seconds))
-        if monotonic_ns() - began_ns < 2 * budget_ns:
+        if monotonic_ns() - began_ns < HURRY * budget_ns:
             profiles = self._rows.profiles(out, PROFILES_AT_ONCE)
             flush.undo.append(lambda: self._rows.undo_profiles(profiles))
+
+    def _begin_slice(self, now_ns: int, late_ns: int) -> bool:
+        """Take the rows that have waited longest, where they fill a slice or some are late."""
+        limit = max(int(SLICE_NS / self._row_cost_ns), ROWS_LEAST)
+        due = self._rows.due(now_ns if self._closing else late_ns + GATHER_NS, limit)
+        late = self._closing or self._rows.oldest_ns() < late_ns
+        if not len(due) or (len(due) < limit and not late):
+            return False
+        self._slice = Slice(self._rows, due)
+        return True
 
     def _add_trims(self, out: Stores) -> None:
         """Once a minute: entries leave that are older than the newest by more than redis.ages_s.
@@ -450,7 +472,7 @@ class Publisher:
     @staticmethod
     def _done(flush: Flush) -> None:
         for done in flush.done:
-            done()
+            done(flush)
 
     def _refusal(self, words: list[bytes], text: str) -> None:
         key = words[1] if len(words) > 1 else b""
@@ -489,6 +511,11 @@ class Publisher:
     def _resume(self, found: Found) -> None:
         """Go on where the server stands; what it has lost is written again."""
         same = found.run_id == self._run_id
+        ours = self.ticks.producer.decode()
+        if found.holder not in ("", ours) and found.holder != self._told_of:
+            self._told_of = found.holder
+            self._note("redis", f"another engine wrote here a moment ago: {found.holder}; "
+                       "where it still runs, give one of the two another server")  # fmt: skip
         for stream in found.streams:
             if stream.seq is None and same and stream.length:
                 stream.seq = self._acked  # others wrote so much that ours is out of sight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -45,11 +46,12 @@ class FoundLog(msgspec.Struct):
 
 
 class Found(msgspec.Struct):
-    """What a server tells of itself and of our streams."""
+    """What a server tells of itself and of our streams; `holder`: the engine that wrote last."""
 
     streams: list[FoundStream]
     logs: dict[str, FoundLog]
     run_id: str = ""
+    holder: str = ""
     server: str = ""
     policy: str = ""
 
@@ -80,6 +82,10 @@ async def find(link: Link, names: Names, ticks: TickEntries,
         out.policy = policy[1].decode("utf-8", "replace") if len(policy) == 2 else ""
     except ResponseError:
         out.policy = ""  # an ACL may keep it from us, and some servers do not know it
+    await link.ask("SELECT", names.db("system"))
+    with contextlib.suppress(ResponseError):  # another type there is told when we write it
+        holder = await link.ask("GET", names.key("lease"))
+        out.holder = holder.decode("utf-8", "replace") if holder else ""
     await link.ask("SELECT", names.db("continuous_market"))
     for name in ticks.streams:
         key = names.key(name)

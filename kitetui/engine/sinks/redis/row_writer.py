@@ -6,7 +6,7 @@ that are newer than the last one written. After a failure the same is due again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import orjson
@@ -35,6 +35,7 @@ from kitetui.engine.sinks.redis.text import (
     join,
     maybe,
     numbers,
+    parts,
     strings,
 )
 from kitetui.settings import RedisSettings
@@ -76,6 +77,7 @@ class RowWriter:
         self._focus_symbols = frozenset(focus)
         self._focus: Bool = np.zeros(0, np.bool_)
         self._symbols: Text = strings([])
+        self._names_of: Text = strings([])
         self._lives = Lives(rows.capacity)
         self._seconds = FiveSeconds()
         self._bars: list[Bar] = []
@@ -143,19 +145,24 @@ class RowWriter:
             )
         return choose(self._symbols, rows)
 
-    def state(self, out: Stores, rows: I64) -> None:
-        """Latest tick, session, prices, bucket, book; for the focus its own stream."""
-        if not len(rows):
-            return
-        run = self._newest.ticks(rows)
-        ttl = number(self._settings.ttl_s)
+    def steps(self) -> list[Callable[[Stores, I64], None]]:
+        """What is told of rows, in steps of about the same cost: each may go out by itself."""
+        return [self._latest, self._sessions, self._growing, self._books, self._focused]
+
+    def _latest(self, out: Stores, rows: I64) -> None:
+        """Their newest ticks."""
         keys = self._names.keys("latest", self.symbols(rows))
-        out["continuous_market"].add(
-            commands(b"SET", keys, self._documents.of(run), b"EX", ttl))  # fmt: skip
-        self._sessions(out, rows)
+        documents = self._documents.of(self._newest.ticks(rows))
+        life = number(self._settings.ttl_s)
+        out["continuous_market"].add(commands(b"SET", keys, documents, b"EX", life))
+
+    def _growing(self, out: Stores, rows: I64) -> None:
+        """Their growing buckets."""
         for told in self._source.buckets(rows):
             self._buckets(out, told)
-        self._books(out, rows)
+
+    def _focused(self, out: Stores, rows: I64) -> None:
+        """Newest ticks of those that have a stream of their own."""
         focused = rows[self.focus[rows]]
         if len(focused):
             self._flat(out, self._newest.ticks(focused))
@@ -165,9 +172,9 @@ class RowWriter:
         symbols = self.symbols(told.rows)
         volume, in_bucket, updates = numbers([told.volume, told.bucket_volume, told.updates])
         last, high, low = numbers([told.last, told.high, told.low])
-        for day in np.unique(told.day).tolist():
-            of = np.flatnonzero(told.day == day)
+        for day, of in parts(told.day):
             date = day_date(day).isoformat()
+            of_day = told.rows if of is None else told.rows[of]
             keys = self._names.keys("session", choose(symbols, of), date=date)
             at = (choose(column, of) for column in (volume, in_bucket, last, high, low, updates))
             out["system"].add(commands(
@@ -175,9 +182,9 @@ class RowWriter:
                 b"bucket_incremental_volume", next(at), b"last_price", next(at),
                 b"high_price", next(at), b"low_price", next(at), b"update_count", next(at),
             ))  # fmt: skip
-            self._expire(out, "system", "session", told.rows[of], keys, day)
+            self._expire(out, "system", "session", of_day, keys, day)
             daily = self._names.key("daily_cumulative", date=date)
-            names = self._plain(told.rows[of])
+            names = self._plain(of_day)
             out["cumulative_volume"].add(commands(b"HSET", daily, names, choose(volume, of)))
             self._expire_shared(out, "cumulative_volume", daily)
         asset = self._rows.asset_class[told.rows]
@@ -189,7 +196,12 @@ class RowWriter:
 
     def _plain(self, rows: I64) -> Text:
         """Symbols as they are, for fields of hashes."""
-        return strings([self._rows.instruments[row].symbol.encode() for row in rows.tolist()])
+        if len(self._names_of) < self._rows.count:
+            fresh = self._rows.instruments[len(self._names_of) :]
+            self._names_of = strings(
+                [*self._names_of.to_pylist(), *(i.symbol.encode() for i in fresh)]
+            )
+        return choose(self._names_of, rows)
 
     def _buckets(self, out: Stores, told: Bars) -> None:
         """Five-minute buckets, growing or closed."""
@@ -202,12 +214,12 @@ class RowWriter:
         names = ["bucket"]
         if self._settings.legacy_keys:
             names += ["bucket_legacy_1", "bucket_legacy_2"]
-        for start in np.unique(told.start).tolist():
-            of = np.flatnonzero(told.start == start)
-            rows, symbols = told.rows[of], self.symbols(told.rows[of])
+        for start, of in parts(told.start):
+            rows = told.rows if of is None else told.rows[of]
+            symbols = self.symbols(rows)
             count, price = [choose(c, of) for c in counts], [choose(p, of) for p in prices]
             second = start * 60 + IST_OFFSET_S
-            when = {"date": day_date(second // DAY_S).isoformat(),
+            when: dict[str, str | int] = {"date": day_date(second // DAY_S).isoformat(),
                     "hour": second % DAY_S // 3600, "minute": second % 3600 // 60}  # fmt: skip
             for name in names:
                 keys = self._names.keys(name, symbols, **when)

@@ -48,9 +48,17 @@ def fixed(rows: U8) -> Text:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), n, [None, held]).cast(pa.binary())
 
 
-def choose(table: Text, rows: I64) -> Text:
-    """The strings of a table at places i64 (n,)."""
-    return table.take(pa.array(rows))
+def choose(table: Text, rows: I64 | None) -> Text:
+    """The strings of a table at places i64 (n,); None stands for all."""
+    return table if rows is None else table.take(pa.array(rows))
+
+
+def parts(values: I64) -> list[tuple[int, I64 | None]]:
+    """The different values, and where each stands; None where there is one alone."""
+    found = np.unique(values).tolist()
+    if len(found) == 1:
+        return [(found[0], None)]
+    return [(value, np.flatnonzero(values == value)) for value in found]
 
 
 def join(pieces: Sequence[Piece]) -> Text:
