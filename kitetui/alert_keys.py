@@ -37,6 +37,7 @@ class AlertKeys(App[str]):
 
     _layout: Layout
     _active: str
+    _snapshot: Snapshot | None
 
     def __init__(self, link: LocalLink, *, bell: bool) -> None:
         super().__init__()

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 
 from kitetui.redis_contract import CHANNELS, KEYS
+from kitetui.redis_url import is_usable
 from kitetui.secret import redacted, redacted_url
 from kitetui.settings import RedisSettings, Settings
 
@@ -268,11 +268,11 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
         if asset not in settings.outcomes.costs_pct:
             fail(f"outcomes.costs_pct.{asset}", "a percentage", None)
     url = settings.redis.url
-    if url != "embedded" and not (re.match(r"(rediss?|unix)://", url) and _has_port(url)):
+    if url != "embedded" and not is_usable(url):
         fail("redis.url", "embedded, redis://, rediss:// or unix://, with '/' and '@' of a "
              "password percent-encoded", redacted_url(url))  # fmt: skip
     for number, watched in enumerate(settings.redis.watch):
-        if not (re.match(r"(rediss?|unix)://", watched) and _has_port(watched)):
+        if not is_usable(watched):
             fail(f"redis.watch.{number}", "redis://, rediss:// or unix://", redacted_url(watched))
     if feed.source == "redis":
         if url == "embedded":
@@ -299,6 +299,9 @@ def _check_contract(redis: RedisSettings, fail: Callable[[str, str, Any], None])
         for name, template in templates.items():
             try:
                 found = {part for _, part, _, _ in Formatter().parse(template) if part is not None}
+                template.format(**dict.fromkeys(known[name], ""))
+            except (KeyError, IndexError):
+                pass  # a part that nothing fills is told below
             except ValueError as error:
                 fail(f"redis.{of}.{name}", "a template with {} in pairs", str(error))
             parts = known[name]
@@ -319,12 +322,3 @@ def _check_contract(redis: RedisSettings, fail: Callable[[str, str, Any], None])
     for name in redis.ages_s:
         if KEYS[name].parts if name in KEYS else True:
             fail(f"redis.ages_s.{name}", "a stream that is one key, such as alert_stream", name)
-
-
-def _has_port(url: str) -> bool:
-    """Whether what stands for the port is one: a '/' in a password would cut the URL there."""
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        return False
-    return True

@@ -91,14 +91,18 @@ class DemoConsumer:
 
     def _run(self) -> None:
         from redis import Redis
+        from redis.backoff import NoBackoff
         from redis.exceptions import RedisError
+        from redis.retry import Retry
 
         turn = 0
         client = None
         while not self._stop.wait(self.EVERY_S):
             try:
                 if client is None:
-                    client = Redis(unix_socket_path=str(self._path), db=self._db)
+                    # The server stops before we do: trying again would keep the end waiting.
+                    client = Redis(unix_socket_path=str(self._path), db=self._db,
+                                   retry=Retry(NoBackoff(), 0))  # fmt: skip
                     client.xgroup_create(self._stream, self.GROUP, id="$", mkstream=True)
                 turn += 1
                 if turn % self.PAUSE_EACH == 0:

@@ -15,7 +15,7 @@ from kitetui.app import KiteApp
 from kitetui.link import LocalLink
 from kitetui.terminal import SavedTerminal
 
-FORCE_AFTER_S = 4.0
+FORCE_AFTER_S = 2.0
 """A screen that has not left by then sits in a write to a terminal that nobody reads."""
 
 

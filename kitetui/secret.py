@@ -40,6 +40,8 @@ def redacted_url(url: str) -> str:
     before it nobody knows where the query begins, and only the scheme is shown.
     """
     scheme, mark, rest = url.partition("//")
+    if not mark:
+        return "***" if "@" in url else url
     user, at, place = rest.rpartition("@")
     if "?" in user:
         return f"{scheme}{mark}***"

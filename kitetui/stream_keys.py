@@ -31,7 +31,7 @@ _VALUES = {
     "advance": ("Where to?", "$", "$ for the end, 0 for the beginning, or an id"),
     "claim": ("Whose entries, and who has them then?", "dead alive", "TWO CONSUMERS"),
     "forget": ("Which consumer?", "dead", "a consumer of the group"),
-    "profile": ("Which profile?", "lean", "full, lean, packed"),
+    "profile": ("Which profile?", "lean", "full, lean, packed or alerts: no ticks at all"),
 }
 
 
@@ -39,10 +39,20 @@ class StreamKeys(AlertKeys):
     """An app whose keys reach Redis through the engine."""
 
     def _about(self) -> Stream | Group | None:
-        """The stream or group under the cursor of the pane that has the focus."""
+        """The stream or group under the cursor of the pane that has the focus, if it is ours to
+        touch: servers of redis.watch are only looked at, and families are many streams."""
+        about: Stream | Group | None = None
         if self._active == "streams":
-            return self._base.query_one(StreamsPane).selected
-        return self._base.query_one(LagPane).selected if self._active == "lag" else None
+            about = self._base.query_one(StreamsPane).selected
+        elif self._active == "lag":
+            about = self._base.query_one(LagPane).selected
+        if about is None or (isinstance(about, Stream) and about.family):
+            return None
+        servers = self._snapshot.servers if self._snapshot is not None else ()
+        if servers and about.server != servers[0].name:
+            self._say(f"{about.server} is only looked at", done=False)
+            return None
+        return about
 
     def _action(self, **values: Any) -> RedisAction:
         about = self._about()
@@ -68,8 +78,6 @@ class StreamKeys(AlertKeys):
         """Ask what to do, what exactly, whether it shall be as counted; then do it."""
         about = self._about()
         choices = GROUP_ACTIONS if isinstance(about, Group) else STREAM_ACTIONS if about else ()
-        if isinstance(about, Stream) and about.count > 1:
-            choices = ()
         name = clean(about.name) if about is not None and choices else "Redis"
         offered = (*choices, *PUBLICATION, ("c", "", "cancel"))
         chosen = await self.push_screen_wait(ChoiceScreen(f"{name}: what to do?", offered))

@@ -9,6 +9,7 @@ import pytest
 from textual.screen import ModalScreen
 
 from kitetui.app import KiteApp
+from kitetui.engine import snapshot as view
 from kitetui.engine.commands import Command, RedisAction, Result
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.link import LocalLink
@@ -27,13 +28,14 @@ class RedisLink(LocalLink):
         self.ready = True
         self.asked: list[RedisAction] = []
         self.answer = Result(True, LOSES)
+        self.picture = views.snapshot()
 
     def start(self) -> None:
         """Nothing to start."""
 
     def snapshot(self, wanted: View) -> Future[Snapshot]:
         out: Future[Snapshot] = Future()
-        out.set_result(views.snapshot())
+        out.set_result(self.picture)
         return out
 
     def command(self, command: Command) -> Future[Result]:
@@ -126,3 +128,15 @@ async def test_enter_looks_into_what_is_under_the_cursor(app: KiteApp) -> None:
         assert not any("\x1b" in line for line in app.screen._lines)
         await press(pilot, "escape", "5", "enter")
         assert link(app).asked[-1].group == "features"
+
+
+async def test_a_server_that_is_only_watched_is_not_touched(app: KiteApp) -> None:
+    elsewhere = view.Stream("ticks:intraday:processed", 9, 0, 1.0, 0, 4, server="redis://b")
+    link(app).picture = views.snapshot(streams=(elsewhere,))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(0.4)
+        await press(pilot, "4", "enter")
+        assert link(app).asked == []
+        await press(pilot, "o", "t")
+        assert link(app).asked == []
+        assert any("redis://b is only looked at" in n.message for n in app._notifications)

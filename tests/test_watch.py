@@ -123,7 +123,9 @@ def test_what_readers_are_like(
         GroupHealth("r", "s", 4, "g", 0, False, 0.0, 0, 0.0, 0.0, 1, 1.0, 0, LagState.OK), **changes
     )
     bench.vitals.redis.health = ServerHealth(
-        [StreamHealth("r", "s", 4, 1000, 1000, 1.0, 1)], [group]
+        [StreamHealth("r", "s", 4, 1000, 1000, 1.0, 1), StreamHealth("b", "s", 4, 9, 0, 1.0, 0)],
+        [group],
+        server="r",
     )
     assert bench.met() == {name: words}
 

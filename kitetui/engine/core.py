@@ -147,8 +147,10 @@ class Core:
         elif self._settings.feed.source == "redis":
             self._open_store()
             fleet = Fleet(self._settings, self.intake)
-            self.vitals.source = RedisSource(self._settings, self.redis.url, self.intake,
-                                             fleet.announce, fleet.token, self._note)  # fmt: skip
+            self.vitals.source = RedisSource(
+                self._settings, self.redis.url, self.intake, fleet.announce, fleet.token,
+                self._durable, self._note,
+            )  # fmt: skip
             self._spawn(self._open_feed(self.vitals.source.run))
         else:
             assert self._plan.credentials is not None
@@ -330,6 +332,10 @@ class Core:
         journal.write(batch, monotonic_ns())
         if journal.failed and not before:
             self._note("journal", f"not durable: {journal.failed}")
+
+    def _durable(self) -> bool:
+        """Whether the journal has what it was given, or none is wanted."""
+        return self.vitals.journal is None or not self.vitals.journal.failed
 
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: it is kept, published, and answers those who wait for it."""

@@ -29,7 +29,6 @@ class Fleet:
         """Raises ConfigError where feed.table is named and cannot be read."""
         self._mode = settings.feed.mode
         self._inbox = inbox
-        self._tokens: list[int] = []
         self._table: dict[int, Instrument] = {}
         if settings.feed.table:
             path = Path(settings.feed.table).expanduser()
@@ -49,9 +48,8 @@ class Fleet:
     def announce(self, seen: Sequence[Named]) -> None:
         """Instruments that ticks name; the table knows them better, where it has them."""
         chosen = [self._table.get(one.token) or _named(one) for one in seen]
-        self._tokens += [one.token for one in chosen]
         self._inbox.put(Kind.INSTRUMENTS, write_table(chosen))
-        asked = Subscribed(self._tokens, self._mode)
+        asked = Subscribed([one.token for one in chosen], self._mode)
         self._inbox.put(Kind.SUBSCRIBE, msgspec.json.encode(asked))
 
 

@@ -317,7 +317,7 @@ def streams_of(health: ServerHealth) -> tuple[view.Stream, ...]:
     """Stream health as a viewer sees it."""
     return tuple(
         view.Stream(s.name, s.length, s.cap, s.in_per_s, s.groups, s.db, s.rates, s.capped_in_s,
-                    s.age_s, s.count, s.ours, s.error, s.server)
+                    s.age_s, s.count, s.ours, s.error, s.server, s.family)
         for s in health.streams
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from kitetui.engine.sinks.redis.embedded import EmbeddedServer
 from kitetui.engine.sinks.redis.notices import LOGS
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.redis_contract import KEYS
+from kitetui.redis_url import server_url
 from kitetui.secret import redacted_url
 from kitetui.settings import RedisSettings
 
@@ -46,13 +47,13 @@ class RedisOutlet:
         self._settings = settings
         self._server = EmbeddedServer(folder) if settings.url == EMBEDDED else None
         self.address = settings.url
-        self.url = settings.url if self._server is None else self._server.url
+        self.url = server_url(settings.url) if self._server is None else self._server.url
         producer = f"{os.uname().nodename}:{os.getpid()}:{wall_ns() // NS}"
         self.publisher = Publisher(settings, self.url, market.rows, MarketRows(market), note,
                                    producer, focus)  # fmt: skip
         self.control = RedisControl(self.url, self.publisher)
         self._monitors = [self._watch_over(self.url, self.address)]
-        self._monitors += [self._watch_over(other) for other in settings.watch]
+        self._monitors += [self._watch_over(server_url(other)) for other in settings.watch]
         self.servers: list[ServerHealth] = []
         self._publishing: asyncio.Task[None] | None = None
         self._told: tuple[Line, ...] = ()

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ class Engine:
         self._finished = threading.Event()
         self._error: BaseException | None = None
         self._core: Core | None = None
+        self._asked: set[Future[Any]] = set()
         self._final_status: dict[str, Any] = {}
         self.on_alert: Callable[[], None] | None = None
 
@@ -71,7 +72,7 @@ class Engine:
         """Carry out a command in the order of all inputs."""
         if self._loop is None or self._core is None or self._finished.is_set():
             return _failed("the engine is not running")
-        return asyncio.run_coroutine_threadsafe(self._core.obey(command), self._loop)
+        return self._submit(self._core.obey(command))
 
     def status(self) -> dict[str, Any]:
         """The status document; the last one after the end."""
@@ -95,7 +96,21 @@ class Engine:
         async def answer() -> T:
             return question(core)
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop)
+        return self._submit(answer())
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Work for the engine's loop; cancelled where the loop ends before it came to it."""
+        assert self._loop is not None
+        try:
+            asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # the loop is closed
+            work.close()
+            return _failed("the engine is not running")
+        self._asked.add(asked)
+        asked.add_done_callback(self._asked.discard)
+        if self._finished.is_set():
+            asked.cancel()
+        return asked
 
     def _main(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -106,6 +121,8 @@ class Engine:
         finally:
             self._finished.set()
             self._ready.set()
+            for asked in tuple(self._asked):  # nobody waits for answers that will not come
+                asked.cancel()
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()

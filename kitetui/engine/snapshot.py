@@ -270,6 +270,7 @@ class Stream(msgspec.Struct, frozen=True):
     ours: bool = True
     error: str = ""
     server: str = ""
+    family: bool = False
 
 
 class Group(msgspec.Struct, frozen=True):

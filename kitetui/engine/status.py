@@ -210,7 +210,7 @@ def metrics(p: Pipeline, vitals: Vitals) -> dict[str, dict[str, float]]:
         "alerts": {"candidates": p.gate.counts.candidates, "admitted": p.gate.counts.admitted,
                    "unacked": p.desk.unacked},
         "memory": {"resident_mb": round(memory_mb(), 1),
-                   "redis_mb": round(vitals.redis.health.used_mb, 1)},
+                   "redis_mb": round(vitals.redis.health.stats.used_mb, 1)},
     }  # fmt: skip
 
 

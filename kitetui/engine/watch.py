@@ -43,6 +43,7 @@ class Watch:
         self._received = (0, monotonic_ns())
         self._stalled = (0.0, 0)
         self._dropped = 0
+        self._lost: dict[str, int] = {}
 
     def stalled(self, seconds: float) -> None:
         """The engine's loop did nothing for so long."""
@@ -111,10 +112,14 @@ class Watch:
                         f"{publisher.dropped:,} ticks found no room to wait for Redis")  # fmt: skip
         for server in self._vitals.redis.servers:
             yield self._memory(server)
-        caps = {(stream.db, stream.name): stream.cap for stream in health.streams}
+        caps = {(s.server, s.db, s.name): s.cap for s in health.streams}
         for group in health.groups:
-            scope, cap = f"{group.stream} {group.name}", caps.get((group.db, group.stream), 0)
-            yield Condition("entries_lost", scope, bool(group.lost),
+            scope = f"{group.stream} {group.name}"
+            if group.server != health.server:
+                scope += f" {group.server}"
+            cap = caps.get((group.server, group.db, group.stream), 0)
+            before, self._lost[scope] = self._lost.get(scope, 0), group.lost
+            yield Condition("entries_lost", scope, group.lost > before,
                             f"{group.lost} entries went before {group.name} read them")  # fmt: skip
             near = cap > 0 and group.lag is not None and group.lag >= self._limits.trim_share * cap
             yield Condition("trim_near", scope, near,

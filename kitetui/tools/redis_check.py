@@ -11,11 +11,12 @@ from typing import Any
 import click
 import msgspec
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
-from kitetui.cli_options import EXIT_UNAVAILABLE, fail
+from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.redis_contract import KEYS, Entry
-from kitetui.secret import redacted_url
+from kitetui.redis_url import is_usable, server_url
+from kitetui.secret import redacted, redacted_url
 from kitetui.settings import RedisSettings
 from kitetui.widgets.safe_text import clean
 
@@ -24,6 +25,8 @@ TRIM_SLACK = 200
 """Entries beyond a cap that approximate trimming may leave: whole nodes go."""
 LIFE_SLACK_S = 5
 SHOWN = 20
+FOREIGN_MAX = 1_000
+"""Families of foreign keys that are told apart; the rest are counted together."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -108,11 +111,14 @@ def look(settings: RedisSettings, connect: Callable[[int], Any]) -> Report:
             text = key.decode("utf-8", "replace")
             name = contract.name(db, text)
             if name is None:
+                if len(out.foreign) >= FOREIGN_MAX:
+                    text = ""
                 family = re.sub(r"[^:]*$", "*", text, count=1) if ":" in text else text
                 out.foreign[f"db {db} {family}"] = out.foreign.get(f"db {db} {family}", 0) + 1
                 continue
             out.keys[name] = out.keys.get(name, 0) + 1
-            for what in _wrong(client, key, KEYS[name], contract):
+            others = settings.effective_profile not in KEYS[name].profiles
+            for what in () if others else _wrong(client, key, KEYS[name], contract):
                 out.findings.append(Finding(text, db, what))
         client.close()
     profile = settings.effective_profile
@@ -159,14 +165,20 @@ def _wrong(client: Any, key: bytes, entry: Entry, contract: Contract) -> Iterato
 def check(settings: RedisSettings, url: str, *, as_json: bool) -> int:
     """Look, and print what differs; 0 where nothing does."""
 
+    if not is_usable(url):
+        fail(EXIT_CONFIG, f"{redacted_url(url)}: expected redis://, rediss:// or unix://")
+
     def connect(db: int) -> Any:
-        return Redis.from_url(url, db=db, socket_timeout=10, client_name="kitetui-check")
+        return Redis.from_url(
+            server_url(url), db=db, socket_timeout=10, client_name="kitetui-check"
+        )
 
     try:
         report = look(settings, connect)
     except (RedisError, OSError) as error:
-        said = "NOPERM" if isinstance(error, ResponseError) and "NOPERM" in str(error) else ""
-        fail(EXIT_UNAVAILABLE, f"{redacted_url(url)}: {said} {error}".replace("  ", " "))
+        fail(EXIT_UNAVAILABLE, f"{redacted_url(url)}: {redacted(str(error))}")
+    except (ValueError, TypeError):  # their texts hold pieces of the address
+        fail(EXIT_CONFIG, f"{redacted_url(url)}: an option behind ? is none of redis-py's")
     report.server = redacted_url(url)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(report), indent=1))
@@ -181,6 +193,8 @@ def _print(report: Report) -> None:
         click.echo(f"  {name:<20} {count:>8,}")
     for family, count in sorted(report.foreign.items())[:SHOWN]:
         click.echo(clean(f"  foreign: {family}  {count:,}"))
+    if len(report.foreign) > SHOWN:
+        click.echo(f"  and {len(report.foreign) - SHOWN:,} more families of foreign keys")
     for name in report.missing:
         click.echo(f"  missing: {name}: the profile in force writes it; has an engine run yet?")
     for finding in report.findings[:SHOWN]:

@@ -106,8 +106,10 @@ def estimate(settings: RedisSettings, profile: str, instruments: int, rate: floa
         held = float(keys)
         if entry.type == "stream":
             cap = float(getattr(caps, entry.cap))
-            if entry.cap in ("ticks", "packed"):
+            if entry.cap == "ticks":
                 cap = min(max(cap, per_s * caps.seconds), caps.bytes / size)
+            elif entry.cap == "packed":
+                cap = min(cap, caps.bytes / entry.entry_bytes)
             held = min(keys * cap, per_s * SESSION_S)
         elif name.startswith("bucket"):
             held = keys = instruments * buckets

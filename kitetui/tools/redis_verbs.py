@@ -37,7 +37,7 @@ def _agreed(would: Result) -> bool:
     if not sys.stdin.isatty():
         click.echo(clean(would.text))
         fail(2, "nothing was done: give --yes to do it without being asked")
-    return click.confirm(f"{clean(would.text)}\ndo it?")
+    return click.confirm(f"{clean(would.text)}\ndo it?", err=True)
 
 
 def _say(result: Result, as_json: bool) -> int:

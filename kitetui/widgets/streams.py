@@ -36,8 +36,7 @@ class StreamsPane(LiveGrid):
         wrong = next((f"{s.name}: {s.error}" for s in snapshot.streams if s.error), "")
         bad = late or snapshot.streams_error
         self.title("4 Streams", f"⚠ {note}" if bad else f"⚠ {wrong}" if wrong else "poll 1s")
-        if snapshot.streams_error and not snapshot.streams:
-            self.empty_text = snapshot.streams_error
+        self.empty_text = snapshot.streams_error or "no streams yet"
         self._streams = {_key(s): s for s in snapshot.streams}
         self.show_rows([_row(s) for s in snapshot.streams], stale=late)
 
@@ -47,10 +46,10 @@ def _key(s: Stream) -> object:
 
 
 def _row(s: Stream) -> Row:
-    name = f"{s.name} x{s.count:,}" if s.count > 1 else s.name
+    name = f"{s.name} x{s.count:,}" if s.family else s.name
     if s.error:
         return Row(_key(s), ((name, "bad"), ("■ wrong", "bad")))
-    if s.name.endswith("*") and not s.length:  # a family
+    if s.family:
         return Row(_key(s), ((name, "dim"),))
     share = s.length * 100 / s.cap if s.cap else 0.0
     capped = "–" if s.capped_in_s is None else age(s.capped_in_s)

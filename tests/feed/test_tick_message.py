@@ -63,6 +63,8 @@ def test_a_flat_book_is_a_book() -> None:
     (b'{"ltp": 5}', "no instrument_token"), (b'{"token": 5}', "no price"),
     (b'{"token": 5, "ltp": "x"}', "last_price: expected a number"),
     (b'{"token": 5, "ltp": 1e12}', "does not fit"),
+    (b'{"token": 5, "ltp": 1e308}', "does not fit"),
+    (b'{"token": 5, "ltp": 1, "ltt": "0001-01-01T00:00:00"}', "not a time"),
     (b'{"token": 5, "ltp": 1, "ltt": "noon"}', "not a time"),
     (b'{"token": 5, "ltp": 1, "depth": {"buy": [3]}}', "expected objects"),
 ])  # fmt: skip

@@ -306,7 +306,7 @@ async def test_streams_show_growth_time_to_the_cap_and_what_is_foreign() -> None
     streams = (
         view.Stream("ticks:packed", 100, 1_000, 10.0, 1, 4, (1.0, 5.0, 10.0), 90.0, 12.0),
         view.Stream("somebody", 7, 0, 0.0, 0, 4, ours=False),
-        view.Stream("flow:*", 0, 0, None, 0, 8, count=9_000),
+        view.Stream("flow:*", 0, 0, None, 0, 8, count=9_000, family=True),
         view.Stream("alerts:system", 0, 100, None, 0, 6, error="WRONGTYPE"),
     )  # fmt: skip
     async with staged(StreamsPane(), 120) as pane:

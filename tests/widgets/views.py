@@ -11,6 +11,7 @@ from kitetui.engine.alerts.alert import Alert, alert_id
 from kitetui.engine.health.server import ServerStats, SlowCall
 
 NOW_S = 1_765_772_100.0
+SERVER = "unix:///r"
 
 
 def header(**changes: Any) -> view.Header:
@@ -74,16 +75,16 @@ def snapshot(**changes: Any) -> view.Snapshot:
     base = view.Snapshot(
         header=header(), watch_total=20, watch_from=0, watch=watch, depth=depth(),
         buckets=buckets,
-        streams=(view.Stream("ticks:intraday:processed", 48_000, 50_000, 1976.0, 1),
-                 view.Stream("alerts:system", 2, 10_000, None, 0)),
+        streams=(view.Stream("ticks:intraday:processed", 48_000, 50_000, 1976.0, 1, server=SERVER),
+                 view.Stream("alerts:system", 2, 10_000, None, 0, server=SERVER)),
         groups=(view.Group("ticks:intraday:processed", "features", 0, False, 0.0, 2, 0.1, 1,
-                           1970.0, None, "OK"),
+                           1970.0, None, "OK", server=SERVER),
                 view.Group("ticks:intraday:processed", "archiver", None, False, 3.0, 512, 9.0, 1,
-                           None, 7, "STALL")),
+                           None, 7, "STALL", server=SERVER)),
         streams_error="", streams_age_s=0.4,
         alerts=(alert(0), alert(1, state="acked", acked_by="ops", revision=2)),
         events=(view.Event(int(NOW_S), "ws0", "LIVE"),),
-        servers=(view.Server("unix:///r", ServerStats(
+        servers=(view.Server(SERVER, ServerStats(
             version="valkey 9.1.2", role="master", used_mb=120.0, limit_mb=512.0,
             policy="noeviction", growth_mb_h=300.0, full_in_s=4704.0, clients=4, ops_per_s=4100,
             keys={0: 12, 4: 300}, persistence="append-only file", slow_count=1,

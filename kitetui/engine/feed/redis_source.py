@@ -52,15 +52,22 @@ class RedisSource:
 
     def __init__(self, settings: Settings, url: str, inbox: Inbox,
                  announce: Callable[[list[Named]], None],
-                 known: Callable[[str, str], int | None],
+                 known: Callable[[str, str], int | None], durable: Callable[[], bool],
                  note: Callable[[str, str], None]) -> None:  # fmt: skip
-        """`announce` is told of instruments that ticks name; `known` gives tokens of symbols."""
+        """
+        Args:
+            announce: is told of instruments that ticks name; known: gives tokens of symbols.
+            durable: whether the journal has what it was given.
+        """
         self._settings = settings
         self._url = url
         self._inbox = inbox
         self._announce = announce
         self._known = known
         self._note = note
+        self._durable = durable
+        self._joined = False
+        self._most = settings.feed.max_connections * settings.feed.max_per_connection
         self._divisors = {**wire.DIVISORS, **settings.feed.divisors}
         self._named: set[int] = set()
         self._said_ns: dict[str, int] = {}
@@ -113,6 +120,8 @@ class RedisSource:
         asked = self._settings.feed.redis_ticks
         if asked != "auto":
             return asked
+        if self._joined:
+            return "stream"
         found = await client.type(self._stream())
         return "stream" if found == b"stream" else "channel"
 
@@ -141,11 +150,17 @@ class RedisSource:
             if not isinstance(data, bytes) or len(data) > MESSAGE_MAX:
                 raise TickError("too long")
             ticks = read_ticks(data, self._settings.fields, self._divisors, self._known)
+            self._count_named(len({t.token for t in ticks} - self._named))
         except TickError as error:
             self._refuse(channel.decode("utf-8", "replace"), str(error))
             return
         self._name(ticks)
         self._put([tick.packet for tick in ticks])
+
+    def _count_named(self, more: int) -> None:
+        """Refuse instruments beyond what an engine has rows for."""
+        if len(self._named) + more > self._most:
+            raise TickError(f"more than {self._most:,} instruments")
 
     def _name(self, ticks: list[TickMessage]) -> None:
         """Instruments that are seen for the first time, under the names that ticks give them."""
@@ -178,7 +193,10 @@ class RedisSource:
         from redis.exceptions import ResponseError
 
         with contextlib.suppress(ResponseError):  # it is there already
-            await client.xgroup_create(stream, GROUP, id="$")
+            # A stream that came back empty is read from its beginning.
+            place = "0" if self._joined else "$"
+            await client.xgroup_create(stream, GROUP, id=place, mkstream=self._joined)
+        self._joined = True
         self._became(LinkState.LIVE, "")
         after = "0"  # first what was given before and never acknowledged
         while not self._closing:
@@ -192,6 +210,9 @@ class RedisSource:
                 continue
             self._take(stream, entries)
             self._inbox.flush()
+            if not self._durable():
+                after = ">"  # what is not kept stays pending, and is read again another day
+                continue
             ids = [entry_id for entry_id, _ in entries]
             self.acknowledged += await client.xack(stream, GROUP, *ids)
             await sleep(0)
@@ -207,6 +228,11 @@ class RedisSource:
             else:
                 self._refuse(stream, f"a packet of {len(packet)} bytes")
         fresh = [token for token in tokens if token not in self._named]
+        try:
+            self._count_named(len(fresh))
+        except TickError as error:
+            self._refuse(stream, str(error))
+            return
         if fresh:
             self._named.update(fresh)
             self._announce([Named(token) for token in fresh])

@@ -177,7 +177,7 @@ def _count(tick: Mapping[str, Any], fields: Mapping[str, Sequence[str]], name: s
 
 
 def _u32(number: float, name: str) -> int:
-    whole = round(number)
+    whole = round(number) if 0 <= number < U32 else -1
     if not 0 <= whole < U32:
         raise TickError(f"{name}: {number:g} does not fit 32 bits without a sign")
     return whole
@@ -190,10 +190,10 @@ def _time(value: Any) -> int:
     if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
         try:
             told = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
+            told = told if told.tzinfo is not None else told.replace(tzinfo=_IST)
+            return _u32(max(told.astimezone(UTC).timestamp(), 0), "time")
+        except (ValueError, OverflowError):
             raise TickError(f"not a time: {value[:40]!r}") from None
-        told = told if told.tzinfo is not None else told.replace(tzinfo=_IST)
-        return _u32(max(told.astimezone(UTC).timestamp(), 0), "time")
     number = _number(value, "time")
     unit = next(unit for limit, unit in _UNITS if number < limit)
     return _u32(number // unit, "time")

@@ -147,18 +147,21 @@ class GroupWatch:
     def _count_lost(self, delivered: tuple[int, int], group: dict[bytes, Any],
                     info: StreamInfo) -> None:  # fmt: skip
         """Entries that went from the front of the stream before this group was given them."""
+        read = group.get(b"entries-read")
+        known = info.added is not None and read is not None
+        missing = max((info.added or 0) - info.length - int(read or 0), 0) if known else 0
         if info.length and info.first <= delivered:
+            self._missing = missing
             return
         if self._position is not None and info.first_seq is not None:
             producer, number = self._position
             if producer == info.first_seq[0] and info.first_seq[1] > number:
                 self.lost += info.first_seq[1] - number
             return
-        read = group.get(b"entries-read")
-        if info.added is None or read is None or (delivered == (0, 0) and not self._polls):
-            return  # it began behind what was trimmed, or nobody can tell
-        missing = max(info.added - info.length - int(read), 0)
-        self.lost += max(missing - self._missing, 0)
+        if not known:
+            return
+        if self._polls or delivered != (0, 0):  # else it began behind what was trimmed
+            self.lost += max(missing - self._missing, 0)
         self._missing = missing
 
     @staticmethod
@@ -194,8 +197,8 @@ def _seq(entry: Any) -> tuple[bytes, int] | None:
     fields = entry[1]
     told = dict(zip(fields[::2], fields[1::2], strict=False))
     producer, seq = told.get(b"producer"), told.get(b"seq", b"")
-    if producer is None or not seq.isdigit():
-        return None
+    if producer is None or not seq.isdigit() or b"count" in told:
+        return None  # a packed entry numbers its ticks, not itself
     return bytes(producer), int(seq)
 
 

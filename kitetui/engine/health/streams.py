@@ -22,6 +22,8 @@ SHOWN_MAX = 64
 """Streams that are looked at one by one; the others are summed up by what they are called."""
 KNOWN_MAX = 50_000
 SCAN_COUNT = 2_000
+GROUPS_MAX = 64
+"""Groups of a stream that are looked at."""
 PROBED = 200
 """Streams of families that a poll looks at for groups."""
 SLOW_SHOWN = 8
@@ -45,7 +47,7 @@ class StreamHealth(msgspec.Struct, frozen=True):
         in_per_s: None until two polls have seen it; rates: the newest ones, oldest first.
         capped_in_s: until its cap is reached at this rate; None where it is, or never will be.
         count: streams of the family; 1 for a single one.
-        ours: whether the contract knows it.
+        ours: whether the contract knows it; family: it stands for `count` of them.
         error: why it could not be looked at.
     """
 
@@ -61,6 +63,7 @@ class StreamHealth(msgspec.Struct, frozen=True):
     age_s: float = 0.0
     count: int = 1
     ours: bool = True
+    family: bool = False
     error: str = ""
 
 
@@ -73,11 +76,6 @@ class ServerHealth(msgspec.Struct, frozen=True):
     error: str = ""
     server: str = ""
     foreign: int = 0
-
-    @property
-    def used_mb(self) -> float:
-        """Memory that the server uses."""
-        return self.stats.used_mb
 
 
 class StreamMonitor:
@@ -146,7 +144,7 @@ class StreamMonitor:
                 groups += looked[1]
         await self._probe_groups()
         streams += [
-            StreamHealth(self.name, f"{name}*", db, 0, 0, None, 0, count=count)
+            StreamHealth(self.name, f"{name}*", db, 0, 0, None, 0, count=count, family=True)
             for (db, name), count in sorted(families.items())
         ]
         return ServerHealth(streams, groups, stats, "", self.name, foreign)
@@ -169,7 +167,10 @@ class StreamMonitor:
     # ---- the server ----------------------------------------------------------------------
 
     async def _stats(self) -> ServerStats:
-        info = info_fields(await self._ask("INFO", "all"))
+        try:
+            info = info_fields(await self._ask("INFO", "all"))
+        except ResponseError:
+            return ServerStats()  # an ACL may keep it from us
         policy = info.get("maxmemory_policy", "")
         self._trend.add(monotonic_ns() / NS, float(info.get("used_memory", 0)) / 1e6)
         slow: tuple[SlowCall, ...] = ()
@@ -190,7 +191,7 @@ class StreamMonitor:
             for key in keys:
                 self._found[db, key] = None
                 if len(self._found) > KNOWN_MAX:
-                    self._found.popitem(last=False)
+                    self._forget(*next(iter(self._found)))
 
     async def _raw_scan(self, cursor: int) -> tuple[int, list[bytes]]:
         told = await self._ask("SCAN", cursor, "COUNT", SCAN_COUNT, "TYPE", "stream")
@@ -232,7 +233,7 @@ class StreamMonitor:
             text = str(answer)[:120]
             return StreamHealth(self.name, name, db, 0, cap, None, 0, ours=ours, error=text), []
         await self._select(db)
-        groups = [pairs(g) for g in answers[1]]
+        groups = [pairs(g) for g in answers[1][:GROUPS_MAX]]
         info = StreamInfo.read(pairs(answers[0]))
         now_s = monotonic_ns() / NS
         rate, rates = self._rate((db, key), info, now_s)
@@ -243,8 +244,10 @@ class StreamMonitor:
             self.name, name, db, info.length, cap, rate, len(groups), rates, capped_in_s,
             max(wall_s - info.first[0] / 1000, 0.0) if info.length else 0.0, ours=ours,
         )  # fmt: skip
-        if groups:
-            self._grouped.add((db, key))
+        (self._grouped.add if groups else self._grouped.discard)((db, key))
+        names = {bytes(group[b"name"]) for group in groups}
+        for gone in [w for w in self._watches if w[:2] == (db, key) and w[2] not in names]:
+            del self._watches[gone]
         return out, [await self._group(db, key, name, g, info, now_s, wall_s) for g in groups]
 
     def _rate(self, at: At, info: StreamInfo,

@@ -91,6 +91,11 @@ class Backlog:
         return bool(self._waiting)
 
     @property
+    def first_seq(self) -> int:
+        """The number of the first waiting tick; the next one's where none waits."""
+        return self._waiting[0].seq if self._waiting else self._seq
+
+    @property
     def next_seq(self) -> int:
         """The number that the next tick will have."""
         return self._seq

@@ -40,6 +40,10 @@ class Flush(msgspec.Struct):
 
     parts: list[bytes | memoryview] = msgspec.field(default_factory=list)
     commands: int = 0
+    messages: list[bytes | memoryview] = msgspec.field(default_factory=list)
+    message_count: int = 0
+    messages_ns: int = 0
+    """What is published with it, if it goes out soon enough after this monotonic time."""
     done: list[Callable[[Flush], None]] = msgspec.field(default_factory=list)
     undo: list[Callable[[], None]] = msgspec.field(default_factory=list)
     refusals: list[tuple[int, str]] = msgspec.field(default_factory=list)
@@ -48,6 +52,13 @@ class Flush(msgspec.Struct):
     """Wall time of the last reply."""
     sent_ns: int = 0
     deadline_ns: int = 0
+
+    def publish(self, oldest_ns: int) -> None:
+        """Take the messages along, or drop them where they are older than a monotonic time."""
+        if self.messages_ns >= oldest_ns:
+            self.parts += self.messages
+            self.commands += self.message_count
+        self.messages = []
 
     def give_back(self) -> None:
         """What it carried was not written."""
@@ -99,8 +110,8 @@ class Link:
     async def open(self) -> None:
         """Connect; TLS, AUTH and CLIENT SETNAME are redis-py's."""
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        self._connection = connection  # now, so that one that never answers is closed as well
         await asyncio.wait_for(connection.connect(), CONNECT_S)  # type: ignore[no-untyped-call]
-        self._connection = connection
         writer = connection._writer
         assert writer is not None
         plug = writer.get_extra_info("socket")
@@ -185,6 +196,8 @@ class Link:
                 await asyncio.wait_for(connection.disconnect(nowait=True), 0.5)
         left = list(self._waiting)
         self._waiting.clear()
+        self._outgoing.clear()
+        self._error = None  # its traceback holds frames, and these hold flushes
         return left
 
     async def _send(self, parts: list[bytes | memoryview]) -> None:
@@ -201,7 +214,7 @@ class Link:
                 self._handed.clear()
                 await self._handed.wait()
         except Exception as error:  # noqa: BLE001 - carried over to whoever waits
-            self._error = error
+            self._error = self._error or error
             self._moved.set()
 
     async def _feed(self) -> None:
@@ -220,7 +233,7 @@ class Link:
                 await self._feed()
                 self._match()
         except Exception as error:  # noqa: BLE001 - carried over to whoever waits
-            self._error = error
+            self._error = self._error or error
             self._moved.set()
 
     def _match(self) -> None:

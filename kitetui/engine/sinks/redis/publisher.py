@@ -39,6 +39,7 @@ NS = 1_000_000_000
 BREAKER_AFTER = 3
 PROBE_S = 30.0
 LOADING_S = 0.5
+ANEW_S = 0.1
 IDLE_S = 0.05
 TICKS_NS = 4_000_000
 """Time for the ticks of a flush: others need the loop too."""
@@ -62,10 +63,11 @@ HURRY = 3
 TRIM_NS = 60 * NS
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
-                TypeError, LookupError)  # fmt: skip
+                TypeError, LookupError, AttributeError, AssertionError)  # fmt: skip
 """What a server that is away, or is no Redis at all, may lead to."""
 AUTH_WORDS = ("NOAUTH", "WRONGPASS", "Authentication required")
-SERVER_WORDS = ("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN")
+SERVER_WORDS = ("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN", "BUSY",
+                "CLUSTERDOWN")  # fmt: skip
 """Refusals that are about the server's state, not about the command."""
 
 
@@ -118,6 +120,8 @@ class Publisher:
         """The first tick of which it is not known whether it was written, and the id before it."""
         self._run_id = ""
         self._told_of = ""
+        self._anew = False
+        self._connected_ns = 0
         self._begins: dict[str, int] = {}
         """The last tick before each stream's profile was switched on: those are not for it."""
         self._wanted: Profile = self.ticks.profile
@@ -241,13 +245,14 @@ class Publisher:
         """Write until `close`; never raises for anything the server does."""
         while not self._closing or self._unwritten():
             try:
-                if self._wanted != self.ticks.profile:
-                    await self._switch()
                 if self.paused and not self._closing:
                     await self._pause()
                     continue
                 if self._link is None:
                     await self._connect()
+                if self._wanted != self.ticks.profile:
+                    await self._switch()
+                    continue
                 await self._step()
             except AuthenticationError as error:
                 await self._failed("auth", PROBE_S, error)
@@ -255,7 +260,9 @@ class Publisher:
                 await self._failed("loading", LOADING_S, error)
             except AnotherWriter as error:
                 self._note("redis", str(error))
+                self._anew = True
                 await self.disconnect()
+                await sleep(ANEW_S)
             except NOT_A_SERVER as error:
                 await self._failed(*self._diagnosis(str(error)), error)
             if self._closing and self._failures:
@@ -263,21 +270,26 @@ class Publisher:
 
     async def _pause(self) -> None:
         """Nothing is written until it goes on."""
-        if self._link is not None:
-            await self._link.room(1)
-            self._finish(self._link.answered())
-            await self.disconnect()
+        await self._settle()
         self._became("paused", "by an operator")
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(IDLE_S):
                 await self._wake.wait()
 
+    async def _settle(self) -> None:
+        """Wait for the answers to what is under way, then let the connection go."""
+        if self._link is not None:
+            await self._link.room(1)
+            self._finish(self._link.answered())
+            await self.disconnect()
+
     async def _switch(self) -> None:
         """What was taken so far goes out by the old profile, what follows by the other one."""
-        while self._link is not None and self.backlog and not self.paused:
+        until = self.backlog.next_seq
+        while self.backlog.first_seq < until:
             await self._step()
-        await self.disconnect()
+        await self._settle()
         self.ticks.profile = self._wanted
         self._begins = dict.fromkeys(self.ticks.streams, self.backlog.next_seq - 1)
         self._own = {self.names.key(name) for name in (*self.ticks.streams, *LOGS)}
@@ -294,11 +306,13 @@ class Publisher:
         link = self._link
         assert link is not None
         flush = await self._compose()
-        if flush.commands:
+        if flush.commands or flush.message_count:
             self._unsent = flush
             await link.room(UNDER_WAY if not self._failures else 1)
             self._unsent = None
-            link.send(flush)
+            flush.publish(monotonic_ns() - FRESH_NS)
+            if flush.commands:
+                link.send(flush)
             await sleep(0)
         elif link.under_way:
             await link.room(1, IDLE_S)
@@ -323,13 +337,13 @@ class Publisher:
             if isinstance(error, Exception) and not isinstance(error, JournalError):
                 raise EncodingError(f"{type(error).__name__}: {error}") from error
             raise
-        self._add_shouts(shouts)
+        self._add_shouts(flush, shouts)
         for store, told in out.items():
             flush.parts += [select(self.names.db(store)), *told.parts]
             flush.commands += 1 + told.count
         for told in shouts.values():
-            flush.parts += told.parts
-            flush.commands += told.count
+            flush.messages += told.parts
+            flush.message_count += told.count
         return flush
 
     async def _add_ticks(self, flush: Flush, out: Stores, shouts: Stores) -> None:
@@ -345,7 +359,7 @@ class Publisher:
                     flush.undo.pop()
                     self.backlog.lost += block.count
                     continue
-            self._write(block, runs, out, shouts)
+            self._write(flush, block, runs, out, shouts)
             if flush.ticks is None and block.before is not None:
                 flush.ticks = block.seq, block.before
             for run in runs:
@@ -354,7 +368,8 @@ class Publisher:
             if monotonic_ns() > end_ns or self._failures:
                 break  # a server that failed is tried with little
 
-    def _write(self, block: Block, runs: list[Run], out: Stores, shouts: Stores) -> None:
+    def _write(self, flush: Flush, block: Block, runs: list[Run], out: Stores,
+               shouts: Stores) -> None:  # fmt: skip
         ms = np.concatenate([run.ticks.recv_ns for run in runs]) // NS_A_MS
         if self.ticks.profile == "packed":
             ms = ms[-1:]
@@ -365,6 +380,8 @@ class Publisher:
             ids = StreamIds(block.before).take(ms)
         fresh = not block.shouted and monotonic_ns() - block.at_ns < FRESH_NS
         block.shouted = True
+        if fresh:
+            flush.messages_ns = min(flush.messages_ns or block.at_ns, block.at_ns)
         self.ticks.write(out["continuous_market"], shouts["ticks"] if fresh else None, runs,
                          block.seq, ids, self._stored)  # fmt: skip
 
@@ -387,7 +404,13 @@ class Publisher:
         if extras:
             for store, data in extras:
                 out[store].one(data)
-            flush.undo.append(lambda: self._extras.extendleft(reversed(extras)))
+            flush.undo.append(lambda: self._put_back(extras))
+
+    def _put_back(self, extras: list[tuple[str, bytes]]) -> None:
+        """Commands that were not carried out are first again; where there is no room for all, the
+        oldest leave."""
+        room = EXTRAS_MAX - len(self._extras)
+        self._extras.extendleft(reversed(extras[-room:] if room else []))
 
     def _add_rows(self, flush: Flush, out: Stores, shouts: Stores) -> None:
         """Rows that are due, the oldest first, step by step as the time allows."""
@@ -408,7 +431,8 @@ class Publisher:
                 self._slice = None
         if not self.ticks.streams:
             return
-        bars = self._rows.bars(out, shouts, BARS_AT_ONCE)
+        quiet = monotonic_ns() - self._connected_ns < FRESH_NS  # they closed while it was away
+        bars = self._rows.bars(out, None if quiet else shouts, BARS_AT_ONCE)
         flush.undo.append(lambda: self._rows.undo_bars(bars))
         seconds = self._rows.seconds(out)
         flush.undo.append(lambda: self._rows.undo_seconds(seconds))
@@ -442,12 +466,14 @@ class Publisher:
                 out[KEYS[name].store].one(command(
                     b"XTRIM", self.names.key(name), b"MINID", b"~", b"%d" % oldest_ms))  # fmt: skip
 
-    def _add_shouts(self, shouts: Stores) -> None:
+    def _add_shouts(self, flush: Flush, shouts: Stores) -> None:
         oldest_ns = monotonic_ns() - FRESH_NS
         while self._shouts:
             at_ns, data = self._shouts.popleft()
             if at_ns >= oldest_ns:
                 shouts["notices"].one(data)
+                flush.messages_ns = min(flush.messages_ns or at_ns, at_ns)
+        flush.messages_ns = flush.messages_ns or monotonic_ns()
 
     # ---- what the server says ------------------------------------------------------------
 
@@ -517,15 +543,18 @@ class Publisher:
             self._note("redis", f"another engine wrote here a moment ago: {found.holder}; "
                        "where it still runs, give one of the two another server")  # fmt: skip
         for stream in found.streams:
-            if stream.seq is None and same and stream.length:
-                stream.seq = self._acked  # others wrote so much that ours is out of sight
+            held = stream.length > 0 or stream.last > NEVER
+            if stream.seq is None and (stream.unknown or (same and held)):
+                stream.seq = self._acked  # it was emptied by hand, or we may not look
             begins = self._begins.get(stream.name, -1)
             stream.seq = begins if stream.seq is None else max(stream.seq, begins)
         self._stored = {s.name: -1 if s.seq is None else s.seq for s in found.streams}
         again = self.backlog.resume(min(self._stored.values(), default=-1))
         self._ids.resume(max((s.last for s in found.streams), default=NEVER))
-        if any(s.foreign or s.mended for s in found.streams):
+        if self._anew or any(s.foreign or s.mended for s in found.streams):
             self.backlog.renumber()
+        self._anew = False
+        self._connected_ns = monotonic_ns()
         self._doubt = None
         for name, log in found.logs.items():
             again += self._logs[name].resume(log.last, log.stored)

@@ -15,9 +15,9 @@ from kitetui.engine.sinks.redis.link import Link
 from kitetui.engine.sinks.redis.stream_log import StreamLog
 from kitetui.engine.sinks.redis.tick_entries import TickEntries
 
-LOOK_BACK = 200
-"""Entries of others among which ours is looked for."""
-TRIED_MAX = 2_000
+LOOK_BACK, PAGES_MAX = 200, 50
+"""Entries of others among which ours is looked for, page by page."""
+TRIED_MAX = 5_000
 PAGE = 1_000
 Doubt: TypeAlias = tuple[int, tuple[int, int]]
 
@@ -27,7 +27,8 @@ class FoundStream(msgspec.Struct):
 
     Attributes:
         last: its last generated id; seq: number of our newest tick there, None where it has none.
-        foreign: its newest entry is not ours; mended: entries behind a gap were taken away.
+        foreign: its newest entry is not ours; unknown: we may not look.
+        mended: entries behind a gap were taken away.
     """
 
     name: str
@@ -35,6 +36,7 @@ class FoundStream(msgspec.Struct):
     last: tuple[int, int] = NEVER
     seq: int | None = None
     foreign: bool = False
+    unknown: bool = False
     mended: bool = False
 
 
@@ -95,7 +97,7 @@ async def find(link: Link, names: Names, ticks: TickEntries,
         out.streams.append(found)
     for log in logs:
         await link.ask("SELECT", names.db(log.store))
-        told = await _info(link, log.key)
+        told = await _info(link, log.key) or (0, NEVER)
         stored = set()
         for number, entry in enumerate(log.tried()):
             if number == TRIED_MAX:
@@ -109,17 +111,23 @@ async def find(link: Link, names: Names, ticks: TickEntries,
 
 
 async def _stream(link: Link, name: str, key: bytes, ticks: TickEntries) -> FoundStream:
-    length, last = await _info(link, key)
+    info = await _info(link, key)
+    if info is None:
+        return FoundStream(name, unknown=True)
+    length, last = info
     out = FoundStream(name, length, last)
-    if not length:
-        return out
-    for number, (_, fields) in enumerate(await link.ask("XREVRANGE", key, "+", "-", "COUNT",
-                                                        LOOK_BACK)):  # fmt: skip
-        told = dict(zip(fields[::2], fields[1::2], strict=False))
-        if told.get(b"producer") == ticks.producer:
-            out.seq = int(told.get(b"seq", b"0")) + int(told.get(b"count", b"1")) - 1
-            return out
-        out.foreign = out.foreign or number == 0
+    upto = "+"
+    for page in range(PAGES_MAX if length else 0):
+        entries = await link.ask("XREVRANGE", key, upto, "-", "COUNT", LOOK_BACK)
+        for entry_id, fields in entries:
+            told = dict(zip(fields[::2], fields[1::2], strict=False))
+            if told.get(b"producer") == ticks.producer:
+                out.seq = int(told.get(b"seq", b"0")) + int(told.get(b"count", b"1")) - 1
+                return out
+            upto = f"({entry_id.decode()}"
+        out.foreign = out.foreign or (page == 0 and bool(entries))
+        if len(entries) < LOOK_BACK:
+            break
     return out
 
 
@@ -147,12 +155,17 @@ async def _mend(link: Link, key: bytes, ticks: TickEntries, doubt: Doubt,
     found.seq, found.mended = stored, bool(behind)
 
 
-async def _info(link: Link, key: bytes) -> tuple[int, tuple[int, int]]:
-    """Length and last generated id of a stream; zeros where there is none, or something else."""
+async def _info(link: Link, key: bytes) -> tuple[int, tuple[int, int]] | None:
+    """Length and last generated id of a stream; zeros where there is none, or something else.
+
+    None where the ACL keeps it from us.
+    """
     try:
         info: Any = await link.ask("XINFO", "STREAM", key)
     except ResponseError as error:
-        if str(error).startswith(("NOAUTH", "LOADING", "MASTERDOWN")):
+        if str(error).startswith("NOPERM"):
+            return None
+        if "no such key" not in str(error) and not str(error).startswith("WRONGTYPE"):
             raise
         return 0, NEVER
     told = dict(zip(info[::2], info[1::2], strict=False))

@@ -73,6 +73,7 @@ class RowWriter:
         self._newest = Newest(rows.capacity)
         self._since: I64 = np.zeros(rows.capacity, np.int64)
         self._written = {m: np.full(rows.capacity, -1, np.int64) for m in BAR_MINUTES}
+        self._spoken: I64 = np.full(rows.capacity, -1, np.int64)
         self._profiled: I64 = np.full(rows.capacity, -1, np.int64)
         self._focus_symbols = frozenset(focus)
         self._focus: Bool = np.zeros(0, np.bool_)
@@ -299,7 +300,7 @@ class RowWriter:
 
     # ---- closed bars ---------------------------------------------------------------------
 
-    def bars(self, out: Stores, shouts: Stores, limit: int) -> list[tuple[int, I64, I64]]:
+    def bars(self, out: Stores, shouts: Stores | None, limit: int) -> list[tuple[int, I64, I64]]:
         """Bars that closed, and what follows from them, of at most so many rows.
 
         Returns:
@@ -344,13 +345,19 @@ class RowWriter:
         ))  # fmt: skip
         self._expire(out, "prices", f"ohlc{minutes}", told.rows, keys, 0)
 
-    def _analysis(self, out: Stores, shouts: Stores, rows: I64) -> None:
+    def _analysis(self, out: Stores, shouts: Stores | None, rows: I64) -> None:
         """Indicators in force, and their channels."""
         symbols = self.symbols(rows)
         keys = self._names.keys("analysis_cache", symbols)
         fields = self._indicators(rows, CACHED_MINUTES)
         out["patterns"].add(commands(b"HSET", keys, *fields))
         self._expire(out, "patterns", "analysis_cache", rows, keys, 0)
+        newest = self._source.newest_bars(1)[rows]
+        told = newest > self._spoken[rows]  # each once, also where it is written again
+        self._spoken[rows] = newest
+        if shouts is None or not told.any():
+            return
+        rows, symbols = rows[told], choose(symbols, np.flatnonzero(told))
         values = self._source.indicators(1, rows).round(6)
         (time,) = numbers([(self._source.newest_bars(1)[rows] + 1) * 60])
         names = strings([orjson.dumps(self._rows.instruments[row].symbol) for row in rows.tolist()])
