@@ -25,7 +25,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         parts: what stands in braces in its template.
         cap: the key of redis.caps that bounds the stream; life: of redis that ends the key.
         profiles: those that write it; setting: the switch that has to be on, beside them.
-        entry_bytes: memory of one entry, or of the key where it is no stream; measured.
+        entry_bytes: memory of one entry, or of the key where it is no stream; measured for the
+            streams of all ticks, estimated for the others.
     """
 
     store: str
