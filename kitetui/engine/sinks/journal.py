@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -42,22 +44,23 @@ class JournalWriter:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         self._file = os.fdopen(self._fd, "wb", buffering=0)
         codec = None if settings.compression == "none" else settings.compression
-        self._sink = pa.PythonFile(self._file, "w")
+        self._sink = io.BytesIO()
         schema = SCHEMA.with_metadata({**SCHEMA.metadata, b"source": source})
         self._stream = pa.ipc.new_stream(
-            self._sink, schema, options=pa.ipc.IpcWriteOptions(compression=codec)
-        )
+            self._sink, schema,
+            # Threads would have to be waited for: a batch is small.
+            options=pa.ipc.IpcWriteOptions(compression=codec, use_threads=False),
+        )  # fmt: skip
         # The schema goes out with the first batch: an empty one, so that the places of all others
         # are where the file ended before them.
         self._stream.write_batch(pa.RecordBatch.from_pylist([], schema=SCHEMA))
+        self._size = 0
+        self._hand_over()
 
     @property
     def bytes(self) -> int:
         """Bytes in the file so far."""
-        try:
-            return self.path.stat().st_size
-        except OSError:
-            return 0
+        return self._size
 
     def write(self, batch: RecordBatch, now_ns: int) -> None:
         """Write one batch, and tell it its place; `now_ns` is monotonic, for the sync policy."""
@@ -73,8 +76,9 @@ class JournalWriter:
             schema=SCHEMA,
         )
         try:
-            place = Place(self.path, self._file.tell())
+            place = Place(self.path, self._size)
             self._stream.write_batch(table)
+            self._hand_over()
         except OSError as error:
             self.failed = error.strerror or type(error).__name__
             return
@@ -83,6 +87,25 @@ class JournalWriter:
         self._dirty = True
         if now_ns - self.synced_ns >= self._sync_ns:
             self.sync(now_ns)
+
+    def _hand_over(self) -> None:
+        """Give the kernel what the stream was given, in one piece.
+
+        Raises:
+            OSError: it takes not all of it; the file ends where it did before.
+        """
+        data = self._sink.getvalue()
+        self._sink.seek(0)
+        self._sink.truncate()
+        try:
+            done = 0
+            while done < len(data):
+                done += os.write(self._fd, data[done:])
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+            raise
+        self._size += len(data)
 
     def sync(self, now_ns: int) -> None:
         """Make everything written durable."""
@@ -101,6 +124,7 @@ class JournalWriter:
         if not self.failed:
             try:
                 self._stream.close()
+                self._hand_over()
                 os.fsync(self._fd)
             except OSError as error:
                 self.failed = error.strerror or type(error).__name__
