@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.health.found_streams import At, FoundStreams
 from kitetui.engine.health.group_lag import GroupHealth, GroupWatch, StreamInfo
 from kitetui.engine.health.server import ServerStats, SlowCall, Trend, read_stats
 from kitetui.secret import redacted_url
@@ -20,7 +21,6 @@ from kitetui.secret import redacted_url
 NS = 1_000_000_000
 SHOWN_MAX = 64
 """Streams that are looked at one by one; the others are summed up by what they are called."""
-KNOWN_MAX = 50_000
 SCAN_COUNT = 2_000
 GROUPS_MAX = 64
 """Groups of a stream that are looked at."""
@@ -28,8 +28,6 @@ PROBED = 200
 """Streams of families that a poll looks at for groups."""
 SLOW_SHOWN = 8
 RATES_KEPT = 60
-At: TypeAlias = tuple[int, bytes]
-"""A stream: its database and its key."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -92,9 +90,8 @@ class StreamMonitor:
         )  # fmt: skip
         self._redis.response_callbacks.clear()  # answers as the server gives them
         self._dbs = sorted(set(dbs))
-        self._families = sorted(families, key=lambda family: -len(family[1]))
         self._cursors = dict.fromkeys(self._dbs, 0)
-        self._found: OrderedDict[At, None] = OrderedDict()
+        self._found = FoundStreams(families)
         self._grouped: set[At] = set()
         self._probe: deque[At] = deque()
         self._watches: dict[tuple[int, bytes, bytes], GroupWatch] = {}
@@ -121,40 +118,32 @@ class StreamMonitor:
         stats = await self._stats()
         await self._scan()
         caps = {(t.db, t.key): t.cap for t in targets}
-        single = dict.fromkeys(caps)
-        families: dict[tuple[int, str], int] = {}
-        foreign = 0
-        for db, key in self._found:
-            family = self._family(db, key)
-            if (db, key) in caps:
-                continue
-            if family is None:
-                foreign += 1
-            if (family is None or (db, key) in self._grouped) and len(single) < SHOWN_MAX:
-                single[db, key] = None
-            if family is not None:
-                families[db, family] = families.get((db, family), 0) + 1
+        foreign = [at for at in self._found.alone if at not in caps]
+        single = list(dict.fromkeys([*caps, *foreign, *self._grouped]))[:SHOWN_MAX]
         streams: list[StreamHealth] = []
         groups: list[GroupHealth] = []
-        for (db, key), told in (await self._info(list(single))).items():
-            ours = (db, key) in caps or self._family(db, key) is not None
+        for (db, key), told in (await self._info(single)).items():
+            ours = (db, key) in caps or self._found.family((db, key)) is not None
             looked = await self._look(db, key, told, caps.get((db, key), 0), ours, wall_s)
             if looked is not None:
                 streams.append(looked[0])
                 groups += looked[1]
         await self._probe_groups()
         streams += [
-            StreamHealth(self.name, f"{name}*", db, 0, 0, None, 0, count=count, family=True)
-            for (db, name), count in sorted(families.items())
+            StreamHealth(
+                self.name,
+                f"{begins.decode('utf-8', 'replace')}*",
+                db,
+                0,
+                0,
+                None,
+                0,
+                count=count,
+                family=True,
+            )
+            for (db, begins), count in sorted(self._found.members(caps).items())
         ]
-        return ServerHealth(streams, groups, stats, "", self.name, foreign)
-
-    def _family(self, db: int, key: bytes) -> str | None:
-        text = key.decode("utf-8", "replace")
-        for of_db, begins in self._families:
-            if of_db == db and text.startswith(begins):
-                return begins
-        return None
+        return ServerHealth(streams, groups, stats, "", self.name, len(foreign))
 
     async def _ask(self, *parts: Any) -> Any:
         return await self._redis.execute_command(*parts)  # type: ignore[no-untyped-call]
@@ -189,9 +178,9 @@ class StreamMonitor:
             cursor, keys = await self._raw_scan(self._cursors[db])
             self._cursors[db] = cursor
             for key in keys:
-                self._found[db, key] = None
-                if len(self._found) > KNOWN_MAX:
-                    self._forget(*next(iter(self._found)))
+                gone = self._found.add((db, key))
+                if gone is not None:
+                    self._forget(*gone)
 
     async def _raw_scan(self, cursor: int) -> tuple[int, list[bytes]]:
         told = await self._ask("SCAN", cursor, "COUNT", SCAN_COUNT, "TYPE", "stream")
@@ -285,7 +274,7 @@ class StreamMonitor:
         )  # fmt: skip
 
     def _forget(self, db: int, key: bytes) -> None:
-        self._found.pop((db, key), None)
+        self._found.forget((db, key))
         self._grouped.discard((db, key))
         self._added.pop((db, key), None)
         self._rates.pop((db, key), None)
@@ -297,7 +286,9 @@ class StreamMonitor:
         if not self._probe:
             self._probe.extend(self._found)
         some = [self._probe.popleft() for _ in range(min(PROBED, len(self._probe)))]
-        asked = [at for at in some if at not in self._grouped and self._family(*at) is not None]
+        asked = [
+            at for at in some if at not in self._grouped and self._found.family(at) is not None
+        ]
         for (at, _), groups in (await self._each(asked, ("GROUPS",))).items():
             if isinstance(groups, Exception):
                 self._forget(*at)
