@@ -84,6 +84,7 @@ class LedgerSettings(_Section, frozen=True):
 
 
 class BatchSettings(_Section, frozen=True):
+    min_ticks: AtLeastOne
     max_ticks: AtLeastOne
     max_wait_ms: Positive
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -26,7 +27,7 @@ class Slow(Pipeline):
 
     def steps(self, records: RecordBatch, out: Derived) -> Iterator[None]:
         for number in range(5):
-            self.log.append(f"{records.payload[0].decode()}{number}")
+            self.log.append(f"{first_of(records)}{number}")
             if records.payload[0] == b"bug" and number == 2:
                 raise RuntimeError("a bug")
             started = module.monotonic_ns()
@@ -35,10 +36,12 @@ class Slow(Pipeline):
             yield
 
 
+def first_of(batch: RecordBatch) -> str:
+    return batch.payload[0].decode(errors="replace")
+
+
 def intake_of(pipeline: Pipeline, kept: list[RecordBatch], told: list[str]) -> Intake:
-    return Intake(
-        SETTINGS, pipeline, kept.append, lambda batch, _: told.append(batch.payload[0].decode())
-    )
+    return Intake(SETTINGS, pipeline, kept.append, lambda batch, _: told.append(first_of(batch)))
 
 
 def one(name: bytes) -> RecordBatch:
@@ -66,6 +69,31 @@ def test_others_get_their_turn_within_a_batch_and_order_stays() -> None:
     assert asyncio.run(scene()) >= 12
     assert told == ["a", "b", "c"]
     assert pipeline.log == [f"{name}{n}" for name in "abc" for n in range(5)]
+
+
+def test_a_batch_closes_early_only_when_the_loop_has_rested() -> None:
+    pipeline, kept = Slow(), list[RecordBatch]()
+    frame = struct.pack(">H", 50) + bytes(50 * 10)  # says that it holds 50 packets
+
+    async def scene() -> None:
+        intake = intake_of(pipeline, kept, [])
+        for _ in range(2):
+            intake.put(Kind.FRAME, frame)
+        assert len(kept) == 1  # 100 packets, and nothing was done before
+        while pipeline.log[-1][-1] != "4":
+            await asyncio.sleep(0)
+        for _ in range(3):
+            intake.put(Kind.FRAME, frame)
+        assert len(kept) == 1  # the one before has just been worked at
+        await asyncio.sleep(0.015)
+        intake.put(Kind.FRAME, frame)
+        assert len(kept) == 2 and len(kept[1]) == 4
+        for _ in range(10):
+            intake.put(Kind.FRAME, frame)
+        assert len(kept) == 3 and len(kept[2]) == 10  # busy, but full
+        intake.finish()
+
+    asyncio.run(scene())
 
 
 def test_finishing_applies_all_that_was_taken_in() -> None:

@@ -17,7 +17,10 @@ from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import BatchSettings
 
-HOLD_NS = 4_000_000
+REST = 1
+"""A batch that is not full closes once the loop was free for so many times what the batch before
+took: soon where there is little to do, and never so often that small batches eat the time."""
+HOLD_NS = 2_000_000
 """How long steps may hold the loop before others get their turn."""
 MOST_WAITING = 64
 """Batches that may wait; beyond it the loop is held, so that sockets are read no faster."""
@@ -49,6 +52,7 @@ class Intake:
         self._taken = taken
         self._open = RecordBatch()
         self._open_ticks = 0
+        self._rested_ns = 0
         self._flush_handle: asyncio.TimerHandle | None = None
         self._waiting: deque[_Work] = deque()
         self._steps: Iterator[None] | None = None
@@ -61,12 +65,17 @@ class Intake:
         self._open.append(kind, wall_ns(), payload, connection)
         if kind == Kind.FRAME and len(payload) > 1:
             self._open_ticks += (payload[0] << 8) | payload[1]
-            if self._open_ticks >= self._settings.max_ticks:
+            if self._open_ticks >= self._settings.max_ticks or self._rested():
                 self.flush()
                 return
         if self._flush_handle is None:
             wait_s = self._settings.max_wait_ms / 1000
             self._flush_handle = asyncio.get_running_loop().call_later(wait_s, self.flush)
+
+    def _rested(self) -> bool:
+        """Whether the open batch is worth closing, and nothing else is waiting."""
+        return (self._open_ticks >= self._settings.min_ticks and not self._waiting
+                and monotonic_ns() >= self._rested_ns)  # fmt: skip
 
     async def play(self, batch: RecordBatch, taken: Taken | None = None) -> None:
         """Take a recorded batch as it was, without keeping it again; ends when it is applied."""
@@ -84,6 +93,7 @@ class Intake:
             self._flush_handle = None
         if not len(self._open):
             return
+        began_ns = monotonic_ns()
         batch, self._open, self._open_ticks = self._open, RecordBatch(), 0
         self._journal(batch)
         if self._broken:
@@ -91,6 +101,8 @@ class Intake:
         self._waiting.append(_Work(batch, self._taken))
         if not self._turn_due:
             self._apply(monotonic_ns() + HOLD_NS)
+            now_ns = monotonic_ns()
+            self._rested_ns = now_ns + REST * (now_ns - began_ns)
         elif len(self._waiting) > MOST_WAITING:
             self._apply(NEVER, leave=MOST_WAITING)
 
