@@ -205,7 +205,7 @@ class RedisSettings(_Section, frozen=True):
     legacy_keys: bool
     commands: bool
     deadline_ms: Positive
-    flush_budget_ms: Positive
+    flush_commands: AtLeastOne
     conflate_ms: Positive
     focus_rows: Count
     ttl_s: AtLeastOne

@@ -12,7 +12,7 @@ from kitetui.engine.market.bars import FIELDS, VOLUME, merge
 from kitetui.engine.market.book import read_book
 from kitetui.engine.market.market import Market
 from kitetui.engine.market.profile import levels
-from kitetui.engine.sinks.redis.row_columns import Bars, Books, Sessions
+from kitetui.engine.sinks.redis.rows.columns import Bars, Books, Sessions
 
 BUCKET_MINUTES = 5
 _LTP, _HIGH, _LOW, _EXCH = (COLUMNS.index(name) for name in ("ltp", "high", "low", "exch_s"))

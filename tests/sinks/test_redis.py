@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -22,6 +23,7 @@ from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.ids import StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol
+from kitetui.engine.sinks.redis.outgoing import PORTION, Portions
 from kitetui.engine.sinks.redis.publisher import EncodingError
 from kitetui.engine.sinks.redis.text import strings
 from kitetui.settings import Settings
@@ -295,7 +297,8 @@ async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
 
 async def test_a_command_that_cannot_be_made_is_no_servers_fault(redis_url: str) -> None:
     bench = Bench(redis_url)
-    bench.publisher._rows._latest = lambda out, rows: {}[0]  # type: ignore[method-assign,index]
+    text = bench.publisher._rows._row_text
+    text._latest = lambda out, told: {}[0]  # type: ignore[method-assign,index]
     bench.send(1)
     with pytest.raises(EncodingError, match="KeyError"):
         await asyncio.wait_for(bench.task, 5)
@@ -311,6 +314,22 @@ async def test_a_spool_that_drops_costs_the_same_however_long_the_server_is_away
     assert len(bench.publisher.backlog._waiting) == bench.publisher.spooled == 46
     bench.publisher.close()
     await asyncio.wait_for(bench.task, 5)
+
+
+def test_portions_keep_their_order_and_what_belongs_to_a_row_stays_with_it() -> None:
+    out = Portions()
+    rows = 2 * PORTION + 7
+    out["prices"].add(strings([b"a%d;" % n for n in range(rows)]))
+    out["prices"].follow(np.array([3, PORTION, rows - 1]), strings([b"x;", b"y;", b"z;"]))
+    out["alerts"].one(b"one;")
+    told = list(out.waiting)
+    assert [(p.store, p.count) for p in told] == [
+        ("prices", PORTION + 1), ("prices", PORTION + 1), ("prices", 8), ("alerts", 1)]  # fmt: skip
+    text = [bytes(p.data) for p in told]
+    assert b"".join(text[:3]).replace(b"x;", b"").replace(b"y;", b"").replace(b"z;", b"") == (
+        b"".join(b"a%d;" % n for n in range(rows)))  # fmt: skip
+    assert [part.rpartition(b";a")[2].partition(b";")[2] for part in text[:3]] == [
+        b"x;", b"y;", b"z;"]  # fmt: skip
 
 
 def test_stream_ids_never_go_back() -> None:

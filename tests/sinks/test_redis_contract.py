@@ -86,14 +86,11 @@ class Hour:
         async def done() -> None:
             core = self.core
             publisher = core.redis.publisher
-            rows = publisher._rows
             told = False
             for _ in range(1200):
                 await asyncio.sleep(0.05)
-                newest = rows._source.newest_bars
-                behind = any((newest(m) > written).any() for m, written in rows._written.items())
-                behind |= bool((newest(5) > rows._profiled).any())
-                if publisher._unwritten() or behind or core._record.fresh:
+                waiting = publisher._unwritten() or publisher._rows.bars_due
+                if waiting or core._record.fresh or not core.redis._told:
                     continue
                 if told:
                     return

@@ -9,7 +9,8 @@ from kitetui.engine.feed.batch import F64, FULL, I64, INDEX_FULL, LTP, QUOTE, Ti
 from kitetui.engine.feed.wire import DEFAULT_DIVISOR, INDEX_SEGMENT, MODES
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
-from kitetui.engine.sinks.redis.text import Piece, Text, choose, join, joined, numbers, strings
+from kitetui.engine.sinks.redis.instrument_column import InstrumentColumn
+from kitetui.engine.sinks.redis.text import Piece, Text, join, joined, numbers, strings
 
 LEVELS = 5
 NS_A_MS = 1_000_000
@@ -24,7 +25,9 @@ class Documents:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._heads: Text = strings([])
+        self._heads = InstrumentColumn(
+            rows, lambda one: _named(one.token, one.tradingsymbol, one.exchange)
+        )
 
     def of(self, run: Run) -> Text:
         """The document of each tick of a run, in order."""
@@ -89,19 +92,13 @@ class Documents:
 
     def _head(self, t: TickBatch) -> Text:
         """The beginning of each document: what the instrument table says."""
-        if len(self._heads) < self._rows.count:
-            fresh = self._rows.instruments[len(self._heads) :]
-            self._heads = strings([
-                *self._heads.to_pylist(),
-                *(_named(i.token, i.tradingsymbol, i.exchange) for i in fresh),
-            ])  # fmt: skip
         row = t.row.astype(np.int64)
         bare = np.flatnonzero(row < 0)
         if not len(bare):
-            return choose(self._heads, row)
+            return self._heads.of(row)
         known = np.flatnonzero(row >= 0)
         tokens = strings([_named(token, "", "") for token in t.token[bare].tolist()])
-        return joined([(known, choose(self._heads, row[known])), (bare, tokens)], len(t))
+        return joined([(known, self._heads.of(row[known])), (bare, tokens)], len(t))
 
 
 def _named(token: int, symbol: str, exchange: str) -> bytes:

@@ -89,7 +89,9 @@ class Link:
         round_trip_ms: of the newest answered flush.
     """
 
-    def __init__(self, url: str, deadline_ms: float) -> None:
+    def __init__(self, url: str, deadline_ms: float,
+                 moved: Callable[[], None] = lambda: None) -> None:  # fmt: skip
+        """`moved` is called when a flush was answered, or the connection ended."""
         self._pool = ConnectionPool.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=2.0, socket_timeout=None,
             client_name="kitetui-publisher", protocol=2,
@@ -103,6 +105,7 @@ class Link:
         self._outgoing: deque[list[bytes | memoryview]] = deque()
         self._handed = asyncio.Event()
         self._moved = asyncio.Event()
+        self._tell = moved
         self._answered: deque[Flush] = deque()
         self._error: Exception | None = None
         self.round_trip_ms = 0.0
@@ -157,26 +160,32 @@ class Link:
         self._answered.clear()
         return out
 
-    async def room(self, most: int, wait_s: float | None = None) -> None:
-        """Wait until fewer than `most` flushes are under way, or for some time.
+    def check(self) -> None:
+        """See whether the connection is well.
+
+        Raises:
+            TimeoutError: the first flush was not answered in time.
+            Exception: what ended the connection.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._waiting and monotonic_ns() > self._waiting[0].deadline_ns:
+            raise TimeoutError("no answer within the deadline")
+
+    async def room(self, most: int) -> None:
+        """Wait until fewer than `most` flushes are under way.
 
         Raises:
             TimeoutError: the first one was not answered in time.
             Exception: what ended the connection.
         """
-        end_ns = None if wait_s is None else monotonic_ns() + int(wait_s * 1e9)
         while True:
             if self._error is not None:
                 raise self._error
             if len(self._waiting) < most:
                 return
-            now_ns = monotonic_ns()
-            limit_ns = self._waiting[0].deadline_ns
-            if now_ns > limit_ns:
-                raise TimeoutError("no answer within the deadline")
-            if end_ns is not None and now_ns > end_ns:
-                return
-            limit_ns = limit_ns if end_ns is None else min(limit_ns, end_ns)
+            self.check()
+            now_ns, limit_ns = monotonic_ns(), self._waiting[0].deadline_ns
             self._moved.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout((limit_ns - now_ns) / 1e9 + 0.001):
@@ -215,7 +224,7 @@ class Link:
                 await self._handed.wait()
         except Exception as error:  # noqa: BLE001 - carried over to whoever waits
             self._error = self._error or error
-            self._moved.set()
+            self._move()
 
     async def _feed(self) -> None:
         assert self._connection is not None
@@ -234,7 +243,7 @@ class Link:
                 self._match()
         except Exception as error:  # noqa: BLE001 - carried over to whoever waits
             self._error = self._error or error
-            self._moved.set()
+            self._move()
 
     def _match(self) -> None:
         gets = self._reader.gets
@@ -251,7 +260,11 @@ class Link:
                 flush.answered_ns = wall_ns()
                 self.round_trip_ms = (monotonic_ns() - flush.sent_ns) / NS_A_MS
                 self._answered.append(flush)
-                self._moved.set()
+                self._move()
+
+    def _move(self) -> None:
+        self._moved.set()
+        self._tell()
 
 
 def _chunks(parts: list[bytes | memoryview]) -> list[bytes | memoryview]:

@@ -27,9 +27,8 @@ from kitetui.engine.sinks.redis.notices import LOGS, Notice, Notices
 from kitetui.engine.sinks.redis.outgoing import Stores
 from kitetui.engine.sinks.redis.resp import command, number, select
 from kitetui.engine.sinks.redis.resume import Found, find
-from kitetui.engine.sinks.redis.row_columns import RowSource
-from kitetui.engine.sinks.redis.row_slice import Slice
-from kitetui.engine.sinks.redis.row_writer import RowWriter
+from kitetui.engine.sinks.redis.rows.columns import RowSource
+from kitetui.engine.sinks.redis.rows.flow import RowFlow
 from kitetui.engine.sinks.redis.stream_log import StreamLog
 from kitetui.engine.sinks.redis.tick_entries import TickEntries
 from kitetui.redis_contract import KEYS, Profile
@@ -46,20 +45,12 @@ TICKS_NS = 4_000_000
 ENTRIES_AT_ONCE = 500
 UNDER_WAY = 3
 """Flushes under way: the next one is made while the server works on the one before."""
+ROWS_UNDER_WAY = 2
+"""Rows wait where so many are: the next ticks are not to wait behind them."""
 FRESH_NS = 1_000_000_000
 """Messages older than this are not published: they would look live."""
 EXTRAS_MAX = 10_000
 """Commands beside ticks and rows that may wait; the oldest leave."""
-BARS_AT_ONCE = 50
-PROFILES_AT_ONCE = 2
-ROWS_LEAST = 16
-SLICE_NS = 4_000_000
-"""Time for the rows that are written together: many at once cost half of what few cost each."""
-GATHER_NS = 200_000_000
-"""Rows are due so much before their time, if that fills a slice."""
-BEHIND_NS = 200_000_000
-HURRY = 3
-"""Rows that are so late get so many times the time."""
 TRIM_NS = 60 * NS
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
@@ -103,7 +94,10 @@ class Publisher:
         self.ticks = TickEntries(settings, rows, self.names, documents, producer,
                                  wall_ns() // NS)  # fmt: skip
         self.notices = Notices(settings, self.names, producer)
-        self._rows = RowWriter(settings, rows, self.names, documents, source, focus)
+        self._wake = asyncio.Event()
+        self._rows = RowFlow(settings, rows, self.names, documents, source, focus,
+                             self._wake.set)  # fmt: skip
+        self._rows_turn = False
         self.backlog = Backlog(rows, settings.spool_bytes)
         self._ids = StreamIds()
         self._stored: dict[str, int] = {}
@@ -111,7 +105,6 @@ class Publisher:
         self._own = {self.names.key(name) for name in (*self.ticks.streams, *LOGS)}
         self._extras: deque[tuple[str, bytes]] = deque(maxlen=EXTRAS_MAX)
         self._shouts: deque[tuple[int, bytes]] = deque(maxlen=EXTRAS_MAX)
-        self._wake = asyncio.Event()
         self._link: Link | None = None
         self._unsure: list[Flush] = []
         """Answered flushes with refusals that leave it open what was written."""
@@ -130,8 +123,6 @@ class Publisher:
         self._failures = 0
         self._acked = -1
         self._trimmed_ns = 0
-        self._row_cost_ns = 20_000.0
-        self._slice: Slice | None = None
         self.state = "connecting"
         self.reason = ""
         self.server = ""
@@ -234,7 +225,7 @@ class Publisher:
         if self._unsent is not None:
             unsure.append(self._unsent)
             self._unsent = None
-        self._slice = None
+        self._rows.drop()
         for flush in reversed(unsure):
             self._doubt = flush.ticks or self._doubt
             flush.give_back()
@@ -272,10 +263,7 @@ class Publisher:
         """Nothing is written until it goes on."""
         await self._settle()
         self._became("paused", "by an operator")
-        self._wake.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_S):
-                await self._wake.wait()
+        await self._idle()
 
     async def _settle(self) -> None:
         """Wait for the answers to what is under way, then let the connection go."""
@@ -297,15 +285,14 @@ class Publisher:
     def _unwritten(self) -> bool:
         """Whether anything is left to write."""
         under_way = self._link is not None and self._link.under_way > 0
-        return bool(self.backlog or self._extras or under_way or self._rows.oldest_ns()
-                    or self._slice is not None
+        return bool(self.backlog or self._extras or under_way or self._rows
                     or any(len(log) for log in self._logs.values()))  # fmt: skip
 
     async def _step(self) -> None:
         """One flush, made and sent; the answers of those before."""
         link = self._link
         assert link is not None
-        flush = await self._compose()
+        flush = await self._compose(link.under_way)
         if flush.commands or flush.message_count:
             self._unsent = flush
             await link.room(UNDER_WAY if not self._failures else 1)
@@ -314,23 +301,30 @@ class Publisher:
             if flush.commands:
                 link.send(flush)
             await sleep(0)
-        elif link.under_way:
-            await link.room(1, IDLE_S)
+        else:
+            await self._idle()
+            link.check()
         self._finish(link.answered())
-        if not flush.commands and not link.under_way and not self._closing:
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(IDLE_S):
-                    await self._wake.wait()
 
-    async def _compose(self) -> Flush:
-        """The oldest waiting blocks, entries, and a slice of the rows that are due."""
+    async def _idle(self) -> None:
+        """Until there is something to do, or for a while."""
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self._wake.wait()
+
+    async def _compose(self, under_way: int) -> Flush:
+        """Entries, and in turn the oldest waiting blocks or some of the rows that are due."""
         flush = Flush()
         out, shouts = Stores(), Stores()
         try:
-            await self._add_ticks(flush, out, shouts)
+            self._begin_rows()
+            if (self._rows_turn or not self.backlog) and under_way < ROWS_UNDER_WAY:
+                self._rows.add(flush, out, shouts)
+            if not out:
+                await self._add_ticks(flush, out, shouts)
+            self._rows_turn = bool(flush.done)
             self._add_entries(flush, out)
-            self._add_rows(flush, out, shouts)
             self._add_trims(out)
         except BaseException as error:
             flush.give_back()
@@ -363,7 +357,7 @@ class Publisher:
             if flush.ticks is None and block.before is not None:
                 flush.ticks = block.seq, block.before
             for run in runs:
-                self._rows.pre_open(out, run)
+                self._rows.pre_open.write(out, run)
             flush.done.append(lambda told, block=block: self._wrote(block, told))  # type: ignore[misc]
             if monotonic_ns() > end_ns or self._failures:
                 break  # a server that failed is tried with little
@@ -412,43 +406,10 @@ class Publisher:
         room = EXTRAS_MAX - len(self._extras)
         self._extras.extendleft(reversed(extras[-room:] if room else []))
 
-    def _add_rows(self, flush: Flush, out: Stores, shouts: Stores) -> None:
-        """Rows that are due, the oldest first, step by step as the time allows."""
-        began_ns = monotonic_ns()
-        late_ns = began_ns - int(self._settings.conflate_ms * 1e6)
-        budget_ns = self._settings.flush_budget_ms * 1e6
-        if 1 < self._rows.oldest_ns() < late_ns - BEHIND_NS or self._closing:
-            budget_ns *= HURRY
-        while monotonic_ns() - began_ns < budget_ns:
-            if self._slice is None and not self._begin_slice(began_ns, late_ns):
-                break
-            assert self._slice is not None
-            self._slice.step(out)
-            flush.undo.append(self._slice.give_back)
-            if not self._slice.steps:
-                cost_ns = self._slice.spent_ns / len(self._slice.rows)
-                self._row_cost_ns += 0.2 * (cost_ns - self._row_cost_ns)
-                self._slice = None
-        if not self.ticks.streams:
-            return
-        quiet = monotonic_ns() - self._connected_ns < FRESH_NS  # they closed while it was away
-        bars = self._rows.bars(out, None if quiet else shouts, BARS_AT_ONCE)
-        flush.undo.append(lambda: self._rows.undo_bars(bars))
-        seconds = self._rows.seconds(out)
-        flush.undo.append(lambda: self._rows.undo_seconds(seconds))
-        if monotonic_ns() - began_ns < HURRY * budget_ns:
-            profiles = self._rows.profiles(out, PROFILES_AT_ONCE)
-            flush.undo.append(lambda: self._rows.undo_profiles(profiles))
-
-    def _begin_slice(self, now_ns: int, late_ns: int) -> bool:
-        """Take the rows that have waited longest, where they fill a slice or some are late."""
-        limit = max(int(SLICE_NS / self._row_cost_ns), ROWS_LEAST)
-        due = self._rows.due(now_ns if self._closing else late_ns + GATHER_NS, limit)
-        late = self._closing or self._rows.oldest_ns() < late_ns
-        if not len(due) or (len(due) < limit and not late):
-            return False
-        self._slice = Slice(self._rows, due)
-        return True
+    def _begin_rows(self) -> None:
+        now_ns = monotonic_ns()
+        quiet = now_ns - self._connected_ns < FRESH_NS  # bars closed while it was away
+        self._rows.begin(now_ns, self._closing, bool(self.ticks.streams), quiet)
 
     def _add_trims(self, out: Stores) -> None:
         """Once a minute: entries leave that are older than the newest by more than redis.ages_s.
@@ -523,7 +484,7 @@ class Publisher:
             self.errors[word] = self.errors.get(word, 0) + 1
 
     async def _connect(self) -> None:
-        link = Link(self._url, self._settings.deadline_ms)
+        link = Link(self._url, self._settings.deadline_ms, self._wake.set)
         try:
             await link.open()
             found = await find(link, self.names, self.ticks, self._logs.values(), self._doubt,

@@ -1,4 +1,4 @@
-"""What rows say now, as columns: the questions that row writes ask of the market."""
+"""What rows say now, as columns: the questions that row writes ask of the market, and answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.feed.batch import F64, I64, Bool
+from kitetui.engine.market.normalise import Run
 
 
 class Sessions(msgspec.Struct):
@@ -76,3 +77,40 @@ class RowSource(Protocol):
     def profile(self, row: int) -> dict[str, Any] | None:
         """The levels of a row's session and its volume by price; None without volume."""
         ...
+
+
+class RowsTold(msgspec.Struct):
+    """What rows say that had ticks, and are written.
+
+    Attributes:
+        rows: i64 (n,); newest: the last tick of each.
+        focused: the same of those with a stream of their own, with the indicators of one minute,
+            f64 (len(indicators.NAMES), focused).
+    """
+
+    rows: I64
+    newest: Run
+    sessions: Sessions
+    buckets: list[Bars]
+    books: Books
+    focused: Run | None
+    indicators: F64
+
+
+class BarsTold(msgspec.Struct):
+    """What follows from bars that closed.
+
+    Attributes:
+        closed: bars by timeframe in minutes, oldest first.
+        before: rows by timeframe, and the bar of each that was written last.
+        rows: those whose indicators moved on, i64 (n,); newest: their bar's first minute.
+        values: indicators by timeframe, f64 (len(indicators.NAMES), n).
+        speaks: which of these rows are told on channels, bool (n,).
+    """
+
+    closed: list[tuple[int, Bars]]
+    before: list[tuple[int, I64, I64]]
+    rows: I64
+    newest: I64
+    values: dict[int, F64]
+    speaks: Bool

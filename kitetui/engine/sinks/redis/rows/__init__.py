@@ -1,0 +1,1 @@
+"""What Redis holds of each symbol beside its ticks: conflated, absolute values, off the loop."""
