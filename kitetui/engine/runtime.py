@@ -18,7 +18,7 @@ from kitetui.settings import Settings
 
 T = TypeVar("T")
 STOP_TIMEOUT_S = 8.0
-SWITCH_INTERVAL_S = 0.001
+SWITCH_INTERVAL_S = 0.0005
 """How long another thread may keep the interpreter while the engine waits; 5 ms by default."""
 GC_THRESHOLDS = (50_000, 20, 100)
 """Ticks make much short-lived data: the defaults walk the whole heap many times a second."""

@@ -45,8 +45,8 @@ TICKS_NS = 4_000_000
 ENTRIES_AT_ONCE = 500
 UNDER_WAY = 3
 """Flushes under way: the next one is made while the server works on the one before."""
-ROWS_UNDER_WAY = 2
-"""Rows wait where so many are: the next ticks are not to wait behind them."""
+ROWS_UNDER_WAY = 1
+"""Rows wait while so many are, lest the next ticks wait behind them; not where they are late."""
 FRESH_NS = 1_000_000_000
 """Messages older than this are not published: they would look live."""
 EXTRAS_MAX = 10_000
@@ -319,8 +319,10 @@ class Publisher:
         out, shouts = Stores(), Stores()
         try:
             self._begin_rows()
-            if (self._rows_turn or not self.backlog) and under_way < ROWS_UNDER_WAY:
-                self._rows.add(flush, out, shouts)
+            if self._rows_turn or not self.backlog:
+                late = self._rows.late(monotonic_ns())
+                if late or under_way < ROWS_UNDER_WAY:
+                    self._rows.add(flush, out, shouts, late)
             if not out:
                 await self._add_ticks(flush, out, shouts)
             self._rows_turn = bool(flush.done)

@@ -36,6 +36,9 @@ BARS_AT_ONCE = 500
 PROFILES_AT_ONCE = 2
 GATHER_NS = 200_000_000
 """Rows are due so much before their time, if there are enough of them."""
+LATE_NS = 100_000_000
+HURRY = 3
+"""Where rows are late, so many times the commands go out at once."""
 LOOK_NS = 10_000_000
 """How often it is looked what is due."""
 
@@ -111,6 +114,11 @@ class RowFlow:
         made = [self._sending, self._making[0] if self._making is not None else None]
         since = [self._due.oldest_ns(), *(one.oldest_ns for one in made if one is not None)]
         return min((at for at in since if at), default=0)
+
+    def late(self, now_ns: int) -> bool:
+        """Whether rows wait longer than is meant."""
+        oldest_ns = self.oldest_ns()
+        return 1 < oldest_ns < now_ns - self._conflate_ns - LATE_NS
 
     # ---- what happened -------------------------------------------------------------------
 
@@ -194,14 +202,15 @@ class RowFlow:
 
     # ---- sending -------------------------------------------------------------------------
 
-    def add(self, flush: Flush, out: Stores, shouts: Stores) -> None:
+    def add(self, flush: Flush, out: Stores, shouts: Stores, late: bool) -> None:
         """Some of what was made, as much as a flush may hold, and what is made on the spot."""
         made = self._sending
+        most = self._portion * (HURRY if late else 1)
         if made is not None:
             flush.undo.append(made.undo)
-            _pour(made.out, out, self._portion)
+            _pour(made.out, out, most)
             if made.shouts.waiting:
-                _pour(made.shouts, shouts, self._portion)
+                _pour(made.shouts, shouts, most)
                 flush.messages_ns = min(flush.messages_ns or made.at_ns, made.at_ns)
             if not made.out.waiting and not made.shouts.waiting:
                 self._sending = None
