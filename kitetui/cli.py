@@ -28,9 +28,15 @@ from kitetui.cli_redis import redis
 @click.option("--json", "as_json", is_flag=True, help="Print one status document at the end.")
 @click.option(
     "--replay",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Play a recorded journal instead of connecting.",
+    metavar="DAY|PATH",
+    help="Play what was recorded instead of connecting: a journal, a folder of journals, or a "
+    "date such as 2026-11-26 of this profile's own.",
+)
+@click.option(
+    "--from",
+    "begin",
+    metavar="HH:MM",
+    help="For --replay: play up to this time as fast as possible, then at --speed.",
 )
 @click.option(
     "--source",
@@ -52,6 +58,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     kitetui                           connect to Kite (KITE_API_KEY, KITE_ACCESS_TOKEN)
     kitetui --headless --json --duration 60
     kitetui --replay day.arrows --speed 10
+    kitetui --replay 2026-11-26 --from 10:55
     kitetui --source redis --set redis.url=redis://desk:6379
     """
     if ctx.invoked_subcommand is None:

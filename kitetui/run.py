@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import sys
 import threading
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,10 +21,14 @@ from kitetui.places import Places, places
 from kitetui.settings import Settings
 
 MIN_COLUMNS, MIN_LINES = 80, 24
+if TYPE_CHECKING:
+    from kitetui.engine.feed.replay import Replay
+
+_HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d$")
 
 
 def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
-        replay: Path | None, source: str | None, speed: str | None, seed: int,
+        replay: str | None, begin: str | None, source: str | None, speed: str | None, seed: int,
         config_dir: Path | None, state: Path | None, profile: str,
         overrides: tuple[str, ...]) -> int:  # fmt: skip
     """Run until stopped; the exit code."""
@@ -34,6 +40,10 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         if demo or replay:
             fail(2, "--source names a live feed; --demo and --replay are none")
         overrides = (*overrides, f"feed.source={source}")
+    if begin is not None and not replay:
+        fail(2, "--from goes with --replay")
+    if begin is not None and not _HOUR.match(begin):
+        fail(2, f"--from {begin}: expected an hour such as 10:55")
     if not headless:
         _check_terminal()
     try:
@@ -42,7 +52,8 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
     _lock(where)
-    starter = Starter(settings, where, demo=demo, replay=replay, speed=speed, seed=seed,
+    recorded = None if replay is None else _recorded(replay, where, speed, begin)
+    starter = Starter(settings, where, demo=demo, replay=recorded, speed=speed, seed=seed,
                        overrides=overrides, config_dir=config_dir, linger=not headless)  # fmt: skip
     if headless:
         return _run_headless(starter, duration, as_json)
@@ -89,8 +100,8 @@ def _lock(where: Places) -> int:
 class Starter:
     """Brings an engine up, with its simulated exchange where one is asked for."""
 
-    def __init__(self, settings: Settings, where: Places, *, demo: bool, replay: Path | None,
-                 speed: str | None, seed: int, overrides: tuple[str, ...],
+    def __init__(self, settings: Settings, where: Places, *, demo: bool,
+                 replay: Replay | None, speed: str | None, seed: int, overrides: tuple[str, ...],
                  config_dir: Path | None, linger: bool) -> None:  # fmt: skip
         from kitetui.engine.feed import credentials
 
@@ -140,10 +151,7 @@ class Starter:
             found = demo_credentials(hello)
             plan = EnginePlan(places=self._where, credentials=lambda: found, simulated=True)
         elif self._replay is not None:
-            speed = _speed(self._speed) or "1"
-            factor = None if speed == "max" else float(speed)
-            plan = EnginePlan(places=self._where, replay=self._replay, replay_speed=factor,
-                              linger=self._linger)  # fmt: skip
+            plan = EnginePlan(places=self._where, replay=self._replay, linger=self._linger)
         elif settings.feed.source == "redis":
             plan = EnginePlan(places=self._where)
         else:
@@ -168,6 +176,34 @@ class Starter:
             self._consumer.stop()
         if self._exchange is not None:
             self._exchange.stop()
+
+
+def _recorded(text: str, where: Places, speed: str | None, begin: str | None) -> Replay:
+    """What is to be played: the journals of a path, of a folder, or of a date."""
+    from kitetui.engine.feed.replay import Replay
+
+    pace = _speed(speed) or "1"
+    paths = _journals(text, where)
+    return Replay(paths, None if pace == "max" else float(pace), begin or "")
+
+
+def _journals(text: str, where: Places) -> tuple[Path, ...]:
+    from kitetui.engine.feed.journal_files import files_of_day
+
+    path = Path(text)
+    if path.is_dir():
+        found = sorted(path.glob("*.arrows"))
+        if not found:
+            fail(EXIT_CONFIG, f"{path}: holds no journals (*.arrows)")
+        return tuple(found)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return (path,)
+    found = files_of_day(where.journals, day)
+    if not found:
+        fail(EXIT_CONFIG, f"{where.journals}: holds nothing of {day}")
+    return tuple(found)
 
 
 def _speed(text: str | None) -> str | None:

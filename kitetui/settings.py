@@ -93,6 +93,8 @@ class JournalSettings(_Section, frozen=True):
     enabled: bool
     sync: Literal["always", "10ms", "1s"]
     compression: Literal["zstd", "lz4", "none"]
+    segment_mb: AtLeastOne
+    held_mb: AtLeastOne
     restore: bool
     retention_days: AtLeastOne
 

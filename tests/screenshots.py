@@ -17,6 +17,7 @@ import resvg_py
 
 from kitetui.app import KiteApp
 from kitetui.config import load
+from kitetui.engine.feed.replay import Replay
 from kitetui.link import LocalLink
 from kitetui.places import places
 from kitetui.run import Starter
@@ -117,8 +118,8 @@ async def replayed(path: Path) -> None:
     with tempfile.TemporaryDirectory() as state:
         settings = load()
         starter = Starter(
-            settings, places(Path(state), "default"), demo=False, replay=path, speed="max", seed=7,
-            overrides=(), config_dir=None, linger=True,
+            settings, places(Path(state), "default"), demo=False, replay=Replay((path,)),
+            speed=None, seed=7, overrides=(), config_dir=None, linger=True,
         )  # fmt: skip
         await shoot(settings, starter, (200, 50), take)
 

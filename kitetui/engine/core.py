@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,7 +22,8 @@ from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.redis_source import RedisSource
-from kitetui.engine.feed.sources import KiteSource, ReplaySource
+from kitetui.engine.feed.replay import Replay, ReplaySource
+from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.fleet import Fleet
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.intake import Intake
@@ -64,16 +64,14 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         credentials: asked at start and again when they expire; None for a replay.
-        replay: a journal to play instead of connecting.
-        replay_speed: times its own pace; None for as fast as possible.
+        replay: what to play instead of connecting.
         linger: stay up when a replay has ended, for a screen to look at.
         simulated: the feed is a simulated exchange; the header says so.
     """
 
     places: Places
     credentials: Callable[[], Credentials] | None = None
-    replay: Path | None = None
-    replay_speed: float | None = None
+    replay: Replay | None = None
     linger: bool = False
     simulated: bool = False
 
@@ -141,9 +139,10 @@ class Core:
         if self._plan.replay is None:
             self.intake.put(Kind.CALIBRATION, self._calibration())
         if self._plan.replay is not None:
-            speed = self._plan.replay_speed
-            self.vitals.replay = ReplaySource(self._plan.replay, speed, self.intake)
-            self._spawn(self._play(self.vitals.replay))
+            self.vitals.replay = ReplaySource(
+                self._plan.replay, self.intake, lambda: self.pipeline.session_s
+            )
+            self._spawn(self._play(self.vitals.replay, self._plan.replay))
         elif self._settings.feed.source == "redis":
             self._open_store()
             fleet = Fleet(self._settings, self.intake)
@@ -318,7 +317,7 @@ class Core:
         if self._settings.journal.restore and not self._plan.simulated:
             self.vitals.restart = Restart(folder, source, wall_ns() / NS)
             self.vitals.restoring = True
-        name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.arrows"
+        name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.000.arrows"
         self.vitals.journal = JournalWriter(folder / name, self._settings.journal, source)
 
     # ---- what comes in -------------------------------------------------------------------
@@ -328,10 +327,13 @@ class Core:
         journal = self.vitals.journal
         if journal is None:
             return
-        before = journal.failed
+        before, lost = journal.failed, journal.lost_batches
         journal.write(batch, monotonic_ns())
         if journal.failed and not before:
             self._note("journal", f"not durable: {journal.failed}")
+        elif before and not journal.failed:
+            words = f"; {lost:,} batches found no room in memory" if lost else ""
+            self._note("journal", f"durable again: what waited is written{words}")
 
     def _durable(self) -> bool:
         """Whether the journal has what it was given, or none is wanted."""
@@ -403,16 +405,12 @@ class Core:
 
     # ---- tasks ---------------------------------------------------------------------------
 
-    async def _play(self, replay: ReplaySource) -> None:
-        await replay.run()
-        if replay.reader.unread_bytes:
-            self._note(
-                "replay",
-                f"{replay.reader.unread_bytes} bytes at the journal's end could "
-                "not be read; everything before was played",
-            )
-        self._note("replay", f"played {replay.reader.records} records")
-        if self._plan.replay_speed is None and not self._plan.linger:
+    async def _play(self, source: ReplaySource, replay: Replay) -> None:
+        await source.run()
+        if source.files.lost():
+            self._note("replay", f"{source.files.lost()}; everything else was played")
+        self._note("replay", f"played {source.files.records} records")
+        if replay.speed is None and not self._plan.linger:
             self.stopping.set()
 
     async def _timers(self) -> None:

@@ -15,8 +15,9 @@ from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.redis_source import RedisLink, RedisSource
+from kitetui.engine.feed.replay import ReplaySource
 from kitetui.engine.feed.session import Connection, LinkState
-from kitetui.engine.feed.sources import KiteSource, ReplaySource
+from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.opening import Opening
 from kitetui.engine.pipeline import Pipeline
@@ -63,14 +64,17 @@ class Vitals(msgspec.Struct, kw_only=True):
     def journal_status(self, now_ns: int) -> dict[str, Any]:
         """What is written, or what is played."""
         if self.replay is not None:
-            reader = self.replay.reader
-            return {"path": str(reader.path), "bytes": reader.path.stat().st_size,
-                    "synced_age_s": None, "unread_bytes": reader.unread_bytes}  # fmt: skip
+            files = self.replay.files
+            return {"path": str(files.paths[0]), "bytes": files.bytes, "synced_age_s": None,
+                    "unread_bytes": files.unread_bytes,
+                    "lost_batches": files.lost_batches}  # fmt: skip
         if self.journal is None:
             return {"path": None, "bytes": 0, "synced_age_s": None}
         age_s = round((now_ns - self.journal.synced_ns) / NS, 3)
         return {"path": str(self.journal.path), "bytes": self.journal.bytes,
-                "synced_age_s": age_s, "failed": self.journal.failed}  # fmt: skip
+                "synced_age_s": age_s, "failed": self.journal.failed,
+                "held_bytes": self.journal.held_bytes,
+                "lost_batches": self.journal.lost_batches}  # fmt: skip
 
     def links(self) -> tuple[view.Link, ...]:
         """The connections to the ticker."""
@@ -85,7 +89,7 @@ class Vitals(msgspec.Struct, kw_only=True):
             return ("REPLAYED" if self.replay.done.is_set() else "REPLAY"), ""
         links = self.links()
         if self.restoring and self.restart is not None:
-            return str(LinkState.CONNECTING), f"taking today in, {self.restart.share:.0%}"
+            return str(LinkState.CONNECTING), f"taking today in, {self.restart.files.share:.0%}"
         if not links:
             return str(LinkState.CONNECTING), self.opening.reason if self.opening else "starting"
         worst = min(links, key=lambda link: _WORST_FIRST.index(LinkState(link.state)))
@@ -181,9 +185,10 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "wanted": vitals.opening.warm_wanted if vitals.opening else 0,
         },
         "restored": {
-            "journals": vitals.restart.journals if vitals.restart else 0,
-            "records": vitals.restart.records if vitals.restart else 0,
-            "unread_bytes": vitals.restart.unread_bytes if vitals.restart else 0,
+            "journals": vitals.restart.files.files if vitals.restart else 0,
+            "records": vitals.restart.files.records if vitals.restart else 0,
+            "unread_bytes": vitals.restart.files.unread_bytes if vitals.restart else 0,
+            "lost_batches": vitals.restart.files.lost_batches if vitals.restart else 0,
         },
         "memory_mb": round(memory_mb(), 1),
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -165,7 +167,7 @@ def test_a_damaged_journal_is_played_as_far_as_it_is_whole(tmp_path: Path) -> No
     done = kitetui(tmp_path, "--demo", "--headless", "--duration", "4", "--json")
     journal = Path(json.loads(done.stdout)["journal"]["path"])
     torn = tmp_path / "torn.arrows"
-    torn.write_bytes(journal.read_bytes()[: journal.stat().st_size * 2 // 3])
+    torn.write_bytes(journal.read_bytes()[: journal.stat().st_size * 2 // 3 // 8 * 8 + 3])
     played = kitetui(tmp_path, "--replay", str(torn), "--speed", "max", "--headless", "--json")
     assert played.returncode == 0, played.stderr
     status = json.loads(played.stdout)
@@ -177,6 +179,40 @@ def test_a_damaged_journal_is_played_as_far_as_it_is_whole(tmp_path: Path) -> No
     assert "not a kitetui journal" in noise.stderr
     missing = kitetui(tmp_path, "--replay", str(tmp_path / "none.arrows"), "--headless")
     assert missing.returncode == 78
+
+
+def test_a_day_is_played_from_an_hour_on(tmp_path: Path) -> None:
+    """What is before the hour is played at once, what follows at its pace; all of it counts."""
+    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "8", "--speed", "30", "--json",
+                   "--set", "journal.segment_mb=1")  # fmt: skip
+    live = json.loads(done.stdout)
+    journal = Path(live["journal"]["path"])
+    files = sorted(journal.parent.glob("*.arrows"))
+    assert len(files) > 1, "a megabyte is soon full"
+    today = f"{datetime.now(timezone(timedelta(hours=5.5))):%Y-%m-%d}"
+    options = ("--headless", "--json", "--speed", "max")
+    whole = [
+        json.loads(kitetui(tmp_path, "--replay", of, *options).stdout)
+        for of in (today, str(journal.parent))
+    ]
+    assert [w["alert_hash"] for w in whole] == [live["alert_hash"]] * 2
+    assert [w["ticks"]["received"] for w in whole] == [live["ticks"]["received"]] * 2
+    assert whole[0]["journal"]["lost_batches"] == 0
+    late = kitetui(tmp_path, "--replay", today, "--from", "23:59", *options)
+    assert late.returncode == 78
+    assert "--from 23:59 is outside of what was recorded: it ends at" in late.stderr
+    ends = re.search(r"ends at (\d\d):(\d\d)", late.stderr)
+    assert ends is not None
+    hour, minute = int(ends[1]), int(ends[2])
+    begin = f"{(hour * 60 + minute - 1) // 60:02}:{(hour * 60 + minute - 1) % 60:02}"
+    paced = kitetui(tmp_path, "--replay", today, "--from", begin, "--speed", "1", "--headless",
+                    "--json", "--duration", "3")  # fmt: skip
+    played = json.loads(paced.stdout)["ticks"]["received"]
+    assert live["ticks"]["received"] / 3 < played < live["ticks"]["received"]
+    for wrong in ("25:00", "soon"):
+        assert kitetui(tmp_path, "--replay", today, "--from", wrong).returncode == 2
+    nothing = kitetui(tmp_path, "--replay", "2020-01-01", "--headless")
+    assert nothing.returncode == 78 and "holds nothing of 2020-01-01" in nothing.stderr
 
 
 def test_403_stops_and_new_credentials_resume(tmp_path: Path) -> None:

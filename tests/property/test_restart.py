@@ -24,7 +24,13 @@ from tests.samples import MONDAY_OPEN_S, market_day, split
 
 SOURCE = source_name("ws://here")
 SETTINGS = JournalSettings(
-    enabled=True, sync="1s", compression="zstd", restore=True, retention_days=3
+    enabled=True,
+    sync="1s",
+    compression="zstd",
+    segment_mb=256,
+    held_mb=64,
+    restore=True,
+    retention_days=3,
 )
 CAPACITY = 200
 
@@ -58,7 +64,7 @@ def test_at_any_record_and_any_number_of_times(cuts: list[int]) -> None:
         for number, part in enumerate(parts[:-1]):
             record(Path(folder), part, f"09{number:04}")
         pipeline, restart = restarted(Path(folder))
-        assert restart.journals == len(parts) - 1
+        assert restart.files.files == len(parts) - 1
         pipeline.apply(parts[-1])
         same(state_of(whole), state_of(pipeline))
 
@@ -68,21 +74,45 @@ def test_a_torn_tail_is_said_and_all_before_it_counts(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     pipeline, restart = restarted(tmp_path)
-    assert restart.unread_bytes > 0 and restart.share == 1.0
+    assert restart.files.unread_bytes > 0 and restart.files.share == 1.0
     assert pipeline.market.normaliser.counts.received > 1000
     assert any("could not be read" in event.text for event in pipeline.events)
+
+
+def test_a_missing_file_and_a_changed_byte_are_said_and_the_rest_counts(tmp_path: Path) -> None:
+    day = market_day(minutes=4)
+    path = tmp_path / f"{ist(MONDAY_OPEN_S):%Y%m%d}-091500-7.000.arrows"
+    writer = JournalWriter(path, SETTINGS, SOURCE)
+    writer._most_bytes = 20_000
+    for part in split(day, range(0, len(day), 8)):
+        writer.write(part, 0)
+    writer.close()
+    files = sorted(tmp_path.glob("*.arrows"))
+    assert len(files) > 4
+    files[2].unlink()
+    data = bytearray(files[1].read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    files[1].write_bytes(data)
+    for file in tmp_path.glob("*.arrows"):
+        os.utime(file, (MONDAY_OPEN_S, MONDAY_OPEN_S))
+    pipeline, restart = restarted(tmp_path)
+    assert restart.files.files == len(files) - 1
+    assert restart.files.lost_batches > 1 and restart.files.unread_bytes > 0
+    assert restart.files.batches + restart.files.lost_batches == writer.batches
+    assert pipeline.market.normaliser.counts.received > 1000
+    assert any("batches before others are missing" in event.text for event in pipeline.events)
 
 
 @pytest.mark.parametrize("source", [source_name("ws://elsewhere"), b"simulated", b""])
 def test_journals_of_another_feed_are_not_taken_in(source: bytes, tmp_path: Path) -> None:
     record(tmp_path, market_day(minutes=4), "091500", source)
     pipeline, restart = restarted(tmp_path)
-    assert restart.journals == 0 and pipeline.market.rows.count == 0
+    assert restart.files.files == 0 and pipeline.market.rows.count == 0
 
 
 def test_yesterdays_journals_are_left_alone_unless_they_went_on_today(tmp_path: Path) -> None:
     path = record(tmp_path, market_day(minutes=4), "091500")
     path = path.rename(tmp_path / "20251214-091500.arrows")
-    assert restarted(tmp_path)[1].journals == 1
+    assert restarted(tmp_path)[1].files.files == 1
     os.utime(path, (MONDAY_OPEN_S - 86_400, MONDAY_OPEN_S - 86_400))
-    assert restarted(tmp_path)[1].journals == 0
+    assert restarted(tmp_path)[1].files.files == 0

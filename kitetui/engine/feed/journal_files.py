@@ -1,0 +1,115 @@
+"""Journal files: the files of a day, or of a folder, read as one recording."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+from kitetui.engine.calendar import ist
+from kitetui.engine.feed.journal_reader import JournalError, JournalReader
+from kitetui.engine.feed.records import RecordBatch
+
+_SEGMENT = re.compile(r"\.\d{3}\.arrows$")
+"""What the names of a run's files end with."""
+
+
+class JournalFiles:
+    """Files in the order of their names: when each run began, then one after the other.
+
+    Attributes:
+        files: those that were read to their end, as far as they can be.
+        errors: why others could not be read at all.
+        share: how much was read, 0 to 1.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._readers = [JournalReader(path) for path in sorted(paths)]
+        self._total = sum(_size(reader.path) for reader in self._readers) or 1
+        self._between = 0
+        self.files = 0
+        self.errors: list[str] = []
+
+    @property
+    def batches(self) -> int:
+        """Batches that were read."""
+        return sum(reader.batches for reader in self._readers)
+
+    @property
+    def records(self) -> int:
+        """Records that were read."""
+        return sum(reader.records for reader in self._readers)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that could not be read."""
+        return sum(reader.unread_bytes for reader in self._readers)
+
+    @property
+    def lost_batches(self) -> int:
+        """Batches that are missing before others of their run: damaged, or in a file that is."""
+        return self._between + sum(reader.lost_batches for reader in self._readers)
+
+    @property
+    def share(self) -> float:
+        """How much was read, 0 to 1."""
+        return sum(reader.position for reader in self._readers) / self._total
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return self._total
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [reader.path for reader in self._readers]
+
+    def __iter__(self) -> Iterator[RecordBatch]:
+        """Batches in order. A file that cannot be read is named in `errors`; others go on.
+
+        Raises:
+            JournalError: the only file cannot be read.
+        """
+        run, expected = "", 0
+        for reader in self._readers:
+            try:
+                yield from reader
+            except JournalError as error:
+                if len(self._readers) == 1:
+                    raise
+                self.errors.append(str(error))
+                continue
+            self.files += 1
+            if reader.first < 0:
+                continue
+            name = _SEGMENT.sub("", reader.path.name)
+            begins = expected if name == run else 0 if name != reader.path.name else reader.first
+            self._between += max(reader.first - begins, 0)
+            run, expected = name, reader.next
+
+    def lost(self) -> str:
+        """What could not be read, in words; '' where all was."""
+        words = []
+        if self.unread_bytes:
+            words.append(f"{self.unread_bytes:,} bytes could not be read")
+        if self.lost_batches:
+            words.append(f"{self.lost_batches:,} batches before others are missing")
+        return "; ".join([*words, *self.errors])
+
+
+def files_of_day(folder: Path, day: date) -> list[Path]:
+    """The journals of a date: those begun on it, or written on it at the last."""
+    begun = f"{day:%Y%m%d}-"
+    return [
+        path for path in sorted(folder.glob("*.arrows"))
+        if path.name.startswith(begun) or ist(path.stat().st_mtime).date() == day
+    ]  # fmt: skip
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,74 @@
+"""The driver that plays recordings: their records, in order, at a pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from kitetui.engine.calendar import ist
+from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.journal_reader import JournalError
+from kitetui.engine.feed.sources import NS, Inbox
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What is played instead of a feed.
+
+    Attributes:
+        paths: journals; speed: times their own pace, None for as fast as possible.
+        begin: an hour of the day, HH:MM: what comes before is played as fast as possible.
+    """
+
+    paths: tuple[Path, ...]
+    speed: float | None = None
+    begin: str = ""
+
+
+class ReplaySource:
+    """Plays recordings: the same records, at a multiple of their pace or as fast as possible.
+
+    Attributes:
+        done: set when the last record has been given.
+        files: counts what was read and what was not.
+    """
+
+    def __init__(self, replay: Replay, inbox: Inbox, session_s: Callable[[], int]) -> None:
+        """`session_s`: the session second that the market has reached; 0 before any."""
+        self.files = JournalFiles(replay.paths)
+        self.done = asyncio.Event()
+        self._speed = replay.speed
+        self._begin = replay.begin
+        self._inbox = inbox
+        self._session_s = session_s
+
+    async def run(self) -> None:
+        """Give every record to the inbox.
+
+        Raises:
+            JournalError: there is no journal to play, or its day does not reach `begin`.
+        """
+        began_ns = first_ns = 0
+        waits = bool(self._begin)
+        try:
+            for batch in self.files:
+                waits = waits and not self._reached()
+                if self._speed is not None and not waits:
+                    began_ns, first_ns = began_ns or monotonic_ns(), first_ns or batch.recv_ns[0]
+                    due_ns = (batch.recv_ns[0] - first_ns) / self._speed
+                    await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
+                await self._inbox.play(batch)
+            if waits and not self._reached():
+                raise JournalError(
+                    f"--from {self._begin} is outside of what was recorded: it ends at "
+                    f"{ist(self._session_s()):%H:%M} of {ist(self._session_s()):%Y-%m-%d}"
+                )
+        finally:
+            self.done.set()
+
+    def _reached(self) -> bool:
+        now_s = self._session_s()
+        return now_s > 0 and f"{ist(now_s):%H:%M}" >= self._begin
