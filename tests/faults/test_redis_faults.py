@@ -145,6 +145,33 @@ async def test_killed_and_replaced_by_an_empty_one(
     empty.stop()
 
 
+async def test_killed_and_started_again_with_what_it_had(tmp_path: Path) -> None:
+    """An answer means that the append-only file has it: nothing is written twice."""
+
+    def start() -> ValkeyServer:
+        out = ValkeyServer(port=0, data_dir=tmp_path / "kept", unix_socket_path=tmp_path / "k.sock",
+                           config={"appendonly": "yes", "appendfsync": "everysec"})  # fmt: skip
+        out.start()
+        return out
+
+    server = await asyncio.to_thread(start)
+    url = f"unix://{tmp_path}/k.sock"
+    trial = Trial(Bench(url, journal=tmp_path / "day.arrows"), url)
+    await asyncio.sleep(1.5)
+    for _ in range(2):
+        os.kill(pid(server), signal.SIGKILL)
+        await asyncio.sleep(1.5)
+        assert trial.bench.publisher.state == "down"
+        (tmp_path / "k.sock").unlink(missing_ok=True)
+        server = await asyncio.to_thread(start)
+        await asyncio.sleep(1.5)
+        assert trial.bench.publisher.state == "ok"
+    await trial.end(server)
+    assert trial.bench.publisher.refilled == 0
+    assert not any("lost" in note for note in trial.bench.notes)
+    server.stop()
+
+
 async def test_emptied_while_we_look_away(server: ValkeyServer, trial: Trial) -> None:
     """FLUSHALL by somebody, then a moment without a connection."""
     admin = client(server)
