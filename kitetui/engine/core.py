@@ -26,6 +26,7 @@ from kitetui.engine.feed.replay import Replay, ReplaySource
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.fleet import Fleet
 from kitetui.engine.health.counters import Rate, Reservoir
+from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
@@ -93,6 +94,7 @@ class Core:
         self.observer = Observer(self.pipeline)
         self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market,
                                  settings.focus, self._note)  # fmt: skip
+        self._watchdog = Watchdog()
         self.vitals = Vitals(
             started_ns=monotonic_ns(),
             simulated=plan.simulated,
@@ -100,6 +102,7 @@ class Core:
             loop_lag_ms=Reservoir(LAG_SAMPLES),
             rate=Rate(),
             redis=self.redis,
+            watchdog=self._watchdog,
         )
         self.intake = Intake(settings.batch, self.pipeline, self._keep, self._taken)
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
@@ -245,6 +248,7 @@ class Core:
         if self._notifier is not None:
             await self._last("notify", self._notifier.close(), 1.0)
         await self.redis.stop(self._last)
+        self._watchdog.close()
         for answer in self._answers:
             answer.cancel()
 
@@ -319,6 +323,7 @@ class Core:
             self.vitals.restoring = True
         name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.000.arrows"
         self.vitals.journal = JournalWriter(folder / name, self._settings.journal, source)
+        self._spawn(self._sync(self.vitals.journal))
 
     # ---- what comes in -------------------------------------------------------------------
 
@@ -456,12 +461,18 @@ class Core:
             lag_ms = (now_ns - before_ns) / 1e6 - LAG_SAMPLE_S * 1000
             self.vitals.loop_lag_ms.add(lag_ms)
             self._watch.stalled(lag_ms / 1000)
+            for stall in self._watchdog.beat():
+                self._note("loop", f"stood for {stall.seconds:.2f} s in {stall.where}")
             if now_ns >= next_rate_ns:
                 next_rate_ns = now_ns + NS
                 self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
                 self.redis.paced(self.vitals.rate.per_s)
-                if self.vitals.journal is not None:
-                    self.vitals.journal.sync(now_ns)
+
+    async def _sync(self, journal: JournalWriter) -> None:
+        """Make the journal durable, as often as is wanted; the disk keeps nobody waiting."""
+        while True:
+            await sleep(journal.sync_s or RECORD_S)
+            await asyncio.to_thread(journal.sync, monotonic_ns())
 
     async def _publish_record(self) -> None:
         """What fired, the scoreboard, and how the engine does, to whom it is published."""

@@ -19,6 +19,7 @@ from kitetui.engine.feed.replay import ReplaySource
 from kitetui.engine.feed.session import Connection, LinkState
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.health.counters import Rate, Reservoir
+from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.opening import Opening
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.redis_outlet import RedisOutlet
@@ -48,6 +49,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     journal: JournalWriter | None = None
     track_record: TrackRecord | None = None
     notifier: Notifier | None = None
+    watchdog: Watchdog | None = None
 
     @property
     def source_name(self) -> str:
@@ -138,6 +140,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
         "loop_lag_ms": {
             "p99": round(vitals.loop_lag_ms.quantile(0.99), 3),
             "max": round(vitals.loop_lag_ms.max, 3),
+            "stalls": vitals.watchdog.stalls if vitals.watchdog else 0,
         },
         "redis": {
             "url": redacted_url(vitals.redis.address),

@@ -16,7 +16,7 @@ from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.settings import JournalSettings
 
 NS = 1_000_000_000
-_SYNC_NS = {"always": 0, "10ms": 10_000_000, "1s": NS}
+_SYNC_S = {"always": 0.0, "10ms": 0.01, "1s": 1.0}
 RETRY_NS = NS
 """How often a journal that could not be written is tried again."""
 FIRST = ".000"
@@ -27,15 +27,17 @@ class JournalWriter:
     """Appends engine batches to Arrow IPC streams, one file after the other.
 
     `write` hands a batch to the kernel before it returns: a killed process loses nothing of it.
-    `journal.sync` bounds what a power cut may cost. While the disk takes nothing, batches are held
-    in memory up to `journal.held_mb`, and written once it does again.
+    `sync`, called as often as `journal.sync` says, bounds what a power cut may cost. While the
+    disk takes nothing, batches are held in memory up to `journal.held_mb`, and written once it
+    does again.
 
     Attributes:
         path: the file that is written to.
         failed: why nothing can be written now ('' while it can); it is tried again by itself.
         batches: those that are in files; lost_batches: those that found no room in memory.
         held_bytes: what waits in memory for the disk.
-        synced_ns: monotonic time when all that was written was durable.
+        synced_ns: monotonic time when all that was written was durable; sync_s: how often it is
+            to be made so, 0 for at every write.
     """
 
     def __init__(self, path: Path, settings: JournalSettings, source: bytes = b"") -> None:
@@ -54,7 +56,7 @@ class JournalWriter:
         self.lost_batches = 0
         self.held_bytes = 0
         self.synced_ns = 0
-        self._sync_ns = _SYNC_NS[settings.sync]
+        self.sync_s = _SYNC_S[settings.sync]
         self._most_bytes = settings.segment_mb << 20
         self._most_held = settings.held_mb << 20
         codec = None if settings.compression == "none" else settings.compression
@@ -117,7 +119,7 @@ class JournalWriter:
             self._failed(error, now_ns)
             self._hold(batch, number)
             return
-        if now_ns - self.synced_ns >= self._sync_ns:
+        if not self.sync_s:
             self.sync(now_ns)
 
     def _append(self, batch: RecordBatch, number: int) -> Place:
@@ -178,14 +180,22 @@ class JournalWriter:
         self._retry_ns = now_ns + RETRY_NS
 
     def sync(self, now_ns: int) -> None:
-        """Make everything written durable."""
+        """Make everything written durable. A disk may take long: any thread may call this.
+
+        A file that ends meanwhile is made durable by its end.
+        """
         if self._dirty and not self._closed and not self.failed:
+            self._dirty = False  # what is written from now on is for the next time
             try:
-                os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+                held = os.dup(self._fd)
+                try:
+                    os.fsync(held)
+                finally:
+                    os.close(held)
             except OSError as error:
+                self._dirty = True
                 self._failed(error, now_ns)
                 return
-            self._dirty = False
         self.synced_ns = now_ns
 
     def close(self) -> None:
