@@ -62,7 +62,7 @@ class Desk:
         self._rest: OrderedDict[str, Alert] = OrderedDict()
         self._episodes: OrderedDict[Key, int] = OrderedDict()
         self._told_s: dict[str, tuple[int, int]] = {}
-        self._hash = blake2b(digest_size=16)
+        self._hash = blake2b(digest_size=16).digest()
 
     def __len__(self) -> int:
         return len(self._urgent) + len(self._waiting) + len(self._rest)
@@ -86,7 +86,7 @@ class Desk:
     @property
     def alert_hash(self) -> str:
         """A digest of every alert ever raised, in order: equal runs have equal hashes."""
-        return self._hash.hexdigest()
+        return self._hash.hex()
 
     def newest(self, count: int) -> list[Alert]:
         """Alerts for the screen: what waits first, the urgent before the rest, newest first."""
@@ -128,7 +128,7 @@ class Desk:
             self._episodes.popitem(last=False)
         if episode != alert.episode or not alert.last_s:
             alert = msgspec.structs.replace(alert, episode=episode, last_s=alert.at_s)
-        self._hash.update(alert.alert_id.encode())
+        self._hash = blake2b(self._hash + alert.alert_id.encode(), digest_size=16).digest()
         self._open[key] = alert.alert_id
         self._put(alert)
         self._log(alert, "", ENGINE, alert.reason or "raised", alert.at_s)

@@ -1,0 +1,274 @@
+"""State: plain objects as data and back, for checkpoints. Nothing of it runs what it reads.
+
+`freeze` walks what an object holds: numbers, text, arrays, containers, and objects of classes below
+`kitetui.engine`. What is configuration or code (settings, functions, calendars) is left out: `thaw`
+fills an object that was made from the same settings, and keeps these as it finds them. Objects that
+stand in several places stand there again as one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Generator, Iterator
+from enum import Enum
+from importlib import import_module
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from kitetui.engine.calendar import Calendar
+from kitetui.engine.patterns.registry import Detector
+
+PACKAGE = "kitetui.engine."
+NODES_AT_ONCE = 2_000
+BYTES_AT_ONCE = 8 << 20
+"""How much is walked, and copied, before others get their turn."""
+ATOMS = (type(None), bool, int, float, str, bytes)
+CONFIGURATION = (Calendar, Detector)
+DICTS: dict[str, type[dict[Any, Any]]] = {
+    "dict": dict, "Counter": Counter, "OrderedDict": OrderedDict,
+}  # fmt: skip
+SKIPPED = ["x"]
+Array: TypeAlias = np.ndarray[Any, Any]
+Walk: TypeAlias = Generator[None, None, Any]
+
+
+class StateError(Exception):
+    """Data that does not fit the object that it is to fill."""
+
+
+class Frozen(msgspec.Struct):
+    """An object as data: a tree of plain values, and the arrays that it names by their numbers."""
+
+    tree: Any = None
+    arrays: list[Array] = msgspec.field(default_factory=list)
+
+
+def freeze(thing: Any, out: Frozen) -> Iterator[None]:
+    """Copy a state, in steps; it must not change in between. `out` is complete at the end.
+
+    Raises:
+        StateError: something is of a kind that this cannot tell.
+    """
+    freezer = _Freezer(out)
+    out.tree = yield from freezer.node(thing)
+
+
+def thaw(live: Any, frozen: Frozen) -> Any:
+    """Fill an object with a state; what it is then, which may be another object.
+
+    Raises:
+        StateError: the data does not fit.
+    """
+    try:
+        return _Thawer(frozen.arrays).node(live, frozen.tree)
+    except (LookupError, TypeError, ValueError, AttributeError, ImportError) as error:
+        raise StateError(f"{type(error).__name__}: {error}") from error
+
+
+class _Freezer:
+    def __init__(self, out: Frozen) -> None:
+        self._arrays = out.arrays
+        self._seen: dict[int, int] = {}
+        self._held: list[Any] = []
+        """What was numbered stays, so that no other object takes its identity meanwhile."""
+        self._nodes = 0
+        self._bytes = 0
+
+    def node(self, thing: Any) -> Walk:
+        kind = type(thing)
+        if kind in ATOMS:
+            return thing
+        if (number := self._seen.get(id(thing))) is not None:
+            return ["r", number]
+        self._nodes += 1
+        if self._nodes >= NODES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
+            self._nodes = self._bytes = 0
+            yield
+        if isinstance(thing, Enum):
+            return ["e", _name(kind), thing.value]
+        if isinstance(thing, np.generic):
+            return ["g", kind.__name__, thing.item()]
+        if isinstance(thing, np.ndarray):
+            return self._array(thing)
+        if isinstance(thing, tuple):
+            items = yield from self._items(thing)
+            return ["n", _name(kind), items] if hasattr(thing, "_fields") else ["t", items]
+        if isinstance(thing, frozenset):
+            return ["f", (yield from self._items(thing))]
+        if kind.__module__ == "kitetui.settings" or isinstance(thing, CONFIGURATION):
+            return SKIPPED
+        return (yield from self._numbered(thing, kind))
+
+    def _numbered(self, thing: Any, kind: type) -> Walk:
+        """What may stand in several places."""
+        number = self._number(thing)
+        if isinstance(thing, list | set):
+            return ["l" if kind is list else "s", number, (yield from self._items(thing))]
+        if isinstance(thing, deque):
+            return ["q", number, thing.maxlen, (yield from self._items(thing))]
+        if isinstance(thing, dict):
+            if kind.__name__ not in DICTS:
+                raise StateError(f"a dictionary of type {kind.__name__}")
+            keys = yield from self._items(thing)
+            return ["d", number, kind.__name__, keys, (yield from self._items(thing.values()))]
+        if isinstance(thing, msgspec.Struct):
+            values = [getattr(thing, name) for name in thing.__struct_fields__]
+            return ["m", number, _name(kind), (yield from self._items(values))]
+        if kind.__module__.startswith(PACKAGE):
+            held = _attributes(thing)
+            return ["o", number, _name(kind), list(held), (yield from self._items(held.values()))]
+        if callable(thing):
+            return SKIPPED
+        raise StateError(f"a {kind.__module__}.{kind.__qualname__}")
+
+    def _items(self, things: Any) -> Walk:
+        out: list[Any] = []
+        for thing in list(things):
+            out.append((yield from self.node(thing)))
+        return out
+
+    def _array(self, array: Array) -> list[Any]:
+        if array.dtype.hasobject:
+            raise StateError("an array of objects")
+        number = self._number(array)
+        self._arrays.append(array.copy())
+        self._bytes += array.nbytes
+        return ["a", number, len(self._arrays) - 1]
+
+    def _number(self, thing: Any) -> int:
+        self._held.append(thing)
+        self._seen[id(thing)] = len(self._held) - 1
+        return len(self._held) - 1
+
+
+class _Thawer:
+    def __init__(self, arrays: list[Array]) -> None:
+        self._arrays = arrays
+        self._made: dict[int, Any] = {}
+
+    def node(self, live: Any, node: Any) -> Any:
+        """What a node tells; `live` is what stands there now, and is filled where it can be."""
+        if not isinstance(node, list):
+            return node
+        return getattr(self, f"_{node[0]}")(live, *node[1:])
+
+    def _x(self, live: Any) -> Any:
+        return live
+
+    def _r(self, live: Any, number: int) -> Any:
+        return self._made[number]
+
+    def _e(self, live: Any, name: str, value: Any) -> Any:
+        return _class(name)(value)
+
+    def _g(self, live: Any, name: str, value: Any) -> Any:
+        return getattr(np, name)(value)
+
+    def _a(self, live: Any, number: int, at: int) -> Any:
+        array = self._arrays[at]
+        if isinstance(live, np.ndarray) and _alike(live, array) and live.flags.writeable:
+            np.copyto(live, array)
+            array = live
+        self._made[number] = array
+        return array
+
+    def _t(self, live: Any, items: list[Any]) -> Any:
+        return tuple(self._items(live, items))
+
+    def _n(self, live: Any, name: str, items: list[Any]) -> Any:
+        return _class(name)(*self._items(live, items))
+
+    def _f(self, live: Any, items: list[Any]) -> Any:
+        return frozenset(self._items(None, items))
+
+    def _l(self, live: Any, number: int, items: list[Any]) -> Any:
+        made = self._made[number] = live if type(live) is list else []
+        made[:] = self._items(list(made), items)
+        return made
+
+    def _s(self, live: Any, number: int, items: list[Any]) -> Any:
+        made = self._made[number] = live if type(live) is set else set()
+        found = self._items(None, items)
+        made.clear()
+        made.update(found)
+        return made
+
+    def _q(self, live: Any, number: int, maxlen: int | None, items: list[Any]) -> Any:
+        fits = isinstance(live, deque) and live.maxlen == maxlen
+        made = self._made[number] = live if fits else deque(maxlen=maxlen)
+        found = self._items(list(made), items)
+        made.clear()
+        made.extend(found)
+        return made
+
+    def _d(self, live: Any, number: int, kind: str, keys: list[Any], values: list[Any]) -> Any:
+        fits = type(live) is DICTS[kind]
+        made = self._made[number] = live if fits else DICTS[kind]()
+        before = dict(made)
+        found = [self.node(None, key) for key in keys]
+        told = [self.node(before.get(k), v) for k, v in zip(found, values, strict=True)]
+        made.clear()
+        for key, value in zip(found, told, strict=True):
+            made[key] = value  # `update` of a Counter adds up
+        return made
+
+    def _m(self, live: Any, number: int, name: str, values: list[Any]) -> Any:
+        kind = _class(name)
+        names = kind.__struct_fields__
+        if type(live) is kind and not kind.__struct_config__.frozen:
+            made = self._made[number] = live
+            for field, value in zip(names, values, strict=True):
+                setattr(made, field, self.node(getattr(live, field), value))
+            return made
+        told = [self.node(getattr(live, field, None), value)
+                for field, value in zip(names, values, strict=True)]  # fmt: skip
+        made = self._made[number] = kind(**dict(zip(names, told, strict=True)))
+        return made
+
+    def _o(self, live: Any, number: int, name: str, names: list[str], values: list[Any]) -> Any:
+        kind = _class(name)
+        made = self._made[number] = live if type(live) is kind else kind.__new__(kind)
+        before = _attributes(made)
+        for attribute, value in zip(names, values, strict=True):
+            object.__setattr__(made, attribute, self.node(before.get(attribute), value))
+        for attribute in before.keys() - set(names):
+            object.__delattr__(made, attribute)  # what is worked out when it is asked for
+        return made
+
+    def _items(self, live: Any, items: list[Any]) -> list[Any]:
+        held = live if isinstance(live, list | tuple) else ()
+        return [self.node(held[at] if at < len(held) else None, item)
+                for at, item in enumerate(items)]  # fmt: skip
+
+
+def _alike(left: Array, right: Array) -> bool:
+    return bool(left.shape == right.shape and left.dtype == right.dtype)
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    held = dict(getattr(thing, "__dict__", {}))
+    for kind in type(thing).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            if hasattr(thing, name) and name not in ("__dict__", "__weakref__"):
+                held[name] = getattr(thing, name)
+    return held
+
+
+def _name(kind: type) -> str:
+    if not kind.__module__.startswith(PACKAGE):
+        raise StateError(f"a {kind.__module__}.{kind.__qualname__}")
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _class(name: str) -> Any:
+    module, _, qualified = name.partition(":")
+    if not module.startswith(PACKAGE):
+        raise StateError(f"{name}: is none of ours")
+    found: Any = import_module(module)
+    for part in qualified.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, type):
+        raise StateError(f"{name}: is no class")
+    return found
