@@ -16,20 +16,24 @@ from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.patterns.registry import Detector
 
 PACKAGE = "kitetui.engine."
 NODES_AT_ONCE = 2_000
-BYTES_AT_ONCE = 8 << 20
-"""How much is walked, and copied, before others get their turn."""
+BYTES_AT_ONCE = 4 << 20
+"""How much is walked, and packed, before others get their turn."""
+_CODEC = pa.Codec("zstd", compression_level=1)
 ATOMS = (type(None), bool, int, float, str, bytes)
 CONFIGURATION = (Calendar, Detector)
 DICTS: dict[str, type[dict[Any, Any]]] = {
     "dict": dict, "Counter": Counter, "OrderedDict": OrderedDict,
 }  # fmt: skip
 SKIPPED = ["x"]
+UNFIT = (LookupError, TypeError, ValueError, AttributeError, ImportError, OSError, RecursionError,
+         MemoryError, pa.ArrowException)  # fmt: skip
 Array: TypeAlias = np.ndarray[Any, Any]
 Walk: TypeAlias = Generator[None, None, Any]
 
@@ -38,11 +42,19 @@ class StateError(Exception):
     """Data that does not fit the object that it is to fill."""
 
 
+class Packed(msgspec.Struct):
+    """An array: its bytes in C order, in parts, compressed: most of a state is zeros."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    parts: list[bytes]
+
+
 class Frozen(msgspec.Struct):
     """An object as data: a tree of plain values, and the arrays that it names by their numbers."""
 
     tree: Any = None
-    arrays: list[Array] = msgspec.field(default_factory=list)
+    arrays: list[Packed] = msgspec.field(default_factory=list)
 
 
 def freeze(thing: Any, out: Frozen) -> Iterator[None]:
@@ -63,7 +75,7 @@ def thaw(live: Any, frozen: Frozen) -> Any:
     """
     try:
         return _Thawer(frozen.arrays).node(live, frozen.tree)
-    except (LookupError, TypeError, ValueError, AttributeError, ImportError) as error:
+    except UNFIT as error:
         raise StateError(f"{type(error).__name__}: {error}") from error
 
 
@@ -91,7 +103,7 @@ class _Freezer:
         if isinstance(thing, np.generic):
             return ["g", kind.__name__, thing.item()]
         if isinstance(thing, np.ndarray):
-            return self._array(thing)
+            return (yield from self._array(thing))
         if isinstance(thing, tuple):
             items = yield from self._items(thing)
             return ["n", _name(kind), items] if hasattr(thing, "_fields") else ["t", items]
@@ -129,12 +141,20 @@ class _Freezer:
             out.append((yield from self.node(thing)))
         return out
 
-    def _array(self, array: Array) -> list[Any]:
-        if array.dtype.hasobject:
-            raise StateError("an array of objects")
+    def _array(self, array: Array) -> Walk:
+        if array.dtype.hasobject or array.dtype.names:
+            raise StateError(f"an array of {array.dtype}")
         number = self._number(array)
-        self._arrays.append(array.copy())
-        self._bytes += array.nbytes
+        packed = Packed(array.dtype.str, array.shape, [])
+        self._arrays.append(packed)
+        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        for at in range(0, len(flat), BYTES_AT_ONCE):
+            part = flat[at : at + BYTES_AT_ONCE]
+            packed.parts.append(_CODEC.compress(part, asbytes=True))
+            self._bytes += len(part)
+            if self._bytes >= BYTES_AT_ONCE:
+                self._nodes = self._bytes = 0
+                yield
         return ["a", number, len(self._arrays) - 1]
 
     def _number(self, thing: Any) -> int:
@@ -144,7 +164,7 @@ class _Freezer:
 
 
 class _Thawer:
-    def __init__(self, arrays: list[Array]) -> None:
+    def __init__(self, arrays: list[Packed]) -> None:
         self._arrays = arrays
         self._made: dict[int, Any] = {}
 
@@ -167,12 +187,19 @@ class _Thawer:
         return getattr(np, name)(value)
 
     def _a(self, live: Any, number: int, at: int) -> Any:
-        array = self._arrays[at]
-        if isinstance(live, np.ndarray) and _alike(live, array) and live.flags.writeable:
-            np.copyto(live, array)
-            array = live
-        self._made[number] = array
-        return array
+        packed = self._arrays[at]
+        made = live if _fits(live, packed) else np.empty(packed.shape, np.dtype(packed.dtype))
+        flat = made.reshape(-1).view(np.uint8)
+        done = 0
+        for part in packed.parts:
+            size = min(BYTES_AT_ONCE, len(flat) - done)
+            told = _CODEC.decompress(part, decompressed_size=size, asbytes=True)
+            flat[done : done + size] = np.frombuffer(told, np.uint8)
+            done += size
+        if done != len(flat):
+            raise StateError("an array that is cut short")
+        self._made[number] = made
+        return made
 
     def _t(self, live: Any, items: list[Any]) -> Any:
         return tuple(self._items(live, items))
@@ -243,8 +270,11 @@ class _Thawer:
                 for at, item in enumerate(items)]  # fmt: skip
 
 
-def _alike(left: Array, right: Array) -> bool:
-    return bool(left.shape == right.shape and left.dtype == right.dtype)
+def _fits(live: Any, packed: Packed) -> bool:
+    """Whether an array can take what was packed in its place."""
+    return (isinstance(live, np.ndarray) and live.shape == packed.shape
+            and live.dtype.str == packed.dtype
+            and live.flags.writeable and live.flags.c_contiguous)  # fmt: skip
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
