@@ -24,6 +24,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "journals"
 
     @property
+    def checkpoint(self) -> Path:
+        return self.state / "checkpoint.bin"
+
+    @property
     def archive(self) -> Path:
         return self.state / "archive"
 

@@ -269,7 +269,11 @@ def explain(error: BaseException) -> tuple[int, str]:
     from kitetui.engine.feed.credentials import CredentialsError
     from kitetui.engine.feed.journal_reader import JournalError
     from kitetui.engine.sinks.redis.embedded import RedisUnavailable
+    from kitetui.engine.state import StateError
 
+    if isinstance(error, StateError):
+        return EXIT_UNAVAILABLE, (f"the checkpoint does not fit ({error}) and was removed; "
+                                  "start again: the day's journals are played")  # fmt: skip
     if isinstance(error, CredentialsError):
         return EXIT_AUTH, str(error)
     if isinstance(error, (JournalError, ConfigError)):

@@ -96,6 +96,7 @@ class JournalSettings(_Section, frozen=True):
     segment_mb: AtLeastOne
     held_mb: AtLeastOne
     restore: bool
+    checkpoint_s: Positive
     retention_days: AtLeastOne
 
 

@@ -20,7 +20,7 @@ from kitetui.engine.derived import Derived
 from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
-from kitetui.engine.feed.records import Kind, RecordBatch
+from kitetui.engine.feed.records import Kind, Place, RecordBatch
 from kitetui.engine.feed.redis_source import RedisSource
 from kitetui.engine.feed.replay import Replay, ReplaySource
 from kitetui.engine.feed.sources import KiteSource
@@ -33,7 +33,7 @@ from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
-from kitetui.engine.restart import Restart, source_name
+from kitetui.engine.restart import Keeper, Restart, source_name
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
@@ -41,6 +41,7 @@ from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
+from kitetui.engine.state import StateError
 from kitetui.engine.status import Vitals, health, metrics, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.track_record import TrackRecord
@@ -124,6 +125,7 @@ class Core:
         self.vitals.notifier = self._notifier
         self._rules = RuleFile(plan.places.rules)
         self._rules_failed = ""
+        self._applied: Place | None = None
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
@@ -176,7 +178,10 @@ class Core:
         """Today's earlier journals first, then the feed."""
         vitals = self.vitals
         if vitals.restart is not None:
-            await vitals.restart.play(self.pipeline, self.intake, self._restored)
+            await vitals.restart.play(self.pipeline, self.intake, self._restored, self._held())
+            self._note_time()
+            self._applied = self._applied or vitals.restart.last
+            self._spawn(self._keep_state(vitals.restart))
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
@@ -209,6 +214,26 @@ class Core:
                 self._note("rules", f"{error.filename}: {error.strerror}")
         for rule in rules:
             await self.obey(rule)
+
+    def _held(self) -> dict[str, Any]:
+        """All that the engine knows of the day, and that follows from its journals."""
+        ended = self._ending.ended if self._ending is not None else None
+        return {"pipeline": self.pipeline, "record": self._record.known, "ended": ended}
+
+    async def _keep_state(self, restart: Restart) -> None:
+        """Keep what the engine knows, at once and every now and then: a restart goes on there."""
+        failed = ""
+        while True:
+            try:
+                await restart.keep(self.intake, self._record.settle, self._held(),
+                                   lambda: self._applied, wall_ns() / NS)  # fmt: skip
+                failed = ""
+            except (OSError, StateError) as error:
+                words = str(error) or type(error).__name__
+                if words != failed:
+                    self._note("checkpoint", f"not kept: {words}")
+                failed = words
+            await sleep(self._settings.journal.checkpoint_s)
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
@@ -319,7 +344,9 @@ class Core:
         source = b"simulated" if self._plan.simulated else source_name(
             feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
         if self._settings.journal.restore and not self._plan.simulated:
-            self.vitals.restart = Restart(folder, source, wall_ns() / NS)
+            self.vitals.restart = Restart(
+                folder, source, wall_ns() / NS, Keeper(self._plan.places.checkpoint, self._settings)
+            )
             self.vitals.restoring = True
         name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.000.arrows"
         self.vitals.journal = JournalWriter(folder / name, self._settings.journal, source)
@@ -347,6 +374,7 @@ class Core:
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
         self._restored(batch, derived)
+        self._applied = batch.place
         self.redis.take(derived, batch.place)
         for result in derived.results:
             if self._answers:

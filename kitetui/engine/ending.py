@@ -42,6 +42,11 @@ class Ending:
         self._unfinished = False
         self.kept = 0
 
+    @property
+    def ended(self) -> deque[int]:
+        """Rows whose session ended, and whose levels are not stored yet."""
+        return self._ended
+
     def take(self, derived: Derived) -> None:
         """Note what a batch led to."""
         tokens = self._pipeline.market.rows.token

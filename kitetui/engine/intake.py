@@ -30,11 +30,12 @@ Taken = Callable[[RecordBatch, Derived], None]
 
 
 class _Work(msgspec.Struct):
-    """A batch, who is told of what followed from it, and who waits for that."""
+    """A batch, who is told of what followed from it, and who waits for that; or steps alone."""
 
     batch: RecordBatch
     taken: Taken
     done: asyncio.Future[None] | None = None
+    steps: Iterator[None] | None = None
 
 
 class Intake:
@@ -79,12 +80,19 @@ class Intake:
 
     async def play(self, batch: RecordBatch, taken: Taken | None = None) -> None:
         """Take a recorded batch as it was, without keeping it again; ends when it is applied."""
+        await self._put(_Work(batch, taken or self._taken))
+
+    async def between(self, steps: Iterator[None]) -> None:
+        """Take steps while nothing is applied: after what has come in, before what will."""
+        await self._put(_Work(RecordBatch(), lambda batch, derived: None, None, steps))
+
+    async def _put(self, work: _Work) -> None:
         if self._broken:
             raise asyncio.CancelledError
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Work(batch, taken or self._taken, done))
+        work.done = asyncio.get_running_loop().create_future()
+        self._waiting.append(work)
         self._next_turn()
-        await done
+        await work.done
 
     def flush(self) -> None:
         """Close the open batch: journal first, then everything that follows from it."""
@@ -138,7 +146,7 @@ class Intake:
         work = self._waiting[0]
         if self._steps is None:
             self._derived = Derived()
-            self._steps = self._pipeline.steps(work.batch, self._derived)
+            self._steps = work.steps or self._pipeline.steps(work.batch, self._derived)
         for _ in self._steps:
             return
         self._steps = None

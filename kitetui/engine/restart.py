@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
-from kitetui.engine.calendar import ist
+import msgspec
+
+from kitetui.engine.calendar import ist, ist_day
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.journal_reader import JournalError, source_of
-from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.intake import Intake, Taken
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.sinks import checkpoint
+from kitetui.engine.state import Frozen, StateError, freeze, thaw
+from kitetui.settings import Settings
 
 GATHERED_BYTES = 1 << 20
 
@@ -21,32 +29,57 @@ def source_name(url: str) -> bytes:
     return blake2b(url.encode(), digest_size=8).hexdigest().encode()
 
 
+class Keeper:
+    """The checkpoint's file, and for whom checkpoints in it are."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self.made_by = f"{_digest_of_code()} {_digest(settings)}"
+
+
 class Restart:
     """Brings the pipeline to where an earlier engine of the same day and feed left it.
 
-    Journals last written today count, also one that was begun the day before.
+    Journals last written today count, also one that was begun the day before. Where a checkpoint of
+    today fits, only what is behind it is played.
 
     The same code takes the same records in the same order, so every value is as if the engine
     had never stopped.
 
     Attributes:
         files: what is played, and how far it is.
+        resumed: whether it went on from a checkpoint.
+        last: where the journals have the last batch that was taken in.
     """
 
-    def __init__(self, folder: Path, source: bytes, now_s: float) -> None:
+    def __init__(self, folder: Path, source: bytes, now_s: float, keeper: Keeper) -> None:
+        self._day = ist_day(int(now_s))
+        self._folder = folder
+        self._source = source
+        self._keeper = keeper
         today = ist(now_s).date()
-        self.files = JournalFiles(
+        self._paths = [
             path
             for path in folder.glob("*.arrows")
             if ist(path.stat().st_mtime).date() == today and source_of(path) == source
-        )
+        ]
+        self.files = JournalFiles(self._paths)
+        self.resumed = False
+        self.last: Place | None = None
 
-    async def play(self, pipeline: Pipeline, intake: Intake, taken: Taken) -> None:
-        """Play all journals; `taken` is told what followed from each batch."""
-        if not self.files.paths:
+    async def play(self, pipeline: Pipeline, intake: Intake, taken: Taken,
+                   held: dict[str, Any]) -> None:  # fmt: skip
+        """Play all journals, or those behind a checkpoint.
+
+        Args:
+            taken: is told what followed from each batch.
+            held: what a checkpoint fills.
+        """
+        if not self._paths:
             return
+        await self._resume(pipeline, held)
         try:
-            for batch in _gathered(self.files):
+            for batch in self._gathered():
                 await intake.play(batch, taken)
         except JournalError as error:
             pipeline.note("restart", str(error))
@@ -54,18 +87,93 @@ class Restart:
         lost = self.files.lost()
         if lost:
             pipeline.note("restart", f"{lost}; everything else was taken in")
-        pipeline.note("restart", f"took {self.files.records} records of {self.files.files} "
+        began = "from a checkpoint on, " if self.resumed else ""
+        pipeline.note("restart", f"{began}took {self.files.records} records of {self.files.files} "
                       "earlier journals of today in")  # fmt: skip
 
+    async def _resume(self, pipeline: Pipeline, held: dict[str, Any]) -> None:
+        """Go on from the checkpoint, if it is of this day, feed, code and configuration.
 
-def _gathered(batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
-    """The same records in larger batches: what follows from them is the same, and sooner there."""
-    out, size = RecordBatch(), 0
-    for batch in batches:
-        out.extend(batch)
-        size += sum(map(len, batch.payload))
-        if size >= GATHERED_BYTES:
+        Raises:
+            StateError: it should fit, and does not.
+        """
+        try:
+            kept = await asyncio.to_thread(checkpoint.read, self._keeper.path)
+        except checkpoint.CheckpointError as error:
+            pipeline.note("restart", f"{error}: the journals are played from the beginning")
+            return
+        if kept is None:
+            return
+        mark, state = kept
+        place = Place(self._folder / mark.journal, mark.offset)
+        wanted = (self._day, self._source, self._keeper.made_by)
+        if (mark.day, mark.source, mark.made_by) != wanted or place.path not in self._paths:
+            return
+        try:
+            thaw(held, state)
+        except StateError:
+            self._keeper.path.unlink()  # a bug: what is half filled is of no use, the file neither
+            raise
+        self.files = JournalFiles(self._paths, place)
+        self.last = place
+        self.resumed = True
+
+    def _gathered(self) -> Iterator[RecordBatch]:
+        """Records in larger batches: what follows from them is the same, and sooner there."""
+        out, size = RecordBatch(), 0
+        for batch in self.files:
+            self.last = batch.place
+            out.extend(batch)
+            size += sum(map(len, batch.payload))
+            if size >= GATHERED_BYTES:
+                yield out
+                out, size = RecordBatch(), 0
+        if len(out):
             yield out
-            out, size = RecordBatch(), 0
-    if len(out):
-        yield out
+
+    async def keep(self, intake: Intake, settle: Callable[[], None], held: dict[str, Any],
+                   applied: Callable[[], Place | None], now_s: float) -> None:  # fmt: skip
+        """Write a checkpoint, between two batches; `now_s` tells of which day it is.
+
+        Args:
+            settle: what has to happen before, so that nothing is on its way elsewhere.
+            applied: where the journal has the last batch that was applied, if it has.
+
+        Raises:
+            OSError, StateError: it cannot be kept; the one before stays.
+        """
+        frozen = Frozen()
+        places: list[Place] = []
+        errors: list[Exception] = []
+
+        def steps() -> Iterator[None]:
+            try:
+                settle()
+                place = applied()
+                if place is not None:
+                    yield from freeze(held, frozen)
+                    places.append(place)
+            except (OSError, StateError) as error:  # not the intake's
+                errors.append(error)
+
+        await intake.between(steps())
+        for error in errors:
+            raise error
+        for place in places:
+            mark = checkpoint.Mark(place.path.name, place.offset, ist_day(int(now_s)),
+                                   self._source, self._keeper.made_by)  # fmt: skip
+            await asyncio.to_thread(checkpoint.write, self._keeper.path, mark, frozen)
+
+
+def _digest(settings: Settings) -> str:
+    text = msgspec.json.encode(settings, order="deterministic")
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+@cache
+def _digest_of_code() -> str:
+    """Of what a state's meaning depends on: another version may hold other things."""
+    found = blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()

@@ -1,9 +1,10 @@
 """State: plain objects as data and back, for checkpoints. Nothing of it runs what it reads.
 
 `freeze` walks what an object holds: numbers, text, arrays, containers, and objects of classes below
-`kitetui.engine`. What is configuration or code (settings, functions, calendars) is left out: `thaw`
-fills an object that was made from the same settings, and keeps these as it finds them. Objects that
-stand in several places stand there again as one.
+`kitetui.engine`. What is configuration or code (settings, functions, calendars) is left out, and so
+are attributes that a class names in `NOT_STATE`: `thaw` fills an object that was made from the same
+settings, and keeps these as it finds them. Objects that stand in several places stand there again
+as one.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ class _Freezer:
             values = [getattr(thing, name) for name in thing.__struct_fields__]
             return ["m", number, _name(kind), (yield from self._items(values))]
         if kind.__module__.startswith(PACKAGE):
-            held = _attributes(thing)
+            left_out = getattr(kind, "NOT_STATE", ())
+            held = {n: v for n, v in _attributes(thing).items() if n not in left_out}
             return ["o", number, _name(kind), list(held), (yield from self._items(held.values()))]
         if callable(thing):
             return SKIPPED
@@ -260,7 +262,7 @@ class _Thawer:
         before = _attributes(made)
         for attribute, value in zip(names, values, strict=True):
             object.__setattr__(made, attribute, self.node(before.get(attribute), value))
-        for attribute in before.keys() - set(names):
+        for attribute in before.keys() - set(names) - set(getattr(kind, "NOT_STATE", ())):
             object.__delattr__(made, attribute)  # what is worked out when it is asked for
         return made
 

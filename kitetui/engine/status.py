@@ -192,6 +192,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "records": vitals.restart.files.records if vitals.restart else 0,
             "unread_bytes": vitals.restart.files.unread_bytes if vitals.restart else 0,
             "lost_batches": vitals.restart.files.lost_batches if vitals.restart else 0,
+            "from_checkpoint": vitals.restart.resumed if vitals.restart else False,
         },
         "memory_mb": round(memory_mb(), 1),
     }

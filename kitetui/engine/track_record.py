@@ -46,10 +46,24 @@ def pattern_hashes(patterns: dict[str, PatternSettings]) -> dict[str, str]:
     return {name: parameter_hash({name: settings}) for name, settings in patterns.items()}
 
 
+class Known(msgspec.Struct):
+    """What a record knows of the day.
+
+    Attributes:
+        ids: alert id and time of firings whose outcome is to come, by their number.
+        seeded: whether the board has what past sessions left.
+    """
+
+    ids: dict[int, tuple[str, int]]
+    board: Scoreboard
+    seeded: bool
+
+
 class TrackRecord:
     """Keeps what fired and what became of it; the work is done on a thread that may wait.
 
     Attributes:
+        known: what a checkpoint keeps; right once `settle` was called.
         lines: the scoreboard, as it stood a few seconds ago.
         lost: batches that found no room while the ledger could not be written.
     """
@@ -61,9 +75,7 @@ class TrackRecord:
         self._parameters = pattern_hashes(pipeline.settings.patterns)
         self._waiting: deque[Derived] = deque()
         self._working = threading.Lock()
-        self._ids: dict[int, tuple[str, int]] = {}
-        self._board = Scoreboard()
-        self._seeded = ledger is None
+        self.known = Known({}, Scoreboard(), seeded=ledger is None)
         self._made_ns = 0
         self._changed = False
         self.lines: tuple[Line, ...] = ()
@@ -81,6 +93,14 @@ class TrackRecord:
         if not self.lost:
             self._pipeline.note("ledger", "cannot keep up: firings are left out of the record")
         self.lost += 1
+
+    def settle(self) -> None:
+        """Keep what is waiting now; blocking, for a moment.
+
+        Raises:
+            OSError: the ledger cannot be written.
+        """
+        self._work()
 
     async def run(self) -> None:
         """Keep what is waiting, for ever."""
@@ -109,7 +129,7 @@ class TrackRecord:
     def _keep(self) -> None:
         while self._waiting:
             derived = self._waiting[0]
-            if not self._seeded:
+            if not self.known.seeded:
                 self._seed(derived)
             told = {alert.alert_id: alert for alert in derived.alerts}
             entries = [entry for f in derived.fired for entry in self._entries(f, told)]
@@ -121,7 +141,7 @@ class TrackRecord:
             self._count(derived, entries)
             self._changed = True
         if self._changed and monotonic_ns() - self._made_ns > BOARD_NS:
-            self.lines = tuple(self._board.lines())
+            self.lines = tuple(self.known.board.lines())
             self._made_ns, self._changed = monotonic_ns(), False
 
     def _seed(self, derived: Derived) -> None:
@@ -131,8 +151,10 @@ class TrackRecord:
         hashes = set(self._parameters.values())
         for kept in self._ledger.kept(ist_day(seconds[0]), SESSIONS, hashes):
             if kept.outcome:
-                self._board.add(_waiting(kept), Outcome[kept.outcome.upper()], kept.r, kept.bars)
-        self._seeded = True
+                self.known.board.add(
+                    _waiting(kept), Outcome[kept.outcome.upper()], kept.r, kept.bars
+                )
+        self.known.seeded = True
 
     def _entries(self, followed: Followed, told: dict[str, Alert]) -> Iterable[Entry]:
         fired = followed.fired
@@ -149,7 +171,7 @@ class TrackRecord:
             of = "options" if fired.hits.legs[at, 0] >= 0 else asset_class
             stop = float(fired.stop[at])
             if number >= 0:
-                self._ids[number] = alert.alert_id, alert.at_s
+                self.known.ids[number] = alert.alert_id, alert.at_s
             yield Entry(alert, asset_class, Exit(way).name.lower(), number >= 0,
                         float(fired.target[at]) / stop, costs[of] / 100 * alert.price / stop,
                         self._parameters[alert.family])  # fmt: skip
@@ -158,9 +180,9 @@ class TrackRecord:
         columns = (resolved.exit, resolved.r, resolved.best_r, resolved.best_bar,
                    resolved.worst_r, resolved.worst_bar)  # fmt: skip
         for at, number in enumerate(resolved.number.tolist()):
-            if number in self._ids:
+            if number in self.known.ids:
                 price, r, best_r, best_bar, worst_r, worst_bar = (c[at].item() for c in columns)
-                alert_id, fired_s = self._ids[number]
+                alert_id, fired_s = self.known.ids[number]
                 yield Settlement(
                     fired_s, alert_id, Outcome(int(resolved.outcome[at])).name.lower(),
                     int(resolved.bars[at]), resolved.at_s, price, r, best_r, best_bar, worst_r,
@@ -173,14 +195,14 @@ class TrackRecord:
         for number, entry in zip(numbers, entries, strict=True):
             a = entry.alert
             if number >= 0 and a.null_rate is not None and a.p_hit is not None:
-                self._board.expect(number, Waiting(
+                self.known.board.expect(number, Waiting(
                     (a.pattern, a.timeframe, entry.asset_class), a.token, a.at_s, a.null_rate,
                     a.p_hit, entry.barrier, entry.cost_r,
                 ))  # fmt: skip
         for resolved in derived.resolved:
-            self._board.take(resolved)
+            self.known.board.take(resolved)
             for number in resolved.number.tolist():
-                self._ids.pop(number, None)
+                self.known.ids.pop(number, None)
 
 
 def past_firings(kept: Iterable[Kept]) -> list[PastFirings]:

@@ -16,7 +16,7 @@ from kitetui.engine.calendar import ist
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.intake import Intake
 from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.restart import Restart, source_name
+from kitetui.engine.restart import Keeper, Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.settings import JournalSettings
 from tests.property.test_partition import EASY, same, state_of
@@ -30,6 +30,7 @@ SETTINGS = JournalSettings(
     segment_mb=256,
     held_mb=64,
     restore=True,
+    checkpoint_s=60,
     retention_days=3,
 )
 CAPACITY = 200
@@ -47,9 +48,11 @@ def record(folder: Path, part: RecordBatch, name: str, source: bytes = SOURCE) -
 
 def restarted(folder: Path, source: bytes = SOURCE) -> tuple[Pipeline, Restart]:
     pipeline = Pipeline(EASY, CAPACITY)
-    restart = Restart(folder, source, MONDAY_OPEN_S)
+    keeper = Keeper(folder / "checkpoint.bin", EASY)
+    restart = Restart(folder, source, MONDAY_OPEN_S, keeper)
     intake = Intake(EASY.batch, pipeline, lambda batch: None, lambda batch, derived: None)
-    asyncio.run(restart.play(pipeline, intake, lambda batch, derived: None))
+    held = {"pipeline": pipeline}
+    asyncio.run(restart.play(pipeline, intake, lambda batch, derived: None, held))
     return pipeline, restart
 
 
@@ -116,3 +119,42 @@ def test_yesterdays_journals_are_left_alone_unless_they_went_on_today(tmp_path: 
     assert restarted(tmp_path)[1].files.files == 1
     os.utime(path, (MONDAY_OPEN_S - 86_400, MONDAY_OPEN_S - 86_400))
     assert restarted(tmp_path)[1].files.files == 0
+
+
+def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    """Kept at a batch, then killed: what is behind it is played, and every value is the same."""
+    day = market_day()
+    parts = split(day, range(0, len(day), 40))
+    whole = Pipeline(EASY, CAPACITY)
+    whole.apply(day)
+    path = tmp_path / f"{ist(MONDAY_OPEN_S):%Y%m%d}-091500-7.000.arrows"
+    writer = JournalWriter(path, SETTINGS, SOURCE)
+    keeper = Keeper(tmp_path / "checkpoint.bin", EASY)
+    for part in parts:
+        writer.write(part, 0)
+
+    async def first(kept_at: int) -> None:
+        pipeline = Pipeline(EASY, CAPACITY)
+        intake = Intake(EASY.batch, pipeline, lambda batch: None, lambda batch, derived: None)
+        for part in parts[:kept_at]:
+            await intake.play(part)
+        restart = Restart(tmp_path, SOURCE, MONDAY_OPEN_S, keeper)
+        await restart.keep(intake, lambda: None, {"pipeline": pipeline},
+                           lambda: parts[kept_at - 1].place, MONDAY_OPEN_S)  # fmt: skip
+
+    os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
+    for kept_at in (1, len(parts) // 2, len(parts)):
+        asyncio.run(first(kept_at))
+        os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
+        pipeline, restart = restarted(tmp_path)
+        assert restart.resumed and restart.files.batches == len(parts) - kept_at
+        assert restart.files.lost() == ""
+        same(state_of(whole), state_of(pipeline))
+    assert keeper.path.stat().st_mode & 0o777 == 0o600
+    data = keeper.path.read_bytes()
+    for spoiled in (data[: len(data) // 2], data[:-1] + b"\0", b"", b"kitetui-checkpoint-9\n"):
+        keeper.path.write_bytes(spoiled)
+        pipeline, restart = restarted(tmp_path)
+        assert not restart.resumed and restart.files.batches == len(parts)
+        assert any("played from the beginning" in event.text for event in pipeline.events)
+        same(state_of(whole), state_of(pipeline))

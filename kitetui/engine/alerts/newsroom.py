@@ -38,6 +38,8 @@ class Newsroom:
         items: the newest ones; repeated: how many came again.
     """
 
+    NOT_STATE = ("_tone",)
+
     def __init__(self, settings: NewsSettings, rows: Rows) -> None:
         self._settings = settings
         self._rows = rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
-from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.feed.records import Place, RecordBatch
 
 _SEGMENT = re.compile(r"\.\d{3}\.arrows$")
 """What the names of a run's files end with."""
@@ -24,8 +24,13 @@ class JournalFiles:
         share: how much was read, 0 to 1.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._readers = [JournalReader(path) for path in sorted(paths)]
+    def __init__(self, paths: Iterable[Path], after: Place | None = None) -> None:
+        """`after`: a batch; what is behind it is read, and neither it nor what is before."""
+        self._readers = [
+            JournalReader(path, after.offset if after is not None and path == after.path else 0)
+            for path in sorted(paths) if after is None or path.name >= after.path.name
+        ]  # fmt: skip
+        self._begins_in = after.path if after is not None else None
         self._total = sum(_size(reader.path) for reader in self._readers) or 1
         self._between = 0
         self.files = 0
@@ -85,8 +90,10 @@ class JournalFiles:
             if reader.first < 0:
                 continue
             name = _SEGMENT.sub("", reader.path.name)
-            begins = expected if name == run else 0 if name != reader.path.name else reader.first
-            self._between += max(reader.first - begins, 0)
+            if name == run:
+                self._between += max(reader.first - expected, 0)
+            elif name != reader.path.name and reader.path != self._begins_in:
+                self._between += reader.first  # a run begins with 0
             run, expected = name, reader.next
 
     def lost(self) -> str:

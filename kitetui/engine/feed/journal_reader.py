@@ -50,8 +50,10 @@ class JournalReader:
             -1 before any, and in journals without numbers.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, after: int = 0) -> None:
+        """`after`: a byte where a batch begins; those behind it are read, and not it."""
         self.path = path
+        self._after = after
         self.batches = 0
         self.records = 0
         self.position = 0
@@ -70,6 +72,9 @@ class JournalReader:
         with self._open() as source:
             size = source.size()
             good = begun = self._begin(source)
+            if self._after:
+                good = begun = min(self._after, size)
+            skips = self._after > 0
             while good < size:
                 try:
                     number, batch, end = self._read(source, good)
@@ -85,7 +90,9 @@ class JournalReader:
                 begun, good = good, end
                 self.position = end
                 self._count(number, len(batch) > 0)
-                if len(batch):
+                if skips:
+                    skips = False
+                elif len(batch):
                     self.batches += 1
                     self.records += len(batch)
                     yield batch
