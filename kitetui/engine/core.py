@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -20,7 +19,7 @@ from kitetui.engine.derived import Derived
 from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
-from kitetui.engine.feed.records import Kind, Place, RecordBatch
+from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.redis_source import RedisSource
 from kitetui.engine.feed.replay import Replay, ReplaySource
 from kitetui.engine.feed.sources import KiteSource
@@ -31,17 +30,16 @@ from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Pipeline, timer_payload
+from kitetui.engine.recording import Recording
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
-from kitetui.engine.restart import Keeper, Restart, source_name
+from kitetui.engine.restart import source_name
 from kitetui.engine.sinks.desk_log import DeskLog
-from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
-from kitetui.engine.state import StateError
 from kitetui.engine.status import Vitals, health, metrics, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.track_record import TrackRecord
@@ -105,7 +103,11 @@ class Core:
             redis=self.redis,
             watchdog=self._watchdog,
         )
-        self.intake = Intake(settings.batch, self.pipeline, self._keep, self._taken)
+        feed = settings.feed
+        source = b"simulated" if plan.simulated else source_name(
+            feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
+        self._recording = Recording(settings, plan.places, source, self._note)
+        self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
@@ -125,7 +127,6 @@ class Core:
         self.vitals.notifier = self._notifier
         self._rules = RuleFile(plan.places.rules)
         self._rules_failed = ""
-        self._applied: Place | None = None
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
@@ -140,9 +141,8 @@ class Core:
         asyncio.get_running_loop().set_exception_handler(self._uncaught)
         (await self.redis.start()).add_done_callback(self._ended)
         self._spawn(self.redis.watch())
-        self._start_journal()
         if self._plan.replay is None:
-            self.intake.put(Kind.CALIBRATION, self._calibration())
+            self._begin_recording()
         if self._plan.replay is not None:
             self.vitals.replay = ReplaySource(
                 self._plan.replay, self.intake, lambda: self.pipeline.session_s
@@ -153,7 +153,7 @@ class Core:
             fleet = Fleet(self._settings, self.intake)
             self.vitals.source = RedisSource(
                 self._settings, self.redis.url, self.intake, fleet.announce, fleet.token,
-                self._durable, self._note,
+                self._recording.durable, self._note,
             )  # fmt: skip
             self._spawn(self._open_feed(self.vitals.source.run))
         else:
@@ -180,8 +180,8 @@ class Core:
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self.intake, self._restored, self._held())
             self._note_time()
-            self._applied = self._applied or vitals.restart.last
-            self._spawn(self._keep_state(vitals.restart))
+            self._recording.applied = self._recording.applied or vitals.restart.last
+            self._spawn(self._recording.keep_state(self.intake, self._record.settle, self._held))
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
@@ -220,21 +220,6 @@ class Core:
         ended = self._ending.ended if self._ending is not None else None
         return {"pipeline": self.pipeline, "record": self._record.known, "ended": ended}
 
-    async def _keep_state(self, restart: Restart) -> None:
-        """Keep what the engine knows, at once and every now and then: a restart goes on there."""
-        failed = ""
-        while True:
-            try:
-                await restart.keep(self.intake, self._record.settle, self._held(),
-                                   lambda: self._applied, wall_ns() / NS)  # fmt: skip
-                failed = ""
-            except (OSError, StateError) as error:
-                words = str(error) or type(error).__name__
-                if words != failed:
-                    self._note("checkpoint", f"not kept: {words}")
-                failed = words
-            await sleep(self._settings.journal.checkpoint_s)
-
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
         self._note_time()
@@ -263,8 +248,7 @@ class Core:
             self.error = self.error or error
         await self._cancel_tasks()
         await self._last("sockets", self._sockets.close(), 1.0)
-        if vitals.journal is not None:
-            vitals.journal.close()
+        self._recording.close()
         self._record.close()
         if self._log is not None:
             self._log.close()
@@ -335,46 +319,21 @@ class Core:
         text = msgspec.json.encode(frozen, order="deterministic")
         return blake2b(text, digest_size=16).hexdigest().encode()
 
-    def _start_journal(self) -> None:
-        if not self._settings.journal.enabled or self._plan.replay is not None:
-            return
-        folder = self._plan.places.journals
-        remove_old(folder, self._settings.journal.retention_days, wall_ns() / NS)
-        feed = self._settings.feed
-        source = b"simulated" if self._plan.simulated else source_name(
-            feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
-        if self._settings.journal.restore and not self._plan.simulated:
-            self.vitals.restart = Restart(
-                folder, source, wall_ns() / NS, Keeper(self._plan.places.checkpoint, self._settings)
-            )
-            self.vitals.restoring = True
-        name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{os.getpid()}.000.arrows"
-        self.vitals.journal = JournalWriter(folder / name, self._settings.journal, source)
-        self._spawn(self._sync(self.vitals.journal))
+    def _begin_recording(self) -> None:
+        """The journal, and first in it the hash of what is frozen."""
+        self._recording.begin(restores=not self._plan.simulated)
+        self.vitals.journal = self._recording.journal
+        self.vitals.restart = self._recording.restart
+        self.vitals.restoring = self._recording.restart is not None
+        self._spawn(self._recording.sync())
+        self.intake.put(Kind.CALIBRATION, self._calibration())
 
     # ---- what comes in -------------------------------------------------------------------
-
-    def _keep(self, batch: RecordBatch) -> None:
-        """A batch closed: the journal has it before anything follows from it."""
-        journal = self.vitals.journal
-        if journal is None:
-            return
-        before, lost = journal.failed, journal.lost_batches
-        journal.write(batch, monotonic_ns())
-        if journal.failed and not before:
-            self._note("journal", f"not durable: {journal.failed}")
-        elif before and not journal.failed:
-            words = f"; {lost:,} batches found no room in memory" if lost else ""
-            self._note("journal", f"durable again: what waited is written{words}")
-
-    def _durable(self) -> bool:
-        """Whether the journal has what it was given, or none is wanted."""
-        return self.vitals.journal is None or not self.vitals.journal.failed
 
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
         self._restored(batch, derived)
-        self._applied = batch.place
+        self._recording.applied = batch.place
         self.redis.take(derived, batch.place)
         for result in derived.results:
             if self._answers:
@@ -495,12 +454,6 @@ class Core:
                 next_rate_ns = now_ns + NS
                 self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
                 self.redis.paced(self.vitals.rate.per_s)
-
-    async def _sync(self, journal: JournalWriter) -> None:
-        """Make the journal durable, as often as is wanted; the disk keeps nobody waiting."""
-        while True:
-            await sleep(journal.sync_s or RECORD_S)
-            await asyncio.to_thread(journal.sync, monotonic_ns())
 
     async def _publish_record(self) -> None:
         """What fired, the scoreboard, and how the engine does, to whom it is published."""

@@ -1,0 +1,111 @@
+"""The recording of a running engine: its journal, kept durable, and checkpoints with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from kitetui.engine.calendar import ist
+from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.feed.records import Place, RecordBatch
+from kitetui.engine.intake import Intake
+from kitetui.engine.restart import Keeper, Restart
+from kitetui.engine.sinks.journal import FIRST, JournalWriter, remove_old
+from kitetui.engine.state import StateError
+from kitetui.places import Places
+from kitetui.settings import Settings
+
+NS = 1_000_000_000
+SYNC_S = 1.0
+
+Held = Callable[[], dict[str, object]]
+"""What a checkpoint keeps, by name."""
+
+
+class Recording:
+    """Keeps what comes in, once it began; where no journal is wanted it keeps nothing.
+
+    Attributes:
+        journal: None where none is wanted.
+        restart: what earlier engines of the day left; None where that is not to be taken in.
+        applied: where the journal has the last batch that was applied; None where it has not.
+    """
+
+    def __init__(self, settings: Settings, places: Places, source: bytes,
+                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+        """`source`: what journals say of where their frames come from."""
+        self._settings = settings
+        self._places = places
+        self._source = source
+        self._note = note
+        self.journal: JournalWriter | None = None
+        self.restart: Restart | None = None
+        self.applied: Place | None = None
+
+    def begin(self, *, restores: bool) -> None:
+        """Begin the journal.
+
+        Args:
+            restores: take in what earlier engines of the day left, if the settings want it.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        settings, folder = self._settings.journal, self._places.journals
+        if not settings.enabled:
+            return
+        now_s = wall_ns() / NS
+        remove_old(folder, settings.retention_days, now_s)
+        if settings.restore and restores:
+            keeper = Keeper(self._places.checkpoint, self._settings)
+            self.restart = Restart(folder, self._source, now_s, keeper)
+        name = f"{ist(now_s):%Y%m%d-%H%M%S}-{os.getpid()}{FIRST}.arrows"
+        self.journal = JournalWriter(folder / name, settings, self._source)
+
+    def durable(self) -> bool:
+        """Whether the journal has what it was given, or none is wanted."""
+        return self.journal is None or not self.journal.failed
+
+    def keep(self, batch: RecordBatch) -> None:
+        """A batch closed: the journal has it before anything follows from it."""
+        if self.journal is None:
+            return
+        before, lost = self.journal.failed, self.journal.lost_batches
+        self.journal.write(batch, monotonic_ns())
+        if self.journal.failed and not before:
+            self._note("journal", f"not durable: {self.journal.failed}")
+        elif before and not self.journal.failed:
+            words = f"; {lost:,} batches found no room in memory" if lost else ""
+            self._note("journal", f"durable again: what waited is written{words}")
+
+    async def sync(self) -> None:
+        """Make the journal durable, as often as is wanted, for ever; the disk keeps nobody
+        waiting."""
+        while self.journal is not None:
+            await sleep(self.journal.sync_s or SYNC_S)
+            await asyncio.to_thread(self.journal.sync, monotonic_ns())
+
+    async def keep_state(self, intake: Intake, settle: Callable[[], None], held: Held) -> None:
+        """Write checkpoints, at once and every now and then, for ever.
+
+        Args:
+            settle: what has to happen before, so that nothing is on its way elsewhere.
+        """
+        failed = ""
+        while self.restart is not None:
+            try:
+                await self.restart.keep(intake, settle, held(), lambda: self.applied,
+                                        wall_ns() / NS)  # fmt: skip
+                failed = ""
+            except (OSError, StateError) as error:
+                words = str(error) or type(error).__name__
+                if words != failed:
+                    self._note("checkpoint", f"not kept: {words}")
+                failed = words
+            await sleep(self._settings.journal.checkpoint_s)
+
+    def close(self) -> None:
+        """End the journal."""
+        if self.journal is not None:
+            self.journal.close()
