@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 
-from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.feed.journal_files import next_name
 from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.intake import Intake
 from kitetui.engine.restart import Keeper, Restart
-from kitetui.engine.sinks.journal import FIRST, JournalWriter, remove_old
+from kitetui.engine.sinks.journal import JournalWriter, remove_old
 from kitetui.engine.state import StateError
 from kitetui.places import Places
 from kitetui.settings import Settings
@@ -60,8 +59,7 @@ class Recording:
         if settings.restore and restores:
             keeper = Keeper(self._places.checkpoint, self._settings)
             self.restart = Restart(folder, self._source, now_s, keeper)
-        name = f"{ist(now_s):%Y%m%d-%H%M%S}-{os.getpid()}{FIRST}.arrows"
-        self.journal = JournalWriter(folder / name, settings, self._source)
+        self.journal = JournalWriter(folder / next_name(folder, now_s), settings, self._source)
 
     def durable(self) -> bool:
         """Whether the journal has what it was given, or none is wanted."""
@@ -84,7 +82,10 @@ class Recording:
         waiting."""
         while self.journal is not None:
             await sleep(self.journal.sync_s or SYNC_S)
-            await asyncio.to_thread(self.journal.sync, monotonic_ns())
+            if self.journal.dirty:
+                await asyncio.to_thread(self.journal.sync, monotonic_ns())
+            else:
+                self.journal.sync(monotonic_ns())
 
     async def keep_state(self, intake: Intake, settle: Callable[[], None], held: Held) -> None:
         """Write checkpoints, at once and every now and then, for ever.

@@ -156,6 +156,7 @@ class Restart:
             except (OSError, StateError) as error:  # not the intake's
                 errors.append(error)
 
+        await asyncio.to_thread(settle)  # most of it; what is left then takes no time
         await intake.between(steps())
         for error in errors:
             raise error

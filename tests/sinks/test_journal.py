@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from kitetui.config import load
-from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.journal_files import JournalFiles, next_name
 from kitetui.engine.feed.journal_format import SCHEMA, SEAL, UNSEALED, to_table
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader, read_at, source_of
 from kitetui.engine.feed.records import Kind, RecordBatch
@@ -246,3 +246,17 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
 def test_old_journals_leave(written: Path) -> None:
     os.utime(written, (0, 0))
     assert remove_old(written.parent, 10, 86_400 * 11.0) == 1
+
+
+def test_names_follow_each_other_even_if_a_clock_is_set_back(tmp_path: Path) -> None:
+    noon = 1_765_780_200.25
+    names = []
+    for now_s in (noon, noon, noon - 3600, noon + 0.5, noon - 86_400):
+        names.append(next_name(tmp_path, now_s))
+        (tmp_path / names[-1]).touch()
+    (tmp_path / "day.arrows").touch()
+    assert names == sorted(names) and len(set(names)) == 5
+    assert [name[:22] for name in names] == [
+        "20251215-120000-250000", "20251215-120000-250001", "20251215-120000-250002",
+        "20251215-120000-750000", "20251215-120000-750001"]  # fmt: skip
+    assert names[0].endswith(f"-{os.getpid()}.000.arrows")

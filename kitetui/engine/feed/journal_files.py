@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
 from kitetui.engine.feed.records import Place, RecordBatch
 
+STAMP = "%Y%m%d-%H%M%S-%f"
+STAMP_LENGTH = len("20261126-091500-123456")
+_STAMP = re.compile(r"\d{8}-\d{6}-\d{6}-")
 _SEGMENT = re.compile(r"\.\d{3}\.arrows$")
 """What the names of a run's files end with."""
 
@@ -113,6 +117,16 @@ def files_of_day(folder: Path, day: date) -> list[Path]:
         path for path in sorted(folder.glob("*.arrows"))
         if path.name.startswith(begun) or ist(path.stat().st_mtime).date() == day
     ]  # fmt: skip
+
+
+def next_name(folder: Path, now_s: float) -> str:
+    """The name of a run's first file: behind all that are there, even if a clock was set back."""
+    begins = ist(now_s)
+    newest = max((p.name[:STAMP_LENGTH] for p in folder.glob("*.arrows")
+                  if _STAMP.match(p.name)), default="")  # fmt: skip
+    if newest and f"{begins:{STAMP}}" <= newest:
+        begins = datetime.strptime(newest, STAMP) + timedelta(microseconds=1)
+    return f"{begins:{STAMP}}-{os.getpid()}.000.arrows"
 
 
 def _size(path: Path) -> int:

@@ -95,6 +95,11 @@ class JournalWriter:
         self.path, self._fd, self._sink, self._stream, self._size = path, fd, sink, stream, size
 
     @property
+    def dirty(self) -> bool:
+        """Whether something was written that is not durable yet."""
+        return self._dirty
+
+    @property
     def bytes(self) -> int:
         """Bytes in all files so far."""
         return self._before + self._size
