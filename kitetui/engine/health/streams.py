@@ -16,6 +16,7 @@ from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.health.found_streams import At, FoundStreams
 from kitetui.engine.health.group_lag import GroupHealth, GroupWatch, StreamInfo
 from kitetui.engine.health.server import ServerStats, SlowCall, Trend, read_stats
+from kitetui.engine.replies import as_text, info_fields, pairs
 from kitetui.secret import redacted_url
 
 NS = 1_000_000_000
@@ -132,7 +133,7 @@ class StreamMonitor:
         streams += [
             StreamHealth(
                 self.name,
-                f"{begins.decode('utf-8', 'replace')}*",
+                f"{as_text(begins)}*",
                 db,
                 0,
                 0,
@@ -210,7 +211,7 @@ class StreamMonitor:
 
     async def _look(self, db: int, key: bytes, answers: tuple[Any, Any], cap: int, ours: bool,
                     wall_s: float) -> tuple[StreamHealth, list[GroupHealth]] | None:  # fmt: skip
-        name = key.decode("utf-8", "replace")
+        name = as_text(key)
         for answer in answers:
             if not isinstance(answer, Exception):
                 continue
@@ -265,7 +266,7 @@ class StreamMonitor:
             oldest = await self._ask("XPENDING", key, name, "-", "+", 1)
             oldest_s = int(oldest[0][2]) / 1000 if oldest else 0.0
         return GroupHealth(
-            server=self.name, stream=stream, db=db, name=name.decode("utf-8", "replace"),
+            server=self.name, stream=stream, db=db, name=as_text(name),
             lag=lag.entries, lag_at_least=lag.at_least, lag_s=lag.age_s, pending=pending,
             oldest_s=oldest_s,
             idle_s=min((int(c.get(b"idle") or 0) for c in consumers), default=0) / 1000,
@@ -296,18 +297,7 @@ class StreamMonitor:
                 self._grouped.add(at)
 
 
-def info_fields(info: bytes) -> dict[str, str]:
-    """INFO's lines by name."""
-    lines = bytes(info).decode("utf-8", "replace").splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
 def _slow(line: Any) -> SlowCall:
     _, at_s, took_us, words, *_ = line
-    text = " ".join(bytes(word).decode("utf-8", "replace")[:40] for word in words[:3])
+    text = " ".join(as_text(word)[:40] for word in words[:3])
     return SlowCall(int(at_s), int(took_us) / 1000, text)
-
-
-def pairs(flat: Any) -> dict[bytes, Any]:
-    """XINFO's flat list (RESP2) as a dict."""
-    return dict(zip(flat[::2], flat[1::2], strict=False))

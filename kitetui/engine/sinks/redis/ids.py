@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kitetui.engine.feed.batch import I64
-
-NEVER = (0, 0)
-
-
-def parse_id(text: bytes | str) -> tuple[int, int]:
-    """A stream id as (ms, seq); (0, 0) for anything else."""
-    if isinstance(text, bytes):
-        text = text.decode("ascii", "replace")
-    ms, _, seq = text.partition("-")
-    return (int(ms), int(seq)) if ms.isdigit() and seq.isdigit() else NEVER
+from kitetui.engine.replies import NEVER
 
 
 class StreamIds:

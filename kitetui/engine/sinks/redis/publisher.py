@@ -18,9 +18,10 @@ from kitetui.engine.feed.records import Place
 from kitetui.engine.health.counters import Reservoir
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
+from kitetui.engine.replies import NEVER
 from kitetui.engine.sinks.redis.backlog import Backlog, Block
 from kitetui.engine.sinks.redis.documents import NS_A_MS, Documents
-from kitetui.engine.sinks.redis.ids import NEVER, StreamIds
+from kitetui.engine.sinks.redis.ids import StreamIds
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Flush, Link
 from kitetui.engine.sinks.redis.notices import LOGS, Notice, Notices

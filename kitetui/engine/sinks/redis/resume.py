@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 from redis.exceptions import ResponseError
 
-from kitetui.engine.sinks.redis.ids import NEVER, parse_id
+from kitetui.engine.replies import NEVER, as_text, info_fields, pairs, parse_id, server_words
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Link
 from kitetui.engine.sinks.redis.stream_log import StreamLog
@@ -73,21 +73,18 @@ async def find(link: Link, names: Names, ticks: TickEntries,
         RedisError, OSError, TimeoutError: the server does not answer as a Redis does.
     """
     out = Found([], {})
-    info = _fields(await link.ask("INFO", "server"))
+    info = info_fields(await link.ask("INFO", "server"))
     out.run_id = info.get("run_id", "")
-    if "valkey_version" in info:
-        out.server = f"valkey {info['valkey_version']}"
-    else:
-        out.server = f"redis {info.get('redis_version', '?')}"
+    out.server = server_words(info)
     try:
         policy = await link.ask("CONFIG", "GET", "maxmemory-policy")
-        out.policy = policy[1].decode("utf-8", "replace") if len(policy) == 2 else ""
+        out.policy = as_text(policy[1]) if len(policy) == 2 else ""
     except ResponseError:
         out.policy = ""  # an ACL may keep it from us, and some servers do not know it
     await link.ask("SELECT", names.db("system"))
     with contextlib.suppress(ResponseError):  # another type there is told when we write it
         holder = await link.ask("GET", names.key("lease"))
-        out.holder = holder.decode("utf-8", "replace") if holder else ""
+        out.holder = as_text(holder) if holder else ""
     await link.ask("SELECT", names.db("continuous_market"))
     for name in ticks.streams:
         key = names.key(name)
@@ -168,11 +165,5 @@ async def _info(link: Link, key: bytes) -> tuple[int, tuple[int, int]] | None:
         if "no such key" not in str(error) and not str(error).startswith("WRONGTYPE"):
             raise
         return 0, NEVER
-    told = dict(zip(info[::2], info[1::2], strict=False))
-    return int(told.get(b"length", 0)), parse_id(bytes(told.get(b"last-generated-id", b"0-0")))
-
-
-def _fields(info: bytes) -> dict[str, str]:
-    """INFO's lines by name."""
-    lines = info.decode("utf-8", "replace").splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
+    told = pairs(info)
+    return int(told.get(b"length", 0)), parse_id(told.get(b"last-generated-id", b"0-0"))
