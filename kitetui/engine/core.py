@@ -127,6 +127,7 @@ class Core:
         self.vitals.notifier = self._notifier
         self._rules = RuleFile(plan.places.rules)
         self._rules_failed = ""
+        self._unlogged = ""
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
 
@@ -180,8 +181,10 @@ class Core:
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self.intake, self._restored, self._held())
             self._note_time()
+            if self._ending is not None and vitals.restart.resumed:
+                self._ending.resume()
             self._recording.applied = self._recording.applied or vitals.restart.last
-            self._spawn(self._recording.keep_state(self.intake, self._record.settle, self._held))
+            self._spawn(self._recording.keep_state(self.intake, self._settle, self._held))
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
@@ -219,6 +222,19 @@ class Core:
         """All that the engine knows of the day, and that follows from its journals."""
         ended = self._ending.ended if self._ending is not None else None
         return {"pipeline": self.pipeline, "record": self._record.known, "ended": ended}
+
+    def _settle(self) -> None:
+        """Have everything on the disk that followed so far: what a checkpoint holds is not played
+        again.
+
+        Raises:
+            OSError: something of it is lacking there.
+        """
+        self._record.settle()
+        if self._ending is not None:
+            self._ending.settle()
+        if self._unlogged:
+            raise OSError(f"the desk's log lacks what could not be written: {self._unlogged}")
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
@@ -353,7 +369,8 @@ class Core:
             self._log.write(derived.alerts, derived.transitions, derived.departures,
                             wall_ns() // 1_000_000)  # fmt: skip
         except OSError as error:
-            self._note("ledger", error.strerror or str(error))
+            self._unlogged = error.strerror or str(error)
+            self._note("ledger", self._unlogged)
 
     def _tell(self, derived: Derived) -> None:
         """Into the outbox; what is in it already, from before a restart, stays as it is."""
@@ -440,6 +457,7 @@ class Core:
 
     async def _measure(self) -> None:
         """Loop lag and rates."""
+        self._watchdog.beat()  # how long the start took is no stall
         next_rate_ns = 0
         while True:
             before_ns = monotonic_ns()

@@ -47,6 +47,20 @@ class Ending:
         """Rows whose session ended, and whose levels are not stored yet."""
         return self._ended
 
+    def resume(self) -> None:
+        """The day has bars already: its end is still to come."""
+        self._unfinished = True
+
+    def settle(self) -> None:
+        """Make durable what the archive was given.
+
+        Raises:
+            OSError: something of today is lacking there.
+        """
+        if self._archive.failed:
+            raise OSError(f"the archive lacks what could not be written: {self._archive.failed}")
+        self._archive.sync()
+
     def take(self, derived: Derived) -> None:
         """Note what a batch led to."""
         tokens = self._pipeline.market.rows.token

@@ -38,6 +38,7 @@ class Recording:
         self._places = places
         self._source = source
         self._note = note
+        self._failed = ""
         self.journal: JournalWriter | None = None
         self.restart: Restart | None = None
         self.applied: Place | None = None
@@ -69,13 +70,18 @@ class Recording:
         """A batch closed: the journal has it before anything follows from it."""
         if self.journal is None:
             return
-        before, lost = self.journal.failed, self.journal.lost_batches
         self.journal.write(batch, monotonic_ns())
-        if self.journal.failed and not before:
-            self._note("journal", f"not durable: {self.journal.failed}")
-        elif before and not self.journal.failed:
+        self._tell(self.journal)
+
+    def _tell(self, journal: JournalWriter) -> None:
+        """Say when the journal fails, and when it no longer does."""
+        if journal.failed and not self._failed:
+            self._note("journal", f"not durable: {journal.failed}")
+        elif self._failed and not journal.failed:
+            lost = journal.lost_batches
             words = f"; {lost:,} batches found no room in memory" if lost else ""
             self._note("journal", f"durable again: what waited is written{words}")
+        self._failed = journal.failed
 
     async def sync(self) -> None:
         """Make the journal durable, as often as is wanted, for ever; the disk keeps nobody
@@ -86,12 +92,13 @@ class Recording:
                 await asyncio.to_thread(self.journal.sync, monotonic_ns())
             else:
                 self.journal.sync(monotonic_ns())
+            self._tell(self.journal)
 
     async def keep_state(self, intake: Intake, settle: Callable[[], None], held: Held) -> None:
         """Write checkpoints, at once and every now and then, for ever.
 
         Args:
-            settle: what has to happen before, so that nothing is on its way elsewhere.
+            settle: has what followed so far on the disk; any thread may call it.
         """
         failed = ""
         while self.restart is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import blake2b
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 
 from kitetui.engine.calendar import ist, ist_day
-from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.journal_files import JournalFiles, whole_runs
 from kitetui.engine.feed.journal_reader import JournalError, source_of
 from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.intake import Intake, Taken
@@ -60,8 +61,8 @@ class Restart:
         today = ist(now_s).date()
         self._paths = [
             path
-            for path in folder.glob("*.arrows")
-            if ist(path.stat().st_mtime).date() == today and source_of(path) == source
+            for path in whole_runs(folder, lambda path: ist(path.stat().st_mtime).date() == today)
+            if source_of(path) == source
         ]
         self.files = JournalFiles(self._paths)
         self.resumed = False
@@ -112,7 +113,8 @@ class Restart:
         try:
             thaw(held, state)
         except StateError:
-            self._keeper.path.unlink()  # a bug: what is half filled is of no use, the file neither
+            with contextlib.suppress(OSError):  # a bug: what is half filled is of no use
+                self._keeper.path.unlink()
             raise
         self.files = JournalFiles(self._paths, place)
         self.last = place
@@ -136,7 +138,7 @@ class Restart:
         """Write a checkpoint, between two batches; `now_s` tells of which day it is.
 
         Args:
-            settle: what has to happen before, so that nothing is on its way elsewhere.
+            settle: has what followed so far on the disk; any thread may call it.
             applied: where the journal has the last batch that was applied, if it has.
 
         Raises:
@@ -150,6 +152,7 @@ class Restart:
             try:
                 settle()
                 place = applied()
+                held["pipeline"].market.profiles.settle()  # looking at one changes nothing then
                 if place is not None:
                     yield from freeze(held, frozen)
                     places.append(place)

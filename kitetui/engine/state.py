@@ -33,8 +33,11 @@ DICTS: dict[str, type[dict[Any, Any]]] = {
     "dict": dict, "Counter": Counter, "OrderedDict": OrderedDict,
 }  # fmt: skip
 SKIPPED = ["x"]
-UNFIT = (LookupError, TypeError, ValueError, AttributeError, ImportError, OSError, RecursionError,
-         MemoryError, pa.ArrowException)  # fmt: skip
+TAGS = frozenset("xregatnflsqdmo")
+"""What nodes are: skipped, seen before, enum, numpy scalar, array, tuple, named tuple, frozenset,
+list, set, deque, dict, struct, object."""
+UNFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, ImportError, OSError,
+         RecursionError, MemoryError, pa.ArrowException)  # fmt: skip
 Array: TypeAlias = np.ndarray[Any, Any]
 Walk: TypeAlias = Generator[None, None, Any]
 
@@ -64,8 +67,10 @@ def freeze(thing: Any, out: Frozen) -> Iterator[None]:
     Raises:
         StateError: something is of a kind that this cannot tell.
     """
-    freezer = _Freezer(out)
-    out.tree = yield from freezer.node(thing)
+    try:
+        out.tree = yield from _Freezer(out).node(thing)
+    except UNFIT as error:
+        raise StateError(f"{type(error).__name__}: {error}") from error
 
 
 def thaw(live: Any, frozen: Frozen) -> Any:
@@ -124,8 +129,9 @@ class _Freezer:
         if isinstance(thing, dict):
             if kind.__name__ not in DICTS:
                 raise StateError(f"a dictionary of type {kind.__name__}")
-            keys = yield from self._items(thing)
-            return ["d", number, kind.__name__, keys, (yield from self._items(thing.values()))]
+            keys, values = list(thing), list(thing.values())
+            told = yield from self._items(keys)
+            return ["d", number, kind.__name__, told, (yield from self._items(values))]
         if isinstance(thing, msgspec.Struct):
             values = [getattr(thing, name) for name in thing.__struct_fields__]
             return ["m", number, _name(kind), (yield from self._items(values))]
@@ -174,6 +180,8 @@ class _Thawer:
         """What a node tells; `live` is what stands there now, and is filled where it can be."""
         if not isinstance(node, list):
             return node
+        if node[0] not in TAGS:
+            raise StateError(f"a node of kind {node[0]}")
         return getattr(self, f"_{node[0]}")(live, *node[1:])
 
     def _x(self, live: Any) -> Any:
@@ -183,10 +191,13 @@ class _Thawer:
         return self._made[number]
 
     def _e(self, live: Any, name: str, value: Any) -> Any:
-        return _class(name)(value)
+        return _class(name, Enum)(value)
 
     def _g(self, live: Any, name: str, value: Any) -> Any:
-        return getattr(np, name)(value)
+        kind = getattr(np, name)
+        if not (isinstance(kind, type) and issubclass(kind, np.generic)):
+            raise StateError(f"{name}: is no number")
+        return kind(value)
 
     def _a(self, live: Any, number: int, at: int) -> Any:
         packed = self._arrays[at]
@@ -207,7 +218,7 @@ class _Thawer:
         return tuple(self._items(live, items))
 
     def _n(self, live: Any, name: str, items: list[Any]) -> Any:
-        return _class(name)(*self._items(live, items))
+        return _class(name, tuple)(*self._items(live, items))
 
     def _f(self, live: Any, items: list[Any]) -> Any:
         return frozenset(self._items(None, items))
@@ -244,7 +255,7 @@ class _Thawer:
         return made
 
     def _m(self, live: Any, number: int, name: str, values: list[Any]) -> Any:
-        kind = _class(name)
+        kind = _class(name, msgspec.Struct)
         names = kind.__struct_fields__
         if type(live) is kind and not kind.__struct_config__.frozen:
             made = self._made[number] = live
@@ -294,13 +305,13 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _class(name: str) -> Any:
+def _class(name: str, of: type = object) -> Any:
     module, _, qualified = name.partition(":")
     if not module.startswith(PACKAGE):
         raise StateError(f"{name}: is none of ours")
     found: Any = import_module(module)
     for part in qualified.split("."):
         found = getattr(found, part)
-    if not isinstance(found, type):
-        raise StateError(f"{name}: is no class")
+    if not (isinstance(found, type) and issubclass(found, of)):
+        raise StateError(f"{name}: is no {of.__name__}")
     return found

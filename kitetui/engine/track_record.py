@@ -140,7 +140,7 @@ class TrackRecord:
             self._waiting.popleft()
             self._count(derived, entries)
             self._changed = True
-        if self._changed and monotonic_ns() - self._made_ns > BOARD_NS:
+        if (self._changed or not self.lines) and monotonic_ns() - self._made_ns > BOARD_NS:
             self.lines = tuple(self.known.board.lines())
             self._made_ns, self._changed = monotonic_ns(), False
 

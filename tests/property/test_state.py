@@ -78,7 +78,9 @@ def test_what_cannot_be_told_is_named(thing: Any) -> None:
 @pytest.mark.parametrize("tree", [
     ["o", 0, "os:system", [], []], ["o", 0, "kitetui.engine.state:import_module", [], []],
     ["o", 0, "kitetui.cli:cli", [], []], ["q"], ["r", 7], ["a", 0, 3], ["__init__", []],
-    ["e", "kitetui.engine.alerts.alert:Priority", 99],
+    ["e", "kitetui.engine.alerts.alert:Priority", 99], ["g", "load", "/etc/passwd"],
+    ["e", "kitetui.engine.alerts.desk:Desk", 1], ["n", "kitetui.engine.alerts.desk:Desk", []],
+    ["g", "uint8", 300], ["items", 1],
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(tree: Any) -> None:
     with pytest.raises(StateError):

@@ -16,7 +16,7 @@ from kitetui.config import load
 from kitetui.engine.feed.journal_files import JournalFiles, next_name
 from kitetui.engine.feed.journal_format import SCHEMA, SEAL, UNSEALED, to_table
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader, read_at, source_of
-from kitetui.engine.feed.records import Kind, RecordBatch
+from kitetui.engine.feed.records import Kind, Place, RecordBatch
 from kitetui.engine.sinks.journal import RETRY_NS, JournalWriter, remove_old
 from kitetui.settings import Settings
 
@@ -118,6 +118,19 @@ def test_what_a_replay_is_told_of_damage(written: Path, tmp_path: Path) -> None:
     assert sum(1 for _ in files) == 6 and files.share == 1.0
     lost = f"{at[4] - at[2]:,} bytes could not be read; 2 batches before others are missing"
     assert files.lost() == lost
+
+
+def test_what_is_behind_a_place_is_read_even_if_that_is_damaged(written: Path) -> None:
+    at, whole = edges(written), contents(JournalReader(written))
+    place = Place(written, at[3])
+    files = JournalFiles([written], place)
+    assert [b.payload for b in files] == [w[3] for w in whole[4:]] and files.lost() == ""
+    data = bytearray(written.read_bytes())
+    data[at[3] + 100] ^= 0xFF
+    written.write_bytes(data)
+    files = JournalFiles([written], place)
+    assert [b.payload for b in files] == [w[3] for w in whole[4:]]
+    assert files.unread_bytes == at[4] - at[3]
 
 
 def small(tmp_path: Path, **changed: Any) -> JournalWriter:

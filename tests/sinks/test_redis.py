@@ -29,7 +29,7 @@ from kitetui.engine.sinks.redis.text import strings
 from kitetui.settings import Settings
 from tests.alerts.candidates import candidate, condition_alert
 from tests.samples import MONDAY_OPEN_S, NS, full_tick
-from tests.sinks.redis_bench import Bench, pid, volumes, with_redis
+from tests.sinks.redis_bench import Bench, client, pid, volumes, with_redis
 from tests.widgets.views import alert, board_line
 
 
@@ -279,6 +279,27 @@ async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: P
     assert len(bench.publisher._logs["alert_stream"]) == 1
     bench.publisher.close()
     await asyncio.wait_for(bench.task, 5)
+
+
+async def test_what_was_made_and_not_sent_is_told_again_with_its_life(
+    server: ValkeyServer, redis_url: str
+) -> None:
+    """Paused at any moment: keys that are written afterwards have a life like all others."""
+    for turn in range(12):
+        client(server).flushall()
+        bench = Bench(redis_url, with_redis(conflate_ms=1.0))
+        await asyncio.sleep(0.05)
+        bench.send(1)
+        await asyncio.sleep(0.045 + turn * 0.001)
+        bench.publisher.pause(True)
+        await asyncio.sleep(0.06)
+        bench.publisher.pause(False)
+        await bench.settled()
+        await bench.close()
+        for db, key in ((0, b"session:*"), (4, b"ticks:latest:*"), (8, b"*")):
+            of = client(server, db)
+            keys = of.keys(key)
+            assert keys and all(of.ttl(key) > 0 for key in keys), (turn, db, keys)
 
 
 async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(

@@ -92,7 +92,8 @@ class Hour:
             told = False
             for _ in range(1200):
                 await asyncio.sleep(0.05)
-                waiting = publisher._unwritten() or publisher._rows.bars_due
+                rows = publisher._rows
+                waiting = publisher._unwritten() or bool(rows._bars) or bool(rows._profiles)
                 if waiting or core._record.fresh or not core.redis._told:
                     continue
                 if told:

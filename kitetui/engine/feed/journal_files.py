@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class JournalFiles:
             self.files += 1
             if reader.first < 0:
                 continue
-            name = _SEGMENT.sub("", reader.path.name)
+            name = _run(reader.path)
             if name == run:
                 self._between += max(reader.first - expected, 0)
             elif name != reader.path.name and reader.path != self._begins_in:
@@ -113,10 +113,19 @@ class JournalFiles:
 def files_of_day(folder: Path, day: date) -> list[Path]:
     """The journals of a date: those begun on it, or written on it at the last."""
     begun = f"{day:%Y%m%d}-"
-    return [
-        path for path in sorted(folder.glob("*.arrows"))
-        if path.name.startswith(begun) or ist(path.stat().st_mtime).date() == day
-    ]  # fmt: skip
+    return whole_runs(folder, lambda path: path.name.startswith(begun)
+                      or ist(path.stat().st_mtime).date() == day)  # fmt: skip
+
+
+def whole_runs(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """All files of the runs that have a wanted one: the first holds the instruments."""
+    paths = sorted(folder.glob("*.arrows"))
+    runs = {_run(path) for path in paths if wanted(path)}
+    return [path for path in paths if _run(path) in runs]
+
+
+def _run(path: Path) -> str:
+    return _SEGMENT.sub("", path.name)
 
 
 def next_name(folder: Path, now_s: float) -> str:

@@ -74,7 +74,6 @@ class JournalReader:
             good = begun = self._begin(source)
             if self._after:
                 good = begun = min(self._after, size)
-            skips = self._after > 0
             while good < size:
                 try:
                     number, batch, end = self._read(source, good)
@@ -90,9 +89,9 @@ class JournalReader:
                 begun, good = good, end
                 self.position = end
                 self._count(number, len(batch) > 0)
-                if skips:
-                    skips = False
-                elif len(batch):
+                if begun == self._after > 0:
+                    continue
+                if len(batch):
                     self.batches += 1
                     self.records += len(batch)
                     yield batch

@@ -22,7 +22,7 @@ _WINDOW = 2 * PIVOT_REACH + 1
 _GAP_BARS = 3
 
 
-class PivotPairs(msgspec.Struct):
+class PivotPairs(msgspec.Struct, frozen=True):
     """Pivots that a close confirmed, each with its row's one before on the same side.
 
     Attributes:

@@ -112,6 +112,10 @@ class SessionProfiles:
             self._survey(np.array([row]))
         self._to_settle = len(self._pending)
 
+    def settle(self) -> None:
+        """Add all waiting trades: looking at a profile changes nothing then."""
+        self._settle(self._to_settle)
+
     def profile(self, row: int) -> Profile | None:
         """The row's profile so far, in rupees; None without volume or without a tick size."""
         if not self.size[row]:

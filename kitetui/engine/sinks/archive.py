@@ -45,6 +45,7 @@ class BarArchive:
         self.folder = folder
         self.failed = ""
         self._day = -1
+        self._handle = -1
         self._file: pa.PythonFile | None = None
         self._stream: pa.RecordBatchStreamWriter | None = None
 
@@ -65,8 +66,18 @@ class BarArchive:
         except UNREADABLE as error:
             self.failed = getattr(error, "strerror", None) or type(error).__name__
 
+    def sync(self) -> None:
+        """Make durable what was appended.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if self._handle >= 0:
+            os.fsync(self._handle)
+
     def close(self) -> None:
         """End the open file; safe to call twice."""
+        self._handle = -1
         for part in (self._stream, self._file):
             if part is not None:
                 with contextlib.suppress(*UNREADABLE):
@@ -81,6 +92,7 @@ class BarArchive:
         taken = [int(p.name.split(".")[1]) for p in self.folder.glob(f"{name}.*.part.arrows")]
         path = self.folder / f"{name}.{max(taken, default=0) + 1:04}.part.arrows"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        self._handle = handle
         self._file = pa.PythonFile(os.fdopen(handle, "wb", buffering=0), "w")
         self._stream = pa.ipc.new_stream(
             self._file, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import msgspec
 
-from kitetui.engine.state import Frozen
+from kitetui.engine.state import Frozen, StateError
 
 MAGIC = b"kitetui-checkpoint-1\n"
 _CRC = struct.Struct("<I")
@@ -45,8 +45,12 @@ def write(path: Path, mark: Mark, state: Frozen) -> None:
 
     Raises:
         OSError: it cannot be written; the one before stays.
+        StateError: it holds what cannot be told.
     """
-    data = msgspec.msgpack.encode(_Kept(mark, state))
+    try:
+        data = msgspec.msgpack.encode(_Kept(mark, state))
+    except (ValueError, ArithmeticError, RecursionError, TypeError) as error:
+        raise StateError(f"{type(error).__name__}: {error}") from None
     fresh = path.with_suffix(".fresh")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -73,6 +74,8 @@ class JournalWriter:
         self._retry_ns = 0
         self._dirty = False
         self._closed = False
+        self._turning = threading.Lock()
+        """Held while a file is let go: its number may be another's then."""
         self._begin(path, 0)
 
     def _begin(self, path: Path, number: int) -> None:
@@ -153,7 +156,8 @@ class JournalWriter:
             self._begin(self.path.with_name(f"{self._stem}.{self._segment + 1:03}.arrows"), number)
             self._segment += 1
             self._before += size
-            _end(*old)
+            with self._turning:
+                _end(*old)
         self._day = max(day, self._day)
 
     def _hold(self, batch: RecordBatch, number: int) -> None:
@@ -189,10 +193,13 @@ class JournalWriter:
 
         A file that ends meanwhile is made durable by its end.
         """
-        if self._dirty and not self._closed and not self.failed:
+        if self.failed:
+            return
+        if self._dirty and not self._closed:
             self._dirty = False  # what is written from now on is for the next time
             try:
-                held = os.dup(self._fd)
+                with self._turning:
+                    held = os.dup(self._fd)
                 try:
                     os.fsync(held)
                 finally:
@@ -211,7 +218,8 @@ class JournalWriter:
             self._try_again(0)
             self.lost_batches += len(self._held)
         self._closed = True
-        _end(self._fd, self._stream, self._sink)
+        with self._turning:
+            _end(self._fd, self._stream, self._sink)
 
 
 def _give(fd: int, sink: io.BytesIO, size: int) -> int:
@@ -240,6 +248,7 @@ def _end(fd: int, stream: pa.RecordBatchStreamWriter, sink: io.BytesIO) -> None:
     with contextlib.suppress(OSError):
         stream.close()
         os.write(fd, sink.getvalue())
+    with contextlib.suppress(OSError):
         os.fsync(fd)
     os.close(fd)
 

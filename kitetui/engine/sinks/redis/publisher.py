@@ -165,7 +165,7 @@ class Publisher:
     def behind_s(self) -> float:
         """How long the row that waits longest has not been written, beyond what is meant."""
         oldest_ns = self._rows.oldest_ns()
-        waits_s = (monotonic_ns() - oldest_ns) / NS if oldest_ns > 1 else 0.0
+        waits_s = (monotonic_ns() - oldest_ns) / NS if oldest_ns else 0.0
         return max(waits_s - self._settings.conflate_ms / 1000, 0.0)
 
     # ---- what comes in -------------------------------------------------------------------
@@ -497,6 +497,8 @@ class Publisher:
             raise
         self._resume(found)
         self._link = link
+        if self.state == "paused":
+            self._became("ok", "")
 
     def _resume(self, found: Found) -> None:
         """Go on where the server stands; what it has lost is written again."""
@@ -523,7 +525,7 @@ class Publisher:
         for name, log in found.logs.items():
             again += self._logs[name].resume(log.last, log.stored)
         if self._run_id and (again or not same):
-            self._rows.forget()
+            self._rows.forget(monotonic_ns())
             self.refilled += again
             if again:
                 self._note("redis", f"the server lost {again:,} entries: they are written again")

@@ -51,10 +51,10 @@ class DueRows:
         row = self._newest.keep(run)
         self._since[row[self._since[row] == 0]] = now_ns
 
-    def forget(self) -> None:
+    def forget(self, now_ns: int) -> None:
         """The server may hold nothing any more: every row that had a tick is due."""
         seen = self._newest.length(np.arange(self._rows.capacity)) > 0
-        self._since[seen & (self._since == 0)] = 1
+        self._since[seen & (self._since == 0)] = now_ns
 
     def before(self, at_ns: int, limit: int) -> I64:
         """Rows that wait since that time or longer, those that wait longest first."""

@@ -13,6 +13,7 @@ from functools import partial
 
 import msgspec
 
+from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
 from kitetui.engine.sinks.redis.documents import Documents
@@ -37,6 +38,8 @@ PROFILES_AT_ONCE = 2
 GATHER_NS = 200_000_000
 """Rows are due so much before their time, if there are enough of them."""
 LATE_NS = 100_000_000
+FRESH_NS = 900_000_000
+"""Messages older than this are not sent: they would soon look live and be late."""
 HURRY = 3
 """Where rows are late, so many times the commands go out at once."""
 LOOK_NS = 10_000_000
@@ -104,11 +107,6 @@ class RowFlow:
         """Whether rows wait, or are on their way out."""
         return bool(self.oldest_ns())
 
-    @property
-    def bars_due(self) -> bool:
-        """Whether bars or profiles wait to be told."""
-        return bool(self._bars) or bool(self._profiles)
-
     def oldest_ns(self) -> int:
         """Since when the row waits that waits longest, monotonic; 0 for none."""
         made = [self._sending, self._making[0] if self._making is not None else None]
@@ -117,8 +115,7 @@ class RowFlow:
 
     def late(self, now_ns: int) -> bool:
         """Whether rows wait longer than is meant."""
-        oldest_ns = self.oldest_ns()
-        return 1 < oldest_ns < now_ns - self._conflate_ns - LATE_NS
+        return 0 < self.oldest_ns() < now_ns - self._conflate_ns - LATE_NS
 
     # ---- what happened -------------------------------------------------------------------
 
@@ -128,21 +125,23 @@ class RowFlow:
             self._due.take(run, now_ns)
             self._seconds.take(run, self._due.focus)
 
-    def forget(self) -> None:
+    def forget(self, now_ns: int) -> None:
         """The server may hold nothing any more: everything of today is due."""
-        self._due.forget()
+        self._due.forget(now_ns)
         self._bars.forget()
         self._profiles.forget()
         self._keys.forget()
         self._forgotten = True
 
     def drop(self) -> None:
-        """What was made does not go out: the same is due again."""
+        """What was made does not go out: the same is due again, its keys' lives too."""
+        self._keys.forget()
+        self._forgotten = True
+        if self._making is not None and not self._making[0].dropped:
+            self._making[0].drop()  # the later one first: a row may be in both
         if self._sending is not None:
             self._sending.drop()
             self._sending = None
-        if self._making is not None and not self._making[0].dropped:
-            self._making[0].drop()
 
     # ---- making --------------------------------------------------------------------------
 
@@ -209,6 +208,8 @@ class RowFlow:
         if made is not None:
             flush.undo.append(made.undo)
             _pour(made.out, out, most)
+            if monotonic_ns() - made.at_ns > FRESH_NS:
+                made.shouts.waiting.clear()  # stale ones would take the fresh of others along
             if made.shouts.waiting:
                 _pour(made.shouts, shouts, most)
                 flush.messages_ns = min(flush.messages_ns or made.at_ns, made.at_ns)
