@@ -35,7 +35,7 @@ from kitetui.settings import RedisSettings
 ROWS_AT_ONCE = 1_000
 BARS_AT_ONCE = 500
 PROFILES_AT_ONCE = 2
-GATHER_NS = 200_000_000
+GATHER_NS = 100_000_000
 """Rows are due so much before their time, if there are enough of them."""
 LATE_NS = 100_000_000
 FRESH_NS = 900_000_000
