@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,7 @@ from kitetui.app import KiteApp
 from kitetui.link import LocalLink
 from kitetui.terminal import SavedTerminal
 
+LOOK_MS = 500
 FORCE_AFTER_S = 2.0
 """A screen that has not left by then sits in a write to a terminal that nobody reads."""
 
@@ -86,6 +89,17 @@ class _Leaving:
         """Take the signals over."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        threading.Thread(target=self._watch_terminal, daemon=True).start()
+
+    def _watch_terminal(self) -> None:
+        """A hang-up signals the terminal's first process alone, which may be make or a script."""
+        poll = select.poll()
+        poll.register(sys.stdin.fileno(), 0)  # only that it is gone is told
+        while not self.done.wait(0):
+            if poll.poll(LOOK_MS):
+                if not (self.hung_up or self._asked):
+                    os.kill(os.getpid(), signal.SIGHUP)
+                return
 
     def ask(self) -> None:
         """Leave in order; by force when the terminal holds the screen up."""

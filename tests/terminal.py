@@ -21,16 +21,16 @@ LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
 
 
 class Terminal:
-    """Runs a command line of kitetui on a terminal of a given size."""
+    """Runs a command line of kitetui on a terminal of a given size, perhaps `below` another."""
 
     def __init__(self, state: Path, *arguments: str, columns: int = 200, lines: int = 50,
-                 **extra: str) -> None:  # fmt: skip
+                 below: tuple[str, ...] = (), **extra: str) -> None:  # fmt: skip
         self._main, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.before = termios.tcgetattr(self._main)
         settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **extra}
         self.process = subprocess.Popen(
-            [*PROGRAM, *arguments], stdin=other, stdout=other, stderr=other,
+            [*below, *PROGRAM, *arguments], stdin=other, stdout=other, stderr=other,
             env=environment(state, **settings), preexec_fn=lambda: _take(other),
         )  # fmt: skip
         os.close(other)

@@ -86,6 +86,21 @@ def test_a_closed_terminal_stops_the_engine_in_order(open_terminal: Open, tmp_pa
     assert gone(tmp_path)
 
 
+def test_a_closed_terminal_is_noticed_below_a_program_that_keeps_it_to_itself(
+    open_terminal: Open, tmp_path: Path
+) -> None:
+    """As `make demo` in a window that is closed: the signal reaches make alone."""
+    script = 'trap "" HUP; "$@"; echo $? > "$0"'
+    terminal = open_terminal("--demo", below=("sh", "-c", script, str(tmp_path / "code")))
+    assert terminal.read(15, b"SIMULATED")
+    terminal.read(2)
+    terminal.hang_up()
+    assert terminal.wait(10) == 0
+    assert (tmp_path / "code").read_text().strip() == "0"
+    assert whole_journal(tmp_path) > 10
+    assert gone(tmp_path)
+
+
 def test_a_closed_terminal_can_leave_the_engine_running(
     open_terminal: Open, tmp_path: Path
 ) -> None:
