@@ -184,7 +184,11 @@ class Core:
             if self._ending is not None and vitals.restart.resumed:
                 self._ending.resume()
             self._recording.applied = self._recording.applied or vitals.restart.last
-            self._spawn(self._recording.keep_state(self.intake, self._settle, self._held))
+            self._spawn(
+                self._recording.keep_state(
+                    self.intake, self._settle, self.pipeline.market.profiles.settle, self._held
+                )
+            )
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,

@@ -94,17 +94,24 @@ class Recording:
                 self.journal.sync(monotonic_ns())
             self._tell(self.journal)
 
-    async def keep_state(self, intake: Intake, settle: Callable[[], None], held: Held) -> None:
+    async def keep_state(self, intake: Intake, settle: Callable[[], None],
+                         still: Callable[[], None], held: Held) -> None:  # fmt: skip
         """Write checkpoints, at once and every now and then, for ever.
 
         Args:
             settle: has what followed so far on the disk; any thread may call it.
+            still: is called once nothing is applied any more; what looks at the state from then
+                on changes nothing of it.
         """
+
+        def applied() -> Place | None:
+            still()
+            return self.applied
+
         failed = ""
         while self.restart is not None:
             try:
-                await self.restart.keep(intake, settle, held(), lambda: self.applied,
-                                        wall_ns() / NS)  # fmt: skip
+                await self.restart.keep(intake, settle, held(), applied, wall_ns() / NS)
                 failed = ""
             except (OSError, StateError) as error:
                 words = str(error) or type(error).__name__

@@ -152,7 +152,6 @@ class Restart:
             try:
                 settle()
                 place = applied()
-                held["pipeline"].market.profiles.settle()  # looking at one changes nothing then
                 if place is not None:
                     yield from freeze(held, frozen)
                     places.append(place)

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from kitetui.engine.calendar import ist
+from kitetui.engine.feed.journal_format import FIRST
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
 from kitetui.engine.feed.records import Place, RecordBatch
 
@@ -135,7 +136,7 @@ def next_name(folder: Path, now_s: float) -> str:
                   if _STAMP.match(p.name)), default="")  # fmt: skip
     if newest and f"{begins:{STAMP}}" <= newest:
         begins = datetime.strptime(newest, STAMP) + timedelta(microseconds=1)
-    return f"{begins:{STAMP}}-{os.getpid()}.000.arrows"
+    return f"{begins:{STAMP}}-{os.getpid()}{FIRST}.arrows"
 
 
 def _size(path: Path) -> int:

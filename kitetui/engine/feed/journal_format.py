@@ -27,6 +27,8 @@ SCHEMA = pa.schema(
     ]
 )
 SEAL = 0
+FIRST = ".000"
+"""What the name of a journal's first file ends with that may have others behind it."""
 _SEAL = struct.Struct("<QI")
 _NUMBER = struct.Struct("<Q")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kitetui.engine.calendar import ist_day
-from kitetui.engine.feed.journal_format import FORMAT, SCHEMA, to_table
+from kitetui.engine.feed.journal_format import FIRST, FORMAT, SCHEMA, to_table
 from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.settings import JournalSettings
 
@@ -20,8 +20,6 @@ NS = 1_000_000_000
 _SYNC_S = {"always": 0.0, "10ms": 0.01, "1s": 1.0}
 RETRY_NS = NS
 """How often a journal that could not be written is tried again."""
-FIRST = ".000"
-"""What the name of a journal's first file ends with that may have others behind it."""
 
 
 class JournalWriter:
