@@ -111,11 +111,13 @@ async def answered(asked: Future[Answer]) -> Answer:
     Raises:
         ConnectionError: not in time, or not any more: it ends.
     """
-    try:
-        return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_S)
-    except TimeoutError:
-        raise ConnectionError("the engine does not answer") from None
-    except asyncio.CancelledError:
-        if asked.cancelled():
-            raise ConnectionError("the engine ends") from None
-        raise
+    answer = asyncio.wrap_future(asked)
+    try:  # `wait`, not `wait_for`: the engine's cancelling is told from the caller's own
+        done, _ = await asyncio.wait({answer}, timeout=ANSWER_S)
+        if not done:
+            raise ConnectionError("the engine does not answer")
+        if answer.cancelled():
+            raise ConnectionError("the engine ends")
+        return answer.result()
+    finally:
+        answer.cancel()
