@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 import msgspec
@@ -96,9 +97,7 @@ async def find(link: Link, names: Names, ticks: TickEntries,
         await link.ask("SELECT", names.db(log.store))
         told = await _info(link, log.key) or (0, NEVER)
         stored = set()
-        for number, entry in enumerate(log.tried()):
-            if number == TRIED_MAX:
-                break
+        for entry in list(islice(log.tried(), TRIED_MAX)):  # more come in while it is asked
             assert entry.id is not None
             at = f"{entry.id[0]}-{entry.id[1]}"
             if await link.ask("XRANGE", log.key, at, at):
