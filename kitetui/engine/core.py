@@ -353,8 +353,8 @@ class Core:
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
         self._restored(batch, derived)
-        self._recording.applied = batch.place
-        self.redis.take(derived, batch.place)
+        self._recording.applied = batch.kept.place
+        self.redis.take(derived, batch.kept)
         for result in derived.results:
             if self._answers:
                 answer = self._answers.popleft()

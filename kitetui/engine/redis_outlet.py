@@ -10,7 +10,7 @@ from pathlib import Path
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
-from kitetui.engine.feed.records import Place
+from kitetui.engine.feed.records import Kept
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor, Target
 from kitetui.engine.market.market import Market
 from kitetui.engine.redis_control import RedisControl
@@ -72,10 +72,10 @@ class RedisOutlet:
         self._publishing = asyncio.get_running_loop().create_task(self.publisher.run())
         return self._publishing
 
-    def take(self, derived: Derived, place: Place | None) -> None:
-        """Queue what a batch led to; `place`: where a journal has it."""
+    def take(self, derived: Derived, kept: Kept) -> None:
+        """Queue what a batch led to; `kept`: what a journal has of it."""
         wall_ms = wall_ns() // 1_000_000
-        self.publisher.take(derived.runs, place, derived.alerts, derived.changed, wall_ms,
+        self.publisher.take(derived.runs, kept, derived.alerts, derived.changed, wall_ms,
                             derived.outcomes)  # fmt: skip
         for item in derived.news:
             self.publisher.put(self.publisher.notices.news(item, wall_ms))

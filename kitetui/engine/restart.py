@@ -124,7 +124,7 @@ class Restart:
         """Records in larger batches: what follows from them is the same, and sooner there."""
         out, size = RecordBatch(), 0
         for batch in self.files:
-            self.last = batch.place
+            self.last = batch.kept.place
             out.extend(batch)
             size += sum(map(len, batch.payload))
             if size >= GATHERED_BYTES:

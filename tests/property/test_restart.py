@@ -140,7 +140,7 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
             await intake.play(part)
         restart = Restart(tmp_path, SOURCE, MONDAY_OPEN_S, keeper)
         await restart.keep(intake, lambda: None, {"pipeline": pipeline},
-                           lambda: parts[kept_at - 1].place, MONDAY_OPEN_S)  # fmt: skip
+                           lambda: parts[kept_at - 1].kept.place, MONDAY_OPEN_S)  # fmt: skip
 
     os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     for kept_at in (1, len(parts) // 2, len(parts)):

@@ -59,7 +59,7 @@ class Bench:
         decoded = wire.decode(records.payload, records.recv_ns)
         clean = self.market.normalise(decoded.batch)
         deque(self.market.take(clean), maxlen=0)
-        self.publisher.take([clean.whole()], records.place, [], [], 0)
+        self.publisher.take([clean.whole()], records.kept, [], [], 0)
 
     def send(self, count: int = 1) -> None:
         """Ticks one by one, a second apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_plain_pyarrow_reads_it(written: Path) -> None:
 
 def edges(path: Path) -> list[int]:
     """Where each batch that holds records begins, and where the last one ends."""
-    begins = [b.place.offset for b in JournalReader(path) if b.place is not None]
+    begins = [b.kept.place.offset for b in JournalReader(path) if b.kept.place is not None]
     return [*begins, path.stat().st_size - 8]
 
 
@@ -178,7 +179,7 @@ def test_a_full_disk_stops_nothing_and_costs_nothing_that_memory_holds(tmp_path:
         for n in range(51, 55):
             out = batch(n)
             journal.write(out, 0)
-            assert out.place is None
+            assert out.kept.place is None
         assert "large" in journal.failed.lower() and journal.path.stat().st_size == good
         assert journal.held_bytes > 0 and journal.lost_batches == 0
         assert len(contents(JournalReader(journal.path))) == 1
@@ -189,11 +190,48 @@ def test_a_full_disk_stops_nothing_and_costs_nothing_that_memory_holds(tmp_path:
     last = batch(56)
     journal.write(last, RETRY_NS)
     assert (journal.failed, journal.held_bytes, journal.batches) == ("", 0, 7)
-    assert last.place is not None and read_at(last.place).payload == last.payload
+    assert last.kept.place is not None and read_at(last.kept.place).payload == last.payload
     journal.close()
     reader = JournalReader(journal.path)
     assert [len(kinds) for kinds, *_ in contents(reader)] == list(range(50, 57))
     assert (reader.unread_bytes, reader.lost_batches) == (0, 0)
+
+
+def test_a_journal_begins_on_a_full_disk_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        journal = small(tmp_path)
+        first = batch(50)
+        journal.write(first, 0)
+        assert journal.failed == "No space left on device" and not journal.path.exists()
+        assert first.kept.place is None and first.kept.awaited
+        journal.sync(0)
+    journal.write(batch(51), RETRY_NS)
+    assert journal.failed == ""
+    assert first.kept.place is not None and not first.kept.awaited
+    assert read_at(first.kept.place).payload == first.payload
+    journal.close()
+    reader = JournalReader(journal.path)
+    assert [len(kinds) for kinds, *_ in contents(reader)] == [50, 51]
+    assert (reader.unread_bytes, reader.lost_batches) == (0, 0)
+
+
+def test_a_journal_that_never_found_room_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    journal = small(tmp_path)
+    journal.write(batch(3), 0)
+    journal.close()
+    assert journal.lost_batches == 1 and list(tmp_path.iterdir()) == []
 
 
 def test_what_memory_does_not_hold_is_counted(tmp_path: Path) -> None:

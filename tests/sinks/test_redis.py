@@ -19,6 +19,7 @@ from kitetui.engine.alerts.alert import AlertOutcome, Plan
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.commands import Acknowledge, Result, encode
 from kitetui.engine.feed import wire
+from kitetui.engine.feed.records import Kept
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.ids import StreamIds
@@ -41,7 +42,7 @@ async def test_everything_of_a_tick_is_written_under_its_names(
     listener = client.pubsub()
     listener.subscribe("market_data.ticks", "ticks:equity")
     bench.send(3)
-    bench.publisher.take([], None, [alert(0)], [], 0)
+    bench.publisher.take([], Kept(), [alert(0)], [], 0)
     await bench.settled()
     await bench.close()
     assert volumes(server) == [1, 2, 3]
@@ -65,7 +66,7 @@ async def test_alerts_of_each_kind_have_their_streams_and_channels(
     listener.subscribe("alerts:new", "alerts:system", "alerts:RELIANCE")
     plan = Plan(entry=100.5, stop=99.0, target=103.0, quantity=75)
     one = candidate(p_hit=0.61, target=103.0, stop=99.0, plan=plan)
-    bench.publisher.take([], None, [one, condition_alert()], [], 0,
+    bench.publisher.take([], Kept(), [one, condition_alert()], [], 0,
                          [AlertOutcome(one.alert_id, "target", 1.5, 103.0, 4, 1000)])  # fmt: skip
     await bench.settled()
     await bench.close()
@@ -273,7 +274,7 @@ async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: P
     small = with_redis(spool_bytes=30_000)
     bench = Bench(f"unix://{tmp_path}/none.sock", small)
     bench.send(50)
-    bench.publisher.take([], None, [alert(0)], [], 0)
+    bench.publisher.take([], Kept(), [alert(0)], [], 0)
     assert 0 < bench.publisher.spooled < 50
     assert bench.publisher.spooled + bench.publisher.dropped == 50
     assert len(bench.publisher._logs["alert_stream"]) == 1
@@ -308,7 +309,7 @@ async def test_a_row_whose_only_ticks_were_dropped_stops_nobody(
     bench = Bench(redis_url, with_redis(spool_bytes=1))
     bench.send(5)
     assert (bench.publisher.dropped, bench.publisher.spooled) == (5, 0)
-    bench.publisher.take([], None, [alert(0)], [], 0)
+    bench.publisher.take([], Kept(), [alert(0)], [], 0)
     await asyncio.sleep(0.5)
     assert (bench.publisher.state, bench.publisher.reason) == ("ok", "")
     await bench.close()

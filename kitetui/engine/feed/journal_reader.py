@@ -85,7 +85,7 @@ class JournalReader:
                     self.unread_bytes += max(again - good, 0)
                     good = self.position = again
                     continue
-                batch.place = Place(self.path, good)
+                batch.kept.place = Place(self.path, good)
                 begun, good = good, end
                 self.position = end
                 self._count(number, len(batch) > 0)
@@ -173,7 +173,7 @@ def read_at(place: Place) -> RecordBatch:
             _, batch = from_table(table, True)
     except UNREADABLE as error:
         raise JournalError(f"{place.path}: no batch at byte {place.offset}: {error}") from None
-    batch.place = place
+    batch.kept.place = place
     return batch
 
 

@@ -115,6 +115,21 @@ class Place(NamedTuple):
     offset: int
 
 
+class Kept:
+    """What a journal has of a batch, also for those who no longer have the batch.
+
+    Attributes:
+        place: where it lies; None where no journal has it.
+        awaited: a journal holds it until the disk takes it: it will have a place.
+    """
+
+    __slots__ = ("awaited", "place")
+
+    def __init__(self, place: Place | None = None) -> None:
+        self.place = place
+        self.awaited = False
+
+
 class RecordBatch:
     """Records in arrival order, as four parallel columns.
 
@@ -123,17 +138,17 @@ class RecordBatch:
         recv_ns: receive times, ns since the epoch (UTC).
         connection: index of the connection a frame came over; 0 otherwise.
         payload: the bytes of each record.
-        place: where the batch lies in a journal; None where no journal has it.
+        kept: what a journal has of it.
     """
 
-    __slots__ = ("connection", "kind", "payload", "place", "recv_ns")
+    __slots__ = ("connection", "kept", "kind", "payload", "recv_ns")
 
     def __init__(self) -> None:
         self.kind: list[int] = []
         self.recv_ns: list[int] = []
         self.connection: list[int] = []
         self.payload: list[bytes] = []
-        self.place: Place | None = None
+        self.kept = Kept()
 
     def __len__(self) -> int:
         return len(self.kind)

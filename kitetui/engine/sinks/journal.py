@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import threading
@@ -18,6 +19,7 @@ from kitetui.settings import JournalSettings
 
 NS = 1_000_000_000
 _SYNC_S = {"always": 0.0, "10ms": 0.01, "1s": 1.0}
+FULL = (errno.ENOSPC, errno.EDQUOT)
 RETRY_NS = NS
 """How often a journal that could not be written is tried again."""
 
@@ -40,7 +42,7 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path, settings: JournalSettings, source: bytes = b"") -> None:
-        """Create the file, mode 0600; an existing one is an error.
+        """Create the file, mode 0600; an existing one is an error. A full disk is waited for.
 
         Args:
             path: a name that ends with `.000` is followed by others, by size and by date.
@@ -74,7 +76,14 @@ class JournalWriter:
         self._closed = False
         self._turning = threading.Lock()
         """Held while a file is let go: its number may be another's then."""
-        self._begin(path, 0)
+        self._fd = -1
+        self._size = 0
+        try:
+            self._begin(path, 0)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._failed(error, 0)
 
     def _begin(self, path: Path, number: int) -> None:
         """Begin a file, whose first batch will have a number.
@@ -120,7 +129,7 @@ class JournalWriter:
             return
         try:
             self._turn(batch, number)
-            batch.place = self._append(batch, number)
+            self._append(batch, number)
         except OSError as error:
             self._failed(error, now_ns)
             self._hold(batch, number)
@@ -128,8 +137,8 @@ class JournalWriter:
         if not self.sync_s:
             self.sync(now_ns)
 
-    def _append(self, batch: RecordBatch, number: int) -> Place:
-        """Write a batch.
+    def _append(self, batch: RecordBatch, number: int) -> None:
+        """Write a batch, and tell it its place.
 
         Raises:
             OSError: the disk takes not all of it; the file ends where it did before.
@@ -139,15 +148,17 @@ class JournalWriter:
         self._size += _give(self._fd, self._sink, self._size)
         self.batches += 1
         self._dirty = True
-        return place
+        batch.kept.place, batch.kept.awaited = place, False
 
     def _turn(self, batch: RecordBatch, number: int) -> None:
-        """Begin another file, where this one is full or of another date.
+        """Begin another file, where this one is full or of another date, or there is none yet.
 
         Raises:
             OSError: it cannot be made.
         """
         day = ist_day(batch.recv_ns[0] // NS)
+        if self._fd < 0:
+            self._begin(self.path, number)
         full = self._size >= self._most_bytes
         if self._segmented and (full or day > self._day >= 0):
             old, size = (self._fd, self._stream, self._sink), self._size
@@ -162,9 +173,12 @@ class JournalWriter:
         """Keep a batch in memory until the disk takes it; where they are many, the oldest leave."""
         size = sum(map(len, batch.payload))
         self._held.append((batch, number, size))
+        batch.kept.awaited = True
         self.held_bytes += size
         while self.held_bytes > self._most_held:
-            self.held_bytes -= self._held.popleft()[2]
+            lost, _, size = self._held.popleft()
+            lost.kept.awaited = False
+            self.held_bytes -= size
             self.lost_batches += 1
 
     def _try_again(self, now_ns: int) -> None:
@@ -173,7 +187,7 @@ class JournalWriter:
             while self._held:
                 batch, number, size = self._held[0]
                 self._turn(batch, number)
-                batch.place = self._append(batch, number)
+                self._append(batch, number)
                 self._held.popleft()
                 self.held_bytes -= size
         except OSError as error:
@@ -216,6 +230,8 @@ class JournalWriter:
             self._try_again(0)
             self.lost_batches += len(self._held)
         self._closed = True
+        if self._fd < 0:
+            return
         with self._turning:
             _end(self._fd, self._stream, self._sink)
 

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from kitetui.engine.feed import wire
-from kitetui.engine.feed.journal_reader import read_at
-from kitetui.engine.feed.records import Kind, Place
+from kitetui.engine.feed.journal_reader import JournalError, read_at
+from kitetui.engine.feed.records import Kept, Kind
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
 
@@ -31,7 +31,7 @@ class Block(msgspec.Struct):
     Attributes:
         seq: number of the first one; rises by one a tick over the life of the engine.
         before: the id before its first entry's; None until it is first sent.
-        place: where the journal has its frames; None where it has not.
+        kept: what a journal has of its frames.
         runs: the ticks as columns; None once they are to be read from the journal again.
         increment, flags: of each tick, i64 and u16: what the journal does not know.
         at_ns: monotonic time when it was taken.
@@ -43,7 +43,7 @@ class Block(msgspec.Struct):
     seq: int
     count: int
     before: tuple[int, int] | None
-    place: Place | None
+    kept: Kept
     runs: list[Run] | None
     increment: bytes
     flags: bytes
@@ -100,12 +100,12 @@ class Backlog:
         """The number that the next tick will have."""
         return self._seq
 
-    def take(self, runs: Sequence[Run], place: Place | None, now_ns: int, reach: int) -> None:
+    def take(self, runs: Sequence[Run], kept: Kept, now_ns: int, reach: int) -> None:
         """Ticks to be written; older ones than the streams' `reach` leave."""
         increment = np.concatenate([run.increment for run in runs])
         flags = np.concatenate([run.ticks.flags for run in runs])
         received = [at for run in runs for at in run.ticks.recv_ns[::SAMPLED].tolist()]
-        block = Block(self._seq, len(increment), None, place, list(runs), increment.tobytes(),
+        block = Block(self._seq, len(increment), None, kept, list(runs), increment.tobytes(),
                       flags.tobytes(), now_ns, received)  # fmt: skip
         self._seq += block.count
         self._waiting.append(block)
@@ -121,7 +121,7 @@ class Backlog:
         while self._held > self._most_bytes and self._freed < len(self._waiting):
             block = self._waiting[self._freed]
             self._held -= block.held
-            if block.place is not None:
+            if block.kept.place is not None:
                 block.runs = None
                 self._freed += 1
             else:
@@ -144,7 +144,7 @@ class Backlog:
         """A block is in the streams; it is kept as a place, for a server that comes back empty."""
         self.written += 0 if block.stored else block.count
         block.stored = True
-        if block.place is not None:
+        if block.kept.place is not None or block.kept.awaited:
             block.runs = None
             self._written.append(block)
             self._written_ticks += block.count
@@ -181,8 +181,9 @@ class Backlog:
         """
         if block.runs is not None:
             return block.runs
-        assert block.place is not None
-        records = read_at(block.place)
+        if block.kept.place is None:
+            raise JournalError("the disk was full, and memory did not hold them")
+        records = read_at(block.kept.place)
         increment = np.frombuffer(block.increment, np.int64)
         flags = np.frombuffer(block.flags, np.uint16)
         runs: list[Run] = []

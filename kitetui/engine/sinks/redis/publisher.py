@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, 
 from kitetui.engine.alerts.alert import Alert, AlertOutcome
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.feed.journal_reader import JournalError
-from kitetui.engine.feed.records import Place
+from kitetui.engine.feed.records import Kept
 from kitetui.engine.health.counters import Reservoir
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
@@ -170,15 +170,15 @@ class Publisher:
 
     # ---- what comes in -------------------------------------------------------------------
 
-    def take(self, runs: Sequence[Run], place: Place | None, raised: Iterable[Alert],
+    def take(self, runs: Sequence[Run], kept: Kept, raised: Iterable[Alert],
              changed: Iterable[Alert], wall_ms: int,
              outcomes: Iterable[AlertOutcome] = ()) -> None:  # fmt: skip
-        """Queue what a batch led to; `place`: where a journal has its frames."""
+        """Queue what a batch led to; `kept`: what a journal has of it."""
         runs = [run for run in runs if len(run.ticks)]
         if runs and self.ticks.streams:
             now_ns = monotonic_ns()
             self._rows.take(runs, now_ns)
-            self.backlog.take(runs, place, now_ns, self.ticks.reach)
+            self.backlog.take(runs, kept, now_ns, self.ticks.reach)
             self._wake.set()
         for alert in raised:
             self.put(self.notices.raised(alert, wall_ms))
