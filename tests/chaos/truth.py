@@ -1,0 +1,138 @@
+"""What journals lead to, and whether what stands in Redis agrees with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from kitetui.engine.feed import wire
+from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.records import Kind
+from kitetui.engine.market import bars as bar
+from kitetui.engine.pipeline import Pipeline
+from kitetui.settings import Settings
+
+CAPACITY = 1256
+BAR_FIELDS = ((b"open", bar.OPEN), (b"high", bar.HIGH), (b"low", bar.LOW), (b"close", bar.CLOSE))
+
+
+class Entries(Protocol):
+    """A Redis database, as far as it is looked at."""
+
+    def xrange(self, name: str) -> Any: ...
+
+
+class Truth:
+    """All journals of a folder, played once.
+
+    Attributes:
+        packets: how often each packet came in; announced: packets that frames spoke of.
+        bars: closed minutes by symbol and minute.
+    """
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        files = JournalFiles(folder.glob("*.arrows"))
+        self.pipeline = Pipeline(settings, CAPACITY)
+        self.packets: Counter[bytes] = Counter()
+        self.announced = 0
+        self.bars: dict[tuple[str, int], tuple[int, ...]] = {}
+        self.raised: set[str] = set()
+        self.acknowledged: set[str] = set()
+        for batch in files:
+            derived = self.pipeline.apply(batch)
+            frames = [p for k, p in zip(batch.kind, batch.payload, strict=True) if k == Kind.FRAME]
+            self._count(frames)
+            self.raised |= {alert.alert_id for alert in derived.alerts}
+            self.acknowledged |= {
+                t.alert_id for t in derived.transitions if t.reason == "acknowledged"
+            }
+            for name, bars in derived.bars:
+                if name == "1m":
+                    self._keep(bars.start, bars.rows.tolist(), bars.values.T.tolist())
+        self.lost_batches = files.lost_batches
+
+    def _count(self, frames: list[bytes]) -> None:
+        self.announced += sum(int.from_bytes(f[:2], "big") for f in frames if len(f) > 1)
+        ticks = wire.decode(frames).batch
+        self.packets.update(
+            row[:length].tobytes()
+            for row, length in zip(ticks.packets, ticks.length.tolist(), strict=True)
+        )
+
+    def _keep(self, minute: int, rows: list[int], values: list[list[int]]) -> None:
+        for row, one in zip(rows, values, strict=True):
+            symbol = self.pipeline.market.rows.instruments[row].symbol
+            self.bars[symbol, minute] = tuple(one)
+
+    def against_stream(self, client: Entries, *, whole: bool = True,
+                       dropped: int = 0) -> Iterator[str]:  # fmt: skip
+        """Every tick of the raw stream was journalled, each writer's once and in order.
+
+        Args:
+            whole: nobody emptied the server, so a writer's first entry is there as well.
+            dropped: ticks of which the engine says that it could not write them.
+        """
+        newest: dict[bytes, int] = {}
+        held: Counter[bytes] = Counter()
+        for _, fields in client.xrange("ticks:raw:binary"):
+            seq, producer = int(fields[b"seq"]), fields[b"producer"]
+            before = newest.get(producer, -1 if whole else seq - 1)
+            dropped -= max(seq - before - 1, 0)
+            if seq <= before or dropped < 0:
+                yield f"{producer.decode()}: {before} is followed by {seq}"
+            newest[producer] = seq
+            held[fields[b"binary_data"]] += 1
+        for packet, count in held.items():
+            if count > self.packets[packet]:
+                yield (f"a packet stands {count} times in Redis and "
+                       f"{self.packets[packet]} in the journal")  # fmt: skip
+
+    def bars_in(self, client: Entries) -> int:
+        """How many minutes stand there."""
+        names = [i.symbol for i in self.pipeline.market.rows.instruments]
+        return sum(len(client.xrange(f"ohlc:{name}:1m")) for name in names)
+
+    def against_bars(self, client: Entries) -> Iterator[str]:
+        """Every bar in Redis is one that follows from the journal."""
+        for row, instrument in enumerate(self.pipeline.market.rows.instruments):
+            divisor = float(self.pipeline.market.rows.divisor[row])
+            for entry_id, told in client.xrange(f"ohlc:{instrument.symbol}:1m"):
+                minute = int(entry_id.split(b"-")[0]) // 60_000
+                values = self.bars.get((instrument.symbol, minute))
+                if values is None:
+                    yield f"{instrument.symbol} {minute}: a bar that the journal does not give"
+                elif int(told[b"volume"]) != values[bar.VOLUME] or any(
+                    float(told[name]) != values[at] / divisor for name, at in BAR_FIELDS
+                ):
+                    yield f"{instrument.symbol} {minute}: {told} is not {values}"
+
+    def against_alerts(self, client: Entries) -> Iterator[str]:
+        """Every alert in Redis follows from the journal, and stands there once."""
+        told = [fields[b"alert_id"].decode() for _, fields in client.xrange("alerts:system")]
+        for alert_id in sorted(set(told) - self.raised):
+            yield f"alert {alert_id} does not follow from the journal"
+        if len(told) != len(set(told)):
+            yield "an alert stands twice in alerts:system"
+
+    def against_desk(self, acked: set[str]) -> Iterator[str]:
+        """What somebody acknowledged stays so."""
+        for alert_id in sorted(acked - self.acknowledged):
+            yield f"alert {alert_id} is no longer acknowledged"
+
+    def of_itself(self) -> Iterator[str]:
+        """Packets and volumes are conserved."""
+        market = self.pipeline.market
+        seen = market.normaliser.counts.received + self.pipeline.counts.rejected_packets
+        if seen != self.announced:
+            yield f"{self.announced} packets were announced, {seen} are accounted for"
+        volumes = market.normaliser.volumes
+        for row, instrument in enumerate(market.rows.instruments):
+            whole = int(volumes.last[row] - volumes.first[row])
+            late = int(market.minutes.late_volume[row])
+            open_ = sum(int(values[bar.VOLUME]) for _, values in market.minutes.open_bars(row))
+            closed = sum(v[bar.VOLUME] for (s, _), v in self.bars.items() if s == instrument.symbol)
+            if closed + open_ + late != whole:
+                yield (f"{instrument.symbol}: volume {whole} is not {closed} in bars, {open_} in "
+                       f"the open one and {late} late")  # fmt: skip

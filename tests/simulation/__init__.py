@@ -1,0 +1,1 @@
+"""Whole sessions in virtual time: the engine, the exchange and a Redis, with faults from a seed."""
