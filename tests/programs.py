@@ -63,7 +63,7 @@ LOGIN = {"KITE_API_KEY": "demo", "KITE_ACCESS_TOKEN": "demo"}
 
 def processes_below(state: Path) -> list[str]:
     """Command lines of processes that mention a folder."""
-    found = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True)
+    found = subprocess.run(["ps", "-wweo", "args"], text=True, capture_output=True, check=True)
     return [
-        line for line in found.stdout.splitlines() if str(state) in line and "ps -eo" not in line
+        line for line in found.stdout.splitlines() if str(state) in line and "ps -wweo" not in line
     ]
