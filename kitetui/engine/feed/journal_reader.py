@@ -76,7 +76,7 @@ class JournalReader:
                 good = begun = min(self._after, size)
             while good < size:
                 try:
-                    number, batch, end = self._read(source, good)
+                    number, span, batch, end = self._read(source, good)
                 except UNREADABLE:
                     if size - good == len(END) and source.read_at(len(END), good) == END:
                         break
@@ -88,7 +88,7 @@ class JournalReader:
                 batch.kept.place = Place(self.path, good)
                 begun, good = good, end
                 self.position = end
-                self._count(number, len(batch) > 0)
+                self._count(number, span)
                 if begun == self._after > 0:
                     continue
                 if len(batch):
@@ -122,13 +122,12 @@ class JournalReader:
         self._sealed = found == FORMAT
         return int(source.tell())
 
-    def _read(self, source: Any, at: int) -> tuple[int, RecordBatch, int]:
-        """The batch that begins at a byte, its number, and where the next one begins."""
+    def _read(self, source: Any, at: int) -> tuple[int, int, RecordBatch, int]:
+        """Number and span of the batch that begins at a byte, it, and where the next one begins."""
         source.seek(at)
         table = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
         table.validate(full=True)
-        number, batch = from_table(table, self._sealed)
-        return number, batch, int(source.tell())
+        return *from_table(table, self._sealed), int(source.tell())
 
     def _resume(self, source: Any, at: int) -> int:
         """Where the next batch begins, behind a byte, that can be read and was not; or the end."""
@@ -141,14 +140,14 @@ class JournalReader:
                 if at % ALIGNED:
                     continue
                 try:
-                    number, _, _ = self._read(source, at)
+                    number, *_ = self._read(source, at)
                 except UNREADABLE:
                     continue
                 if number >= self.next:
                     return at
         return end
 
-    def _count(self, number: int, full: bool) -> None:
+    def _count(self, number: int, span: int) -> None:
         """Compare a batch's number with the one that was expected; empty ones have the next's."""
         if number < 0:
             return
@@ -156,7 +155,7 @@ class JournalReader:
             self.first = number
         elif number > self.next:
             self.lost_batches += number - self.next
-        self.next = number + full
+        self.next = number + span
 
 
 def read_at(place: Place) -> RecordBatch:
@@ -170,7 +169,7 @@ def read_at(place: Place) -> RecordBatch:
             source.seek(place.offset)
             table = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
             table.validate(full=True)
-            _, batch = from_table(table, True)
+            _, _, batch = from_table(table, True)
     except UNREADABLE as error:
         raise JournalError(f"{place.path}: no batch at byte {place.offset}: {error}") from None
     batch.kept.place = place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,11 @@ from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.journal_reader import JournalError
+from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.feed.sources import NS, Inbox
+
+PART_NS = 50_000_000
+"""A packed journal's batches hold minutes of a quiet feed; at a pace they are played in parts."""
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -26,6 +30,20 @@ class Replay(msgspec.Struct, frozen=True):
     paths: tuple[Path, ...]
     speed: float | None = None
     begin: str = ""
+
+
+def short(batch: RecordBatch) -> Iterator[RecordBatch]:
+    """Parts of a batch that took no longer to come in than a live one does."""
+    times = batch.recv_ns
+    if times[-1] - times[0] <= PART_NS:
+        yield batch
+        return
+    start = 0
+    for at, now_ns in enumerate(times):
+        if now_ns - times[start] > PART_NS:
+            yield batch.part(start, at)
+            start = at
+    yield batch.part(start, len(times))
 
 
 class ReplaySource:
@@ -55,12 +73,13 @@ class ReplaySource:
         waits = bool(self._begin)
         try:
             for batch in self.files:
-                waits = waits and not self._reached()
-                if self._speed is not None and not waits:
-                    began_ns, first_ns = began_ns or monotonic_ns(), first_ns or batch.recv_ns[0]
-                    due_ns = (batch.recv_ns[0] - first_ns) / self._speed
-                    await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
-                await self._inbox.play(batch)
+                for part in (batch,) if self._speed is None else short(batch):
+                    waits = waits and not self._reached()
+                    if self._speed is not None and not waits:
+                        began_ns, first_ns = began_ns or monotonic_ns(), first_ns or part.recv_ns[0]
+                        due_ns = (part.recv_ns[0] - first_ns) / self._speed
+                        await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
+                    await self._inbox.play(part)
             if waits and not self._reached():
                 raise JournalError(
                     f"--from {self._begin} is outside of what was recorded: it ends at "
