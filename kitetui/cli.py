@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kitetui import __version__
+from kitetui.cli_days import DAYS
 from kitetui.cli_desk import VERBS
 from kitetui.cli_options import EXIT_CONFIG, fail, load_settings, shared
 from kitetui.cli_redis import redis
@@ -308,7 +309,7 @@ def exchange(
     raise SystemExit(serve_exchange(settings, **options))
 
 
-for _verb in (*VERBS, redis):
+for _verb in (*VERBS, *DAYS, redis):
     cli.add_command(_verb)
 
 

@@ -103,6 +103,9 @@ class JournalSettings(_Section, frozen=True):
 class ArchiveSettings(_Section, frozen=True):
     enabled: bool
     sessions: AtLeastOne
+    ticks: bool
+    tick_days: AtLeastOne
+    journals: Literal["pack", "keep", "drop"]
 
 
 PriorityName = Literal["P1", "P2", "P3"]

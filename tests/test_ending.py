@@ -32,7 +32,8 @@ class Day:
         self.folder = folder
         self.pipeline = Pipeline(load(), 4)
         self.store = SessionStore(folder / "store.sqlite")
-        self.ending = Ending(load(), self.pipeline, folder, self.store)
+        self.over: list[int] = []
+        self.ending = Ending(load(), self.pipeline, folder, self.store, self.over.append)
         asked = msgspec.json.encode(Subscribed([RELIANCE], "full"))
         self.apply((Kind.INSTRUMENTS, write_table([LISTED])), (Kind.SUBSCRIBE, asked))
 
@@ -67,6 +68,7 @@ async def test_the_last_minute_is_in_the_archive(tmp_path: Path, quick: None) ->
     await asyncio.sleep(0.2)
     assert day.minutes() == [-3, -2, -1], "the first tick of all is the baseline"
     assert not list(tmp_path.glob("*.part.arrows"))
+    assert day.over == [ist_day(CLOSE_S)]
     (kept,) = day.store.levels_before(ist_day(CLOSE_S) + 1, [RELIANCE])
     assert kept.day == ist_day(CLOSE_S) and kept.poc <= kept.high
     task.cancel()

@@ -42,6 +42,7 @@ from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
 from kitetui.engine.status import Vitals, health, metrics, status_document
 from kitetui.engine.telling import notifier
+from kitetui.engine.tick_archiving import TickArchiving
 from kitetui.engine.track_record import TrackRecord
 from kitetui.engine.watch import Watch, encode
 from kitetui.places import Places
@@ -330,7 +331,9 @@ class Core:
             return None
         places = self._plan.places
         store = SessionStore(places.store)
-        self._ending = Ending(self._settings, self.pipeline, places.archive, store)
+        ticks = TickArchiving(self._settings, places, self._note)
+        self._ending = Ending(self._settings, self.pipeline, places.archive, store, ticks.over)
+        self._spawn(ticks.run())
         return store
 
     def _calibration(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,10 @@ class Ending:
     """
 
     def __init__(self, settings: Settings, pipeline: Pipeline, folder: Path,
-                 store: SessionStore) -> None:  # fmt: skip
+                 store: SessionStore, over: Callable[[int], None]) -> None:  # fmt: skip
+        """`over` is told of a day when all its sessions are."""
         self._settings = settings
+        self._tell_over = over
         self._pipeline = pipeline
         self._folder = folder
         self._left = parts_of(folder)
@@ -86,6 +89,7 @@ class Ending:
                     await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
                     self._unfinished = False
                     await self._finish(parts_of(self._folder))
+                    self._tell_over(ist_day(self._pipeline.session_s))
             except OSError as error:
                 self._pipeline.note("store", f"{error.strerror or error}; trying again")
                 await sleep(RETRY_S)

@@ -56,6 +56,7 @@ TICKER, REDIS = ("127.0.0.1", 9000), ("redis.sim", 6379)
 SETTINGS = (
     f"feed.speed={SPEED}", "feed.url=ws://127.0.0.1:9000", "feed.rest_url=http://rest.sim",
     "feed.warmup_sessions=0", "feed.refused_wait_s=3", "feed.backoff_max_s=3", "news.feeds=[]",
+    "archive.ticks=false",
     "redis.url=redis://redis.sim:6379", "redis.profile=full", "redis.conflate_ms=5000",
     "redis.poll_s=15", "redis.commands=false", "journal.checkpoint_s=20", "journal.segment_mb=1",
     "alerts.min_confidence=0.0", "thresholds.volume_spike.min_bars=2",

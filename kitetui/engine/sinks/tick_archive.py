@@ -1,0 +1,356 @@
+"""The archive of ticks: a day's packets by token in one Parquet file, checked against the journal.
+
+Every packet of the day's frames is in it, also those that were refused later: from the file the
+journal's packets follow byte for byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kitetui.engine.feed import wire
+from kitetui.engine.feed.batch import COLUMNS, FULL, I64, PACKET_MAX, U8, TickBatch
+from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.records import Kind
+from kitetui.engine.market.instruments import InstrumentError, read_table
+
+FOLDER = "ticks"
+SORTING = ".sorting-"
+FORMAT = b"kitetui-ticks-1"
+CHUNK = 1 << 16
+"""Packets that are taken at once."""
+BUCKET_BYTES = 96 << 20
+"""How much of the day is sorted in memory at once, as packets."""
+BUCKETS_MAX = 256
+ROW_GROUP = 1 << 17
+PACKED_RATE = 5
+"""What a journal's bytes become as packets, about: only the number of buckets hangs on it."""
+LEVELS = tuple(f"{side}{level}" for side in ("bid", "ask") for level in range(5))
+_WORDS = [name for name in COLUMNS if name not in ("token", "change", "recv_ns")]
+SCHEMA = pa.schema(
+    [
+        pa.field("token", pa.uint32(), nullable=False),
+        pa.field("symbol", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("recv_ns", pa.int64(), nullable=False),
+        pa.field("length", pa.uint8(), nullable=False),
+        pa.field("divisor", pa.uint32(), nullable=False),
+        *(pa.field(name, pa.uint32(), nullable=False) for name in _WORDS),
+        pa.field("change", pa.int32(), nullable=False),
+        *(pa.field(f"{level}_{what}", kind, nullable=False) for level in LEVELS
+          for what, kind in (("quantity", pa.uint32()), ("price", pa.uint32()),
+                             ("orders", pa.uint16()))),
+    ],
+    metadata={b"format": FORMAT},
+)  # fmt: skip
+"""Prices are raw, as on the wire: divide by `divisor`. Times are UTC."""
+_PACKETS = pa.schema([("token", pa.uint32()), ("recv_ns", pa.int64()), ("length", pa.uint8()),
+                      ("packet", pa.binary(PACKET_MAX))])  # fmt: skip
+U64 = npt.NDArray[np.uint64]
+Say = Callable[[str, float], None]
+"""Told what is being done, and how far it is, 0 to 1."""
+
+
+def silent(what: str, share: float) -> None:
+    """Tell nobody."""
+
+
+class ArchiveError(Exception):
+    """A day that could not be archived; says why."""
+
+
+class Archived(msgspec.Struct):
+    """What came of it.
+
+    Attributes:
+        ticks: packets in the file; bytes: of the file; lost: what the journals lacked, in words.
+    """
+
+    path: Path
+    ticks: int
+    tokens: int
+    bytes: int
+    lost: str
+
+    @property
+    def bytes_a_tick(self) -> float:
+        return self.bytes / self.ticks if self.ticks else 0.0
+
+
+class _Packets(msgspec.Struct):
+    """Packets in order of arrival, as parallel columns."""
+
+    token: I64
+    recv_ns: I64
+    length: U8
+    packets: U8
+
+    def take(self, index: Any) -> _Packets:
+        return _Packets(self.token[index], self.recv_ns[index], self.length[index],
+                        self.packets[index])  # fmt: skip
+
+
+class Digest:
+    """Of each token's packets, in order, with their times; batches may be cut anywhere."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(20_151_021)
+        self._weights: U64 = rng.integers(1, 1 << 63, PACKET_MAX // 8 + 2).astype(np.uint64) * 2 + 1
+        self.of_token: dict[int, tuple[int, int]] = {}
+        """Count and digest."""
+
+    def add(self, part: _Packets) -> None:
+        """Take packets."""
+        n = len(part.token)
+        if not n:
+            return
+        words = np.ascontiguousarray(part.packets).view(np.uint64)
+        mixed = words @ self._weights[:-2]
+        mixed += part.length * self._weights[-2] + part.recv_ns.view(np.uint64) * self._weights[-1]
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= self._weights[0]
+        order = np.argsort(part.token, kind="stable")
+        tokens = part.token[order]
+        heads = np.flatnonzero(np.append(True, tokens[1:] != tokens[:-1]))
+        counts = np.diff(np.append(heads, n))
+        before = [self.of_token.get(t, (0, 0)) for t in tokens[heads].tolist()]
+        place = np.arange(n) - np.repeat(heads - np.array([c for c, _ in before]), counts)
+        sums = np.add.reduceat(mixed[order] * (place.astype(np.uint64) * 2 + 1), heads)
+        for token, count, (had, was), more in zip(
+            tokens[heads].tolist(), counts.tolist(), before, sums.tolist(), strict=True
+        ):
+            self.of_token[token] = had + count, (was + more) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def archive_path(folder: Path, day: date) -> Path:
+    """Where a day's ticks are."""
+    return folder / FOLDER / f"{day:%Y-%m-%d}.parquet"
+
+
+def archive_ticks(journals: Sequence[Path], target: Path, divisors: Mapping[int, int],
+                  say: Say = silent) -> Archived:  # fmt: skip
+    """Make the file from a day's journals, and check it against them; blocking, for minutes.
+
+    Args:
+        divisors: price divisors by segment, as far as they are not Kite's known ones.
+
+    Raises:
+        ArchiveError: the journals hold no packet, or what was written is not what they hold.
+        JournalError: the only journal cannot be read.
+        OSError: the disk does not take it.
+    """
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (
+        _alone(target.parent),
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=SORTING) as held,
+    ):
+        files = JournalFiles(journals)
+        buckets = _Buckets(Path(held), files.bytes)
+        symbols: dict[int, str] = {}
+        digest = Digest()
+        for part in _packets(files, symbols):
+            digest.add(part)
+            buckets.add(part)
+            say("sorting", files.share)
+        if not digest.of_token:
+            raise ArchiveError(f"{target.stem}: the journals hold no tick")
+        fresh = Path(held) / "fresh.parquet"
+        ticks = _write(fresh, buckets, symbols, {**wire.DIVISORS, **divisors}, say)
+        found = Digest()
+        for at, part in enumerate(read_back(fresh)):
+            found.add(part)
+            say("checking", min((at + 1) * ROW_GROUP / max(ticks, 1), 1.0))
+        if found.of_token != digest.of_token:
+            wrong = [t for t, told in digest.of_token.items() if found.of_token.get(t) != told]
+            raise ArchiveError(
+                f"{target.stem}: what was written of {len(wrong)} instruments, {wrong[0]} among "
+                "them, is not what the journals hold; they are kept"
+            )
+        fresh.replace(target)
+    return Archived(target, ticks, len(digest.of_token), target.stat().st_size, files.lost())
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One day is archived at a time; what a killed one left goes.
+
+    Raises:
+        ArchiveError: another process is at it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArchiveError(f"{folder}: another process archives a day; wait for it") from None
+        for left in folder.glob(f"{SORTING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _packets(files: JournalFiles, symbols: dict[int, str]) -> Iterator[_Packets]:
+    """All packets of journals in order; `symbols` learns the instruments' names."""
+    frames: list[bytes] = []
+    times: list[int] = []
+    size = 0
+    for batch in files:
+        for kind, at_ns, payload in zip(batch.kind, batch.recv_ns, batch.payload, strict=True):
+            if kind == Kind.FRAME:
+                frames.append(payload)
+                times.append(at_ns)
+                size += len(payload)
+            elif kind == Kind.INSTRUMENTS:
+                with contextlib.suppress(InstrumentError):
+                    symbols.update((t, i.symbol) for t, i in read_table(payload).items())
+        if size >= CHUNK * FULL:
+            yield _decoded(frames, times)
+            frames, times, size = [], [], 0
+    yield _decoded(frames, times)
+
+
+def _decoded(frames: list[bytes], times: list[int]) -> _Packets:
+    ticks = wire.decode(frames, times).batch
+    return _Packets(ticks.token.copy(), ticks.recv_ns.copy(), ticks.length, ticks.packets)
+
+
+class _Buckets:
+    """Packets on the disk by ranges of tokens: one range is sorted in memory at once."""
+
+    def __init__(self, folder: Path, journal_bytes: int) -> None:
+        wanted = journal_bytes * PACKED_RATE // BUCKET_BYTES
+        self._count = int(min(max(wanted, 1), BUCKETS_MAX))
+        self._folder = folder
+        self._edges: I64 | None = None
+        self._writers: dict[int, Any] = {}
+
+    def add(self, part: _Packets) -> None:
+        """Take packets; the first ones tell where tokens are many."""
+        if not len(part.token):
+            return
+        if self._edges is None:
+            at = np.linspace(0, len(part.token) - 1, self._count + 1)[1:-1].astype(np.int64)
+            self._edges = np.unique(np.sort(part.token)[at])
+        bucket = np.searchsorted(self._edges, part.token, side="right")
+        for number in np.unique(bucket).tolist():
+            few = part.take(bucket == number)
+            packets = pa.FixedSizeBinaryArray.from_buffers(
+                pa.binary(PACKET_MAX), len(few.token),
+                [None, pa.py_buffer(np.ascontiguousarray(few.packets))],
+            )  # fmt: skip
+            self._writer(number).write_batch(pa.record_batch(
+                [pa.array(few.token, pa.uint32()), pa.array(few.recv_ns), pa.array(few.length),
+                 packets], schema=_PACKETS,
+            ))  # fmt: skip
+
+    def _writer(self, number: int) -> Any:
+        if number not in self._writers:
+            self._writers[number] = pa.ipc.new_stream(
+                str(self._folder / f"{number}.arrows"), _PACKETS,
+                options=pa.ipc.IpcWriteOptions(compression="lz4"),
+            )  # fmt: skip
+        return self._writers[number]
+
+    def __iter__(self) -> Iterator[_Packets]:
+        """Each bucket's packets, sorted by token and then as they came."""
+        for number in sorted(self._writers):
+            self._writers[number].close()
+            path = self._folder / f"{number}.arrows"
+            with pa.OSFile(str(path), "rb") as source:
+                table = pa.ipc.open_stream(source).read_all().combine_chunks()
+            path.unlink()
+            order = np.argsort(table["token"].to_numpy(), kind="stable")
+            column = table["packet"].chunk(0)
+            packets = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, PACKET_MAX)
+            yield _Packets(
+                table["token"].to_numpy().astype(np.int64)[order],
+                table["recv_ns"].to_numpy()[order], table["length"].to_numpy()[order],
+                packets[order],
+            )  # fmt: skip
+
+
+def _write(path: Path, buckets: _Buckets, symbols: Mapping[int, str], divisors: Mapping[int, int],
+           say: Say) -> int:  # fmt: skip
+    """Write the sorted file; its rows."""
+    by_segment = np.full(256, wire.DEFAULT_DIVISOR, np.uint32)
+    by_segment[list(divisors)] = list(divisors.values())
+    ticks = 0
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        # Sorted columns hardly repeat whole values: dictionaries cost a third more.
+        with pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=["symbol"]) as out:
+            for number, part in enumerate(buckets):
+                for at in range(0, len(part.token), ROW_GROUP):
+                    few = part.take(slice(at, at + ROW_GROUP))
+                    out.write_table(_table(few, symbols, by_segment[few.token & 0xFF]))
+                    ticks += len(few.token)
+                say("writing", (number + 1) / len(buckets._writers))
+        file.flush()
+        os.fsync(file.fileno())
+    return ticks
+
+
+def _table(part: _Packets, symbols: Mapping[int, str], divisor: npt.NDArray[np.uint32]) -> pa.Table:
+    ticks = wire.read_packets(part.length, part.packets)
+    tokens, index = np.unique(part.token, return_inverse=True)
+    names = pa.array([symbols.get(t, str(t)) for t in tokens.tolist()], pa.string())
+    columns: list[Any] = [
+        pa.array(part.token, pa.uint32()),
+        pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), names),
+        pa.array(part.recv_ns), pa.array(part.length), pa.array(divisor),
+        *(pa.array(getattr(ticks, name), pa.uint32()) for name in _WORDS),
+        pa.array(ticks.change, pa.int32()),
+    ]  # fmt: skip
+    for level in range(len(LEVELS)):
+        for what, kind in enumerate((pa.uint32(), pa.uint32(), pa.uint16())):
+            columns.append(pa.array(ticks.depth[:, level, what], kind))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def read_back(path: Path) -> Iterator[_Packets]:
+    """A file's packets as they were on the wire, in its order.
+
+    Raises:
+        ArchiveError: it is no file of this kind.
+        OSError: it cannot be read.
+    """
+    try:
+        with pq.ParquetFile(path) as source:
+            found = (source.schema_arrow.metadata or {}).get(b"format", b"none")
+            if found != FORMAT:
+                raise ArchiveError(f"{path}: expected {FORMAT.decode()}, found {found[:40]!r}")
+            for group in range(source.num_row_groups):
+                table = source.read_row_group(group)
+                for at in range(0, table.num_rows, CHUNK):
+                    yield _encoded(table.slice(at, CHUNK))
+    except pa.ArrowException as error:
+        raise ArchiveError(f"{path}: {error}") from None
+
+
+def _encoded(table: pa.Table) -> _Packets:
+    ticks = TickBatch(table.num_rows)
+    for name in (*_WORDS, "token", "change"):
+        getattr(ticks, name)[:] = table[name].to_numpy()
+    for at, level in enumerate(LEVELS):
+        for what, name in enumerate(("quantity", "price", "orders")):
+            ticks.depth[:, at, what] = table[f"{level}_{name}"].to_numpy()
+    ticks.length[:] = table["length"].to_numpy()
+    packets = b"".join(p.ljust(PACKET_MAX, b"\0") for p in wire.encode_packets(ticks))
+    return _Packets(
+        ticks.token, table["recv_ns"].to_numpy(), ticks.length,
+        np.frombuffer(packets, np.uint8).reshape(-1, PACKET_MAX),
+    )  # fmt: skip
