@@ -57,6 +57,8 @@ SCHEMA = pa.schema(
     metadata={b"format": FORMAT},
 )  # fmt: skip
 """Prices are raw, as on the wire: divide by `divisor`. Times are UTC."""
+LEVEL = 6
+_SPLIT = [field.name for field in SCHEMA if field.type in (pa.uint32(), pa.int32(), pa.int64())]
 _PACKETS = pa.schema([("token", pa.uint32()), ("recv_ns", pa.int64()), ("length", pa.uint8()),
                       ("packet", pa.binary(PACKET_MAX))])  # fmt: skip
 U64 = npt.NDArray[np.uint64]
@@ -291,8 +293,12 @@ def _write(path: Path, buckets: _Buckets, symbols: Mapping[int, str], divisors: 
     ticks = 0
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as file:
-        # Sorted columns hardly repeat whole values: dictionaries cost a third more.
-        with pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=["symbol"]) as out:
+        # Sorted columns hardly repeat whole values, but most of their bytes: dictionaries cost a
+        # third more, and bytes of one place beside one another a tenth less.
+        with pq.ParquetWriter(
+            file, SCHEMA, compression="zstd", compression_level=LEVEL, use_dictionary=["symbol"],
+            column_encoding=dict.fromkeys(_SPLIT, "BYTE_STREAM_SPLIT"),
+        ) as out:  # fmt: skip
             for number, part in enumerate(buckets):
                 for at in range(0, len(part.token), ROW_GROUP):
                     few = part.take(slice(at, at + ROW_GROUP))
