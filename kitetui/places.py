@@ -28,6 +28,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "checkpoint.bin"
 
     @property
+    def keyframes(self) -> Path:
+        return self.state / "keyframes"
+
+    @property
     def archive(self) -> Path:
         return self.state / "archive"
 

@@ -97,6 +97,7 @@ class JournalSettings(_Section, frozen=True):
     held_mb: AtLeastOne
     restore: bool
     checkpoint_s: Positive
+    keyframe_min: AtLeastOne
     retention_days: AtLeastOne
 
 

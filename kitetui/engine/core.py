@@ -33,13 +33,15 @@ from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.engine.recording import Recording
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
-from kitetui.engine.restart import source_name
+from kitetui.engine.restart import made_by, source_name
 from kitetui.engine.sinks.desk_log import DeskLog
+from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
+from kitetui.engine.state import thaw
 from kitetui.engine.status import Vitals, health, metrics, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
@@ -186,9 +188,7 @@ class Core:
                 self._ending.resume()
             self._recording.applied = self._recording.applied or vitals.restart.last
             self._spawn(
-                self._recording.keep_state(
-                    self.intake, self._settle, self.pipeline.market.profiles.settle, self._held
-                )
+                self._recording.keep_state(self.intake, self._settle, self._still, self._held)
             )
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
@@ -240,6 +240,11 @@ class Core:
             self._ending.settle()
         if self._unlogged:
             raise OSError(f"the desk's log lacks what could not be written: {self._unlogged}")
+
+    def _still(self) -> int:
+        """Nothing is applied any more; the session second."""
+        self.pipeline.market.profiles.settle()
+        return self.pipeline.session_s
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
@@ -422,12 +427,28 @@ class Core:
     # ---- tasks ---------------------------------------------------------------------------
 
     async def _play(self, source: ReplaySource, replay: Replay) -> None:
+        if replay.begin:
+            await self._open_hour(source, replay)
         await source.run()
         if source.files.lost():
             self._note("replay", f"{source.files.lost()}; everything else was played")
         self._note("replay", f"played {source.files.records} records")
         if replay.speed is None and not self._plan.linger:
             self.stopping.set()
+
+    async def _open_hour(self, source: ReplaySource, replay: Replay) -> None:
+        """Take in the latest keyframe before the hour, where one fits; else all is played."""
+        keyframes = Keyframes(self._plan.places.keyframes)
+        journals = {path.name: path for path in replay.paths}
+        found = await asyncio.to_thread(
+            lambda: next(keyframes.before(replay.begin, journals, made_by(self._settings)), None)
+        )
+        if found is not None:
+            place, state = found
+            thaw({"pipeline": self.pipeline, "record": self._record.known, "ended": None}, state)
+            source.begin_behind(place)
+            self._note("replay", f"opened at {source.opened_at}; before it nothing is played again")
+            self._note_time()
 
     async def _timers(self) -> None:
         """One TIMER record a second: session time, moved on between packets by our clock."""

@@ -58,7 +58,8 @@ class Recording:
         now_s = wall_ns() / NS
         remove_old(folder, settings.retention_days, now_s)
         if settings.restore and restores:
-            keeper = Keeper(self._places.checkpoint, self._settings)
+            keeper = Keeper(self._places.checkpoint, self._settings, self._places.keyframes)
+            keeper.keyframes.remove_left(folder)
             self.restart = Restart(folder, self._source, now_s, keeper)
         self.journal = JournalWriter(folder / next_name(folder, now_s), settings, self._source)
 
@@ -95,18 +96,18 @@ class Recording:
             self._tell(self.journal)
 
     async def keep_state(self, intake: Intake, settle: Callable[[], None],
-                         still: Callable[[], None], held: Held) -> None:  # fmt: skip
+                         still: Callable[[], int], held: Held) -> None:  # fmt: skip
         """Write checkpoints, at once and every now and then, for ever.
 
         Args:
             settle: has what followed so far on the disk; any thread may call it.
-            still: is called once nothing is applied any more; what looks at the state from then
-                on changes nothing of it.
+            still: is called once nothing is applied any more, and gives the session second; what
+                looks at the state from then on changes nothing of it.
         """
 
-        def applied() -> Place | None:
-            still()
-            return self.applied
+        def applied() -> tuple[Place | None, int]:
+            session_s = still()
+            return self.applied, session_s
 
         failed = ""
         while self.restart is not None:

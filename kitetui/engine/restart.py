@@ -19,6 +19,7 @@ from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.intake import Intake, Taken
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks import checkpoint
+from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.state import Frozen, StateError, freeze, thaw
 from kitetui.settings import Settings
 
@@ -31,11 +32,12 @@ def source_name(url: str) -> bytes:
 
 
 class Keeper:
-    """The checkpoint's file, and for whom checkpoints in it are."""
+    """The checkpoint's file, for whom checkpoints in it are, and those that are kept."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings, keyframes: Path) -> None:
         self.path = path
-        self.made_by = f"{_digest_of_code()} {_digest(settings)}"
+        self.made_by = made_by(settings)
+        self.keyframes = Keyframes(keyframes, settings.journal.keyframe_min * 60)
 
 
 class Restart:
@@ -134,27 +136,29 @@ class Restart:
             yield out
 
     async def keep(self, intake: Intake, settle: Callable[[], None], held: dict[str, Any],
-                   applied: Callable[[], Place | None], now_s: float) -> None:  # fmt: skip
+                   applied: Callable[[], tuple[Place | None, int]],
+                   now_s: float) -> None:  # fmt: skip
         """Write a checkpoint, between two batches; `now_s` tells of which day it is.
 
         Args:
             settle: has what followed so far on the disk; any thread may call it.
-            applied: where the journal has the last batch that was applied, if it has.
+            applied: where the journal has the last batch that was applied, if it has, and the
+                session second.
 
         Raises:
             OSError, StateError: it cannot be kept; the one before stays.
         """
         frozen = Frozen()
-        places: list[Place] = []
+        reached: list[tuple[Place, int]] = []
         errors: list[Exception] = []
 
         def steps() -> Iterator[None]:
             try:
                 settle()
-                place = applied()
+                place, session_s = applied()
                 if place is not None:
                     yield from freeze(held, frozen)
-                    places.append(place)
+                    reached.append((place, session_s))
             except (OSError, StateError) as error:  # not the intake's
                 errors.append(error)
 
@@ -162,10 +166,18 @@ class Restart:
         await intake.between(steps())
         for error in errors:
             raise error
-        for place in places:
-            mark = checkpoint.Mark(place.path.name, place.offset, ist_day(int(now_s)),
-                                   self._source, self._keeper.made_by)  # fmt: skip
+        for place, session_s in reached:
+            mark = checkpoint.Mark(
+                place.path.name, place.offset, place.number, session_s, ist_day(int(now_s)),
+                self._source, self._keeper.made_by,
+            )  # fmt: skip
             await asyncio.to_thread(checkpoint.write, self._keeper.path, mark, frozen)
+            self._keeper.keyframes.keep(self._keeper.path, mark)
+
+
+def made_by(settings: Settings) -> str:
+    """A digest of the code and the settings: with others a state would go on otherwise."""
+    return f"{_digest_of_code()} {_digest(settings)}"
 
 
 def _digest(settings: Settings) -> str:

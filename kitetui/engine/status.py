@@ -130,6 +130,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "last_frame_age_s": round((now_ns - frame_ns) / NS, 3) if frame_ns else None,
             "gaps": [{"from": ist(g.from_s).isoformat(), "seconds": g.seconds} for g in p.gaps],
         },
+        "replay": _replay(vitals.replay),
         "ticks": {**_ticks(p), "per_s": round(vitals.rate.per_s, 1)},
         "bars": {"closed": p.bars_closed},
         "latency_ms": {
@@ -242,6 +243,15 @@ def silent_because(p: Pipeline) -> dict[tuple[str, str], dict[str, int]]:
         key: {reason: count for reason, count in silence.counts.items() if count}
         for key, silence in sorted(p.detectors.silence.items())
     }
+
+
+def _replay(replay: ReplaySource | None) -> dict[str, Any] | None:
+    """The `replay` part: how much was played, and from where; None where nothing is."""
+    if replay is None:
+        return None
+    files = replay.files
+    return {"records": files.records, "share": round(files.share, 4), "lost": files.lost(),
+            "opened_at": replay.opened_at}  # fmt: skip
 
 
 def _ticks(p: Pipeline) -> dict[str, Any]:

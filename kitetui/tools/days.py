@@ -18,6 +18,7 @@ from kitetui.engine.sinks.days import (
     recorded_days,
     remove_old_ticks,
 )
+from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.tick_archive import Archived, ArchiveError
 from kitetui.places import Places
 from kitetui.settings import Settings
@@ -96,7 +97,8 @@ def _archive(day: RecordedDay, where: Places, settings: Settings) -> Archived:
             click.echo(f"\r{day.day}: {what} {share:4.0%}   ", nl=False, err=True)
 
     try:
-        made = archive_day(day, where.archive, settings.archive, settings.feed.divisors, say)
+        made = archive_day(day, where.archive, Keyframes(where.keyframes), settings.archive,
+                           settings.feed.divisors, say)  # fmt: skip
     except (ArchiveError, JournalError) as error:
         fail(EXIT_CONFIG, str(error))
     except OSError as error:

@@ -31,6 +31,7 @@ SETTINGS = JournalSettings(
     held_mb=64,
     restore=True,
     checkpoint_s=60,
+    keyframe_min=15,
     retention_days=3,
 )
 CAPACITY = 200
@@ -48,7 +49,7 @@ def record(folder: Path, part: RecordBatch, name: str, source: bytes = SOURCE) -
 
 def restarted(folder: Path, source: bytes = SOURCE) -> tuple[Pipeline, Restart]:
     pipeline = Pipeline(EASY, CAPACITY)
-    keeper = Keeper(folder / "checkpoint.bin", EASY)
+    keeper = Keeper(folder / "checkpoint.bin", EASY, folder / "keyframes")
     restart = Restart(folder, source, MONDAY_OPEN_S, keeper)
     intake = Intake(EASY.batch, pipeline, lambda batch: None, lambda batch, derived: None)
     held = {"pipeline": pipeline}
@@ -129,7 +130,7 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     whole.apply(day)
     path = tmp_path / f"{ist(MONDAY_OPEN_S):%Y%m%d}-091500-7.000.arrows"
     writer = JournalWriter(path, SETTINGS, SOURCE)
-    keeper = Keeper(tmp_path / "checkpoint.bin", EASY)
+    keeper = Keeper(tmp_path / "checkpoint.bin", EASY, tmp_path / "keyframes")
     for part in parts:
         writer.write(part, 0)
 
@@ -140,7 +141,7 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
             await intake.play(part)
         restart = Restart(tmp_path, SOURCE, MONDAY_OPEN_S, keeper)
         await restart.keep(intake, lambda: None, {"pipeline": pipeline},
-                           lambda: parts[kept_at - 1].kept.place, MONDAY_OPEN_S)  # fmt: skip
+                           lambda: (parts[kept_at - 1].kept.place, 0), MONDAY_OPEN_S)  # fmt: skip
 
     os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     for kept_at in (1, len(parts) // 2, len(parts)):

@@ -13,7 +13,7 @@ from kitetui.engine.feed.journal_reader import JournalError, JournalReader, sour
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.sinks import journal_packer
 from kitetui.engine.sinks.journal import JournalWriter
-from kitetui.engine.sinks.journal_packer import is_packed, pack, pack_all
+from kitetui.engine.sinks.journal_packer import Packed, is_packed, pack
 from kitetui.settings import JournalSettings, Settings
 from tests.samples import market_day, split
 
@@ -44,13 +44,15 @@ def test_records_stay_as_they_are_and_take_less(
 ) -> None:
     paths = write(tmp_path, recorded, settings.journal, 2)
     before, dates = records(paths), [path.stat().st_mtime_ns for path in paths]
-    was, now = pack_all(paths)
+    (path,) = paths
+    found = pack(path)
+    was, now = found.before, found.after
     assert now < 0.7 * was
     assert records(paths) == before
     assert [path.stat().st_mtime_ns for path in paths] == dates
     assert all(is_packed(path) and path.stat().st_mode & 0o777 == 0o600 for path in paths)
     assert source_of(paths[0]) == b"a feed"
-    assert pack_all(paths) == (now, now), "once is enough"
+    assert pack(path) == Packed(now, now), "once is enough"
 
 
 def test_every_file_of_a_run_may_be_packed_or_not(
@@ -70,7 +72,8 @@ def test_every_file_of_a_run_may_be_packed_or_not(
     files = JournalFiles(paths)
     assert sum(len(batch) for batch in files) == len(before) and files.lost() == ""
     assert records(paths) == before
-    pack_all(paths)
+    for path in paths:
+        pack(path)
     assert records(paths) == before
     paths[1].unlink()
     left = JournalFiles([path for path in paths if path.exists()])
@@ -86,7 +89,7 @@ def test_what_is_missing_stays_missing(
         writer.write(part, 0)
     writer.close()
     paths = [writer.path]
-    pack_all(paths)
+    pack(writer.path)
     files = JournalFiles(paths)
     assert sum(len(batch) for batch in files) == len(recorded)
     assert files.lost_batches == 3
@@ -100,8 +103,8 @@ def test_a_damaged_journal_is_left_alone(
     at = data.find(b"\xff\xff\xff\xff", len(data) // 2)  # where a batch begins
     data[at + 4] ^= 1
     path.write_bytes(data)
-    was, now = pack(path)
-    assert was == now and path.read_bytes() == data and not is_packed(path)
+    found = pack(path)
+    assert found.before == found.after and path.read_bytes() == data and not is_packed(path)
     assert list(tmp_path.iterdir()) == [path]
     (tmp_path / "x.arrows").write_bytes(b"no journal")
     with pytest.raises(JournalError, match="cannot be read"):

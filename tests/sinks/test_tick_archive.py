@@ -20,6 +20,7 @@ from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.sinks import days, tick_archive
 from kitetui.engine.sinks.days import SIMULATED, archive_day, recorded_day
 from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.tick_archive import (
     SCHEMA,
     ArchiveError,
@@ -172,7 +173,7 @@ def test_journals_go_the_way_that_is_wanted(
     chosen = settings.archive.__class__(
         enabled=True, sessions=9, ticks=True, tick_days=9, journals=policy
     )
-    made = archive_day(day, archive, chosen, {})
+    made = archive_day(day, archive, Keyframes(tmp_path / "keyframes"), chosen, {})
     assert held(made.path) == wanted
     assert demo.exists() and alive.stat().st_size == sizes[1]
     if policy == "drop":

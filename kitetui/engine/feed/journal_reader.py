@@ -85,7 +85,7 @@ class JournalReader:
                     self.unread_bytes += max(again - good, 0)
                     good = self.position = again
                     continue
-                batch.kept.place = Place(self.path, good)
+                batch.kept.place = Place(self.path, good, number + span - 1)
                 begun, good = good, end
                 self.position = end
                 self._count(number, span)
@@ -164,16 +164,30 @@ def read_at(place: Place) -> RecordBatch:
     Raises:
         JournalError: there is none at that place, or the file is gone.
     """
+    _, batch = _at(place)
+    batch.kept.place = place
+    return batch
+
+
+def number_at(place: Place) -> int:
+    """The number of the batch at a place, of a packed one the last.
+
+    Raises:
+        JournalError: there is none at that place, or the file is gone.
+    """
+    return _at(place)[0]
+
+
+def _at(place: Place) -> tuple[int, RecordBatch]:
     try:
         with pa.OSFile(str(place.path), "rb") as source:
             source.seek(place.offset)
             table = pa.ipc.read_record_batch(pa.ipc.read_message(source), SCHEMA)
             table.validate(full=True)
-            _, _, batch = from_table(table, True)
+            number, span, batch = from_table(table, True)
     except UNREADABLE as error:
         raise JournalError(f"{place.path}: no batch at byte {place.offset}: {error}") from None
-    batch.kept.place = place
-    return batch
+    return number + span - 1, batch
 
 
-__all__ = ["JournalError", "JournalReader", "read_at", "source_of"]
+__all__ = ["JournalError", "JournalReader", "number_at", "read_at", "source_of"]

@@ -109,10 +109,11 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 class Place(NamedTuple):
-    """Where a batch lies in a journal."""
+    """Where a batch lies in a journal; `number` is its own, or the last of those packed into it."""
 
     path: Path
     offset: int
+    number: int = -1
 
 
 class Kept:

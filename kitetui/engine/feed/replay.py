@@ -12,7 +12,7 @@ from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.journal_reader import JournalError
-from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.feed.sources import NS, Inbox
 
 PART_NS = 50_000_000
@@ -52,16 +52,24 @@ class ReplaySource:
     Attributes:
         done: set when the last record has been given.
         files: counts what was read and what was not.
+        opened_at: session time from which it was played; '' for from the beginning.
     """
 
     def __init__(self, replay: Replay, inbox: Inbox, session_s: Callable[[], int]) -> None:
         """`session_s`: the session second that the market has reached; 0 before any."""
+        self._paths = replay.paths
         self.files = JournalFiles(replay.paths)
         self.done = asyncio.Event()
+        self.opened_at = ""
         self._speed = replay.speed
         self._begin = replay.begin
         self._inbox = inbox
         self._session_s = session_s
+
+    def begin_behind(self, place: Place) -> None:
+        """Play only what lies behind a batch: what came before is known already."""
+        self.files = JournalFiles(self._paths, place)
+        self.opened_at = ist(self._session_s()).isoformat()
 
     async def run(self) -> None:
         """Give every record to the inbox.

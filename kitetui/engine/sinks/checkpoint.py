@@ -23,13 +23,17 @@ class Mark(msgspec.Struct, frozen=True):
     """What a checkpoint holds, and for whom it is.
 
     Attributes:
-        journal, offset: the file that has the last batch which is in it, and where that begins.
+        journal, offset: the file that has the last batch which is in it, and where that begins;
+            number: of that batch.
+        at_s: session time, 0 before any.
         day: the session's date, days since the epoch; source: of the feed, as journals tell it.
         made_by: a digest of the code and the settings: others would go on otherwise.
     """
 
     journal: str
     offset: int
+    number: int
+    at_s: int
     day: int
     source: bytes
     made_by: str

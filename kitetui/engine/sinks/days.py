@@ -14,7 +14,8 @@ import msgspec
 
 from kitetui.engine.feed.journal_files import files_of_day
 from kitetui.engine.feed.journal_reader import JournalError, source_of
-from kitetui.engine.sinks.journal_packer import is_packed, pack_all
+from kitetui.engine.sinks.journal_packer import is_packed, pack
+from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.tick_archive import (
     FOLDER,
     Archived,
@@ -88,7 +89,7 @@ def recorded_day(journals: Path, archive: Path, day: date) -> RecordedDay:
                        ticks if ticks.exists() else None)  # fmt: skip
 
 
-def archive_day(day: RecordedDay, archive: Path, settings: ArchiveSettings,
+def archive_day(day: RecordedDay, archive: Path, keyframes: Keyframes, settings: ArchiveSettings,
                 divisors: Mapping[int, int], say: Say = silent) -> Archived:  # fmt: skip
     """Archive a day's ticks, then treat its journals as `archive.journals` says; blocking.
 
@@ -98,8 +99,9 @@ def archive_day(day: RecordedDay, archive: Path, settings: ArchiveSettings,
     made = archive_ticks(day.journals, archive_path(archive, day.day), divisors, say)
     closed = [path for path in day.journals if not _written(path)]
     if settings.journals == "pack":
-        say("packing journals", 0.0)
-        pack_all(closed)
+        for at, path in enumerate(closed):
+            say("packing journals", at / len(closed))
+            keyframes.moved(path.name, pack(path, keyframes.numbers(path.name)).offsets)
     elif settings.journals == "drop" and not made.lost:
         for path in closed:
             path.unlink(missing_ok=True)

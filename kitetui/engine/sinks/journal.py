@@ -143,7 +143,7 @@ class JournalWriter:
         Raises:
             OSError: the disk takes not all of it; the file ends where it did before.
         """
-        place = Place(self.path, self._size)
+        place = Place(self.path, self._size, number)
         self._stream.write_batch(to_table(batch, number))
         self._size += _give(self._fd, self._sink, self._size)
         self.batches += 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from kitetui.engine.feed.journal_format import FORMAT, SCHEMA, to_table
@@ -15,6 +16,7 @@ from kitetui.engine.feed.records import RecordBatch
 PACKED_BYTES = 256 << 10
 """Payload of a batch: larger ones save nothing more, and a changed byte would cost more."""
 MARK = b"packed"
+LEVEL = 6
 
 
 def is_packed(path: Path) -> bool:
@@ -30,19 +32,36 @@ def is_packed(path: Path) -> bool:
         raise JournalError(f"{path}: cannot be read: {error}") from None
 
 
-def pack(path: Path) -> tuple[int, int]:
-    """Rewrite a closed journal in its place; its bytes before and after.
+class Packed(msgspec.Struct):
+    """What packing came to.
+
+    Attributes:
+        before, after: bytes; the same where the file was left as it is.
+        offsets: where the batches lie now that end with a number which was asked for.
+    """
+
+    before: int
+    after: int
+    offsets: dict[int, int] = msgspec.field(default_factory=dict)
+
+
+def pack(path: Path, ends: Collection[int] = ()) -> Packed:
+    """Rewrite a closed journal in its place.
 
     Records, their order, their times and what is missing among them stay as they are. A file that
     is damaged, or packed already, stays as it is.
+
+    Args:
+        ends: numbers of batches behind which nothing is packed with what is before.
 
     Raises:
         JournalError: it cannot be read.
         OSError: the disk does not take it; the file stays as it is.
     """
     was = path.stat()
+    found = Packed(was.st_size, was.st_size)
     if is_packed(path):
-        return was.st_size, was.st_size
+        return found
     fresh = path.with_suffix(".fresh")
     fresh.unlink(missing_ok=True)
     reader = JournalReader(path)
@@ -50,31 +69,40 @@ def pack(path: Path) -> tuple[int, int]:
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+            options = pa.ipc.IpcWriteOptions(
+                compression=pa.Codec("zstd", compression_level=LEVEL), use_threads=False
+            )
             with pa.ipc.new_stream(file, schema, options=options) as out:
-                _copy(reader, lambda batch, number, span: out.write_batch(
-                    to_table(batch, number, span)))  # fmt: skip
+
+                def write(batch: RecordBatch, number: int, span: int) -> None:
+                    if number + span - 1 in ends:
+                        found.offsets[number + span - 1] = file.tell()
+                    out.write_batch(to_table(batch, number, span))
+
+                _copy(reader, ends, write)
             file.flush()
             os.fsync(file.fileno())
         size = fresh.stat().st_size
         if reader.unread_bytes or reader.first < 0 or size >= was.st_size:
             fresh.unlink()
-            return was.st_size, was.st_size
+            return Packed(was.st_size, was.st_size)
         os.utime(fresh, ns=(was.st_atime_ns, was.st_mtime_ns))  # the date it belongs to
         fresh.replace(path)
+        found.after = size
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    return was.st_size, size
+    return found
 
 
-def _copy(reader: JournalReader, write: Callable[[RecordBatch, int, int], None]) -> None:
+def _copy(reader: JournalReader, ends: Collection[int],
+          write: Callable[[RecordBatch, int, int], None]) -> None:  # fmt: skip
     held, size, begins, upto = RecordBatch(), 0, -1, 0
     for batch in reader:
         number = reader.next - 1
         if begins < 0:
             write(RecordBatch(), reader.first, 0)  # a file's first batch is empty
-        if len(held) and (number != upto or size >= PACKED_BYTES):
+        if len(held) and (number != upto or size >= PACKED_BYTES or upto - 1 in ends):
             write(held, begins, upto - begins)
             held, size = RecordBatch(), 0
         if not len(held):
@@ -84,19 +112,3 @@ def _copy(reader: JournalReader, write: Callable[[RecordBatch, int, int], None])
         upto = number + 1
     if len(held):
         write(held, begins, upto - begins)
-
-
-def pack_all(paths: Sequence[Path]) -> tuple[int, int]:
-    """Pack closed journals; bytes before and after, of those that could be.
-
-    Raises:
-        OSError: the disk takes no more; what was packed is.
-    """
-    before = after = 0
-    for path in paths:
-        try:
-            was, now = pack(path)
-        except JournalError:
-            continue
-        before, after = before + was, after + now
-    return before, after
