@@ -7,13 +7,21 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import alert_bench, engine_bench, redis_bench, screen_bench, wire_bench
+from tests.bench import (
+    alert_bench,
+    engine_bench,
+    journal_bench,
+    redis_bench,
+    screen_bench,
+    wire_bench,
+)
 from tests.bench.measure import Result
 
 SUITES: tuple[Callable[[], Iterator[Result]], ...] = (
     wire_bench.run,
     engine_bench.run,
     alert_bench.run,
+    journal_bench.run,
     redis_bench.run,
     screen_bench.run,
 )

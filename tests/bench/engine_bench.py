@@ -6,10 +6,8 @@ import gc
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,6 @@ from kitetui.engine.market.black76 import greeks, implied_volatility, price
 from kitetui.engine.market.indicators import Closed, Indicators
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.runtime import GC_THRESHOLDS
-from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis.documents import Documents
 from tests.bench.load import ROWS, SIZE, announced, batches
 from tests.bench.measure import Result, best_s
@@ -158,7 +155,6 @@ def run() -> Iterator[Result]:
     peer = 10 * SIZE / (time.perf_counter() - began) / 1e3
     yield Result("ticks as JSON documents, beside dicts and orjson", "k ticks/s", ours, peer,
                  "", None)  # fmt: skip
-    yield from _journal(work[:240], sum(spent) / len(spent) * 240)
 
 
 def _indicators(scale: float) -> Iterator[Result]:
@@ -245,17 +241,3 @@ def _memory() -> Iterator[Result]:
                  told["mb"] <= 400)  # fmt: skip
     yield Result("its growth over 10 M ticks", "MB", told["growth_mb"], None, "<1",
                  told["growth_mb"] < 1)  # fmt: skip
-
-
-def _journal(work: list, engine_s: float) -> Iterator[Result]:  # type: ignore[type-arg]
-    with tempfile.TemporaryDirectory() as folder:
-        journal = JournalWriter(Path(folder) / "j.arrows", load().journal)
-        began = time.perf_counter()
-        for batch in work:
-            journal.write(batch, 1)
-        spent = time.perf_counter() - began
-        journal.close()
-        size = journal.bytes / (len(work) * SIZE)
-    yield Result("journal's share of the engine's time", "%", spent / (engine_s + spent) * 100,
-                 None, "", None)  # fmt: skip
-    yield Result("journal, bytes a full tick (random books)", "B", size, None, "", None)
