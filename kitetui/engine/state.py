@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
+from kitetui.engine.arrow import pa
 from kitetui.engine.calendar import Calendar
 from kitetui.engine.patterns.registry import Detector
 

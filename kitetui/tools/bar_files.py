@@ -295,8 +295,9 @@ def _csv(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, A
 
 
 def _parquet(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, Any]]]]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from kitetui.engine.arrow import pa
 
     try:
         data = pq.read_table(path)

@@ -9,11 +9,11 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
+import pyarrow.parquet as pq
 
 from kitetui.cli_options import EXIT_CONFIG, fail
 from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.arrow import pa
 from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader
@@ -45,7 +45,7 @@ def export_journal(journal: Path, target: Path, settings: Settings) -> int:
             {**msgspec.to_builtins(a), "evidence": json.dumps(a.evidence)} for a in alerts.values()
         ]
         if rows:
-            pa.parquet.write_table(pa.Table.from_pylist(rows), target / "alerts.parquet")
+            pq.write_table(pa.Table.from_pylist(rows), target / "alerts.parquet")
     except JournalError as error:
         fail(EXIT_CONFIG, str(error))
     except OSError as error:
@@ -86,7 +86,7 @@ class _Table:
              for name in self._held[0]}
         )  # fmt: skip
         if self._writer is None:
-            self._writer = pa.parquet.ParquetWriter(self._path, table.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
         self._writer.write_table(table)
         self.rows += table.num_rows
         self._held, self._held_rows = [], 0

@@ -13,11 +13,11 @@ import click
 import msgspec
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
 from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.engine.arrow import pa
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, I64, INDEX_FULL, QUOTE, TickBatch
@@ -124,9 +124,9 @@ def _table(source: Path, instruments: Path | None) -> dict[int, Instrument]:
 def _read(path: Path, table: Mapping[int, Instrument], fields: Mapping[str, Sequence[str]]) -> Part:
     try:
         if path.name.endswith(".parquet"):
-            data = pa.parquet.read_table(path)
+            data = pq.read_table(path)
         elif ".csv" in path.name:
-            data = pa.csv.read_csv(path)
+            data = pacsv.read_csv(path)
         else:
             data = _json_lines(path)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -11,8 +11,8 @@ import struct
 from zlib import crc32
 
 import numpy as np
-import pyarrow as pa
 
+from kitetui.engine.arrow import pa
 from kitetui.engine.feed.records import RecordBatch
 
 FORMAT = b"kitetui-journal-2"

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
+from kitetui.engine.arrow import pa
 from kitetui.engine.feed.journal_format import (
     FAMILY,
     FORMAT,

@@ -10,8 +10,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
-import pyarrow as pa
-
+from kitetui.engine.arrow import pa
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.feed.journal_format import FIRST, FORMAT, SCHEMA, to_table
 from kitetui.engine.feed.records import Place, RecordBatch

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 
+from kitetui.engine.arrow import pa
 from kitetui.engine.feed.journal_format import FORMAT, SCHEMA, to_table
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader, source_of
 from kitetui.engine.feed.records import RecordBatch

@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kitetui.engine.arrow import pa
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64, PACKET_MAX, U8, TickBatch
 from kitetui.engine.feed.journal_files import JournalFiles

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
+from kitetui.engine.arrow import pa
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import I64, LENGTHS, PACKET_MAX, U8, TickBatch
 from kitetui.engine.market.normalise import Run
