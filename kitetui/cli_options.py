@@ -10,7 +10,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AUTH, EXIT_CONFIG = 69, 73, 77, 78
+EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AGAIN, EXIT_AUTH, EXIT_CONFIG = 69, 73, 75, 77, 78
 
 _SHARED = [
     click.option("--config", "config_dir", type=click.Path(path_type=Path), metavar="DIR",

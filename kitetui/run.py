@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kitetui.cli_options import EXIT_AUTH, EXIT_CONFIG, EXIT_RUNNING, EXIT_UNAVAILABLE, fail
+from kitetui.cli_options import (
+    EXIT_AGAIN,
+    EXIT_AUTH,
+    EXIT_CONFIG,
+    EXIT_RUNNING,
+    EXIT_UNAVAILABLE,
+    fail,
+)
 from kitetui.config import ConfigError, load
 from kitetui.places import Places, places
 from kitetui.settings import Settings
@@ -266,6 +273,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         BaseException: the error itself, when it is a bug.
     """
     from kitetui.demo import DemoError
+    from kitetui.engine.core import MemoryCapError
     from kitetui.engine.feed.credentials import CredentialsError
     from kitetui.engine.feed.journal_reader import JournalError
     from kitetui.engine.sinks.redis.embedded import RedisUnavailable
@@ -274,6 +282,8 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, StateError):
         return EXIT_UNAVAILABLE, (f"the checkpoint does not fit ({error}) and was removed; "
                                   "start again: the day's journals are played")  # fmt: skip
+    if isinstance(error, MemoryCapError):
+        return EXIT_AGAIN, str(error)
     if isinstance(error, CredentialsError):
         return EXIT_AUTH, str(error)
     if isinstance(error, (JournalError, ConfigError)):

@@ -139,6 +139,7 @@ class WatchSettings(_Section, frozen=True):
     trim_share: Share
     disk_low_mb: Count
     memory_high_mb: AtLeastOne
+    memory_max_mb: AtLeastOne
     stall_s: Positive
     skew_s: Positive
     calendar_days: Count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -34,6 +35,7 @@ from kitetui.engine.recording import Recording
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import made_by, source_name
+from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.ledger import Ledger
@@ -42,7 +44,7 @@ from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
 from kitetui.engine.state import thaw
-from kitetui.engine.status import Vitals, health, metrics, status_document
+from kitetui.engine.status import Vitals, health, memory_mb, metrics, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
 from kitetui.engine.track_record import TrackRecord
@@ -58,6 +60,8 @@ RECORD_S = 1.0
 VITALS_EVERY = 5
 WATCH_S = 1.0
 CANCELS = 5
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
 """Rows for universes that are not the whole market."""
 
@@ -77,6 +81,10 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     replay: Replay | None = None
     linger: bool = False
     simulated: bool = False
+
+
+class MemoryCapError(Exception):
+    """More memory is used than the settings allow."""
 
 
 class Core:
@@ -133,6 +141,7 @@ class Core:
         self._unlogged = ""
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
+        self._manager = ServiceManager()
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -177,6 +186,8 @@ class Core:
         await self._sockets.start()
         if self._notifier is not None:
             self._spawn(self._notifier.run())
+        self._manager.tell("READY=1")
+        self._spawn(self._manager.run(lambda: " ".join(self.vitals.state())))
 
     async def _open_feed(self, run: Callable[[], Awaitable[None]]) -> None:
         """Today's earlier journals first, then the feed."""
@@ -266,6 +277,7 @@ class Core:
         Each step has its time, and none keeps the next from happening.
         """
         vitals = self.vitals
+        self._manager.tell("STOPPING=1")
         if vitals.source is not None:
             await self._last("feed", vitals.source.close(), 1.0)
         try:
@@ -323,6 +335,9 @@ class Core:
     def _uncaught(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A bug in a callback ends the engine too; what it kept stays readable."""
         error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:  # the loop tries it again
+            self._note("system", f"{error.strerror}: {context.get('message', '')}")
+            return
         if error is None:
             loop.default_exception_handler(context)
             return
@@ -470,8 +485,19 @@ class Core:
             await sleep(WATCH_S)
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
+            self._weigh()
             if not self._plan.simulated:
                 self._keep_rules()
+
+    def _weigh(self) -> None:
+        """End in order before the system ends it: what is started again takes less."""
+        most_mb = self._settings.alerts.watch.memory_max_mb
+        used_mb = memory_mb()
+        if used_mb > most_mb:
+            self.error = MemoryCapError(
+                f"{used_mb:,.0f} MB are resident; alerts.watch.memory_max_mb allows {most_mb:,}"
+            )
+            self.stopping.set()
 
     def _keep_rules(self) -> None:
         try:

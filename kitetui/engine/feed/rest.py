@@ -9,7 +9,7 @@ import httpx
 
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
-from kitetui.engine.feed.credentials import Credentials
+from kitetui.engine.feed.credentials import Credentials, CredentialsError
 from kitetui.settings import FeedSettings
 
 # httpx logs whole URLs at INFO.
@@ -67,21 +67,24 @@ class KiteRest:
         answer = await self._get(f"/instruments/historical/{token}/{interval}", query)
         return answer.content
 
+    def _headers(self, authorised: bool) -> dict[str, str]:
+        if not authorised:
+            return {}
+        login = self._credentials()
+        return {"Authorization": f"token {login.api_key}:{login.access_token.reveal()}"}
+
     async def _get(self, route: str, query: dict[str, str], *, authorised: bool = True,
                    within_s: float = 15.0) -> httpx.Response:  # fmt: skip
-        headers = {}
-        if authorised:
-            login = self._credentials()
-            pair = f"{login.api_key}:{login.access_token.reveal()}"
-            headers["Authorization"] = f"token {pair}"
         reason = ""
         for attempt in range(TRIES):
             try:
                 answer = await self._client.get(
-                    route, params=query, headers=headers, timeout=within_s
+                    route, params=query, headers=self._headers(authorised), timeout=within_s
                 )
             except httpx.HTTPError as error:
                 reason = type(error).__name__
+            except CredentialsError as error:  # they were there at the start
+                reason = str(error)
             else:
                 if answer.status_code == 200:
                     return answer

@@ -1,0 +1,74 @@
+"""What the system gives no more of: files while it runs, memory beyond what was allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kitetui.caller import Caller, NoEngine
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux's"),
+]
+
+
+def status_of(folder: Path, wait_s: float, state: str) -> dict[str, Any]:
+    """The status document once it tells a state."""
+    end = time.monotonic() + wait_s
+    found: dict[str, Any] = {}
+    while time.monotonic() < end:
+        with contextlib.suppress(NoEngine), Caller(folder / "kitetui" / "run", "ro") as caller:
+            found = caller.status()
+            if found["state"] == state:
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"never {state}: {found}")
+
+
+def test_an_engine_without_a_file_to_open_goes_on(tmp_path: Path) -> None:
+    """Viewers are not let in and a lost feed is not dialled; afterwards all is well again."""
+    with exchange(tmp_path, "--speed", "30", "--faults", "drop@5,drop@7") as hello:
+        process = subprocess.Popen(
+            [*PROGRAM, "--headless", *feed_options(hello), "--set", "feed.speed=30",
+             "--set", "feed.backoff_max_s=2"],
+            env=environment(tmp_path, **LOGIN), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            status_of(tmp_path, 20, "LIVE")
+            held = len(os.listdir(f"/proc/{process.pid}/fd"))
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (held, 4096))
+            for _ in range(6):
+                with contextlib.suppress(NoEngine), Caller(tmp_path / "kitetui" / "run", "ro"):
+                    time.sleep(0.1)
+            time.sleep(6)
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+            before = status_of(tmp_path, 20, "LIVE")
+            time.sleep(1.5)
+            after = status_of(tmp_path, 10, "LIVE")
+            assert after["ticks"]["received"] > before["ticks"]["received"]
+            assert after["feed"]["reconnects"] >= 1
+        finally:
+            process.terminate()
+            said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in said, said
+
+
+def test_an_engine_beyond_its_memory_ends_in_order(tmp_path: Path) -> None:
+    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "20",
+                   "--set", "alerts.watch.memory_max_mb=60", timeout=40)  # fmt: skip
+    assert done.returncode == 75, done.stderr
+    assert "alerts.watch.memory_max_mb" in done.stderr and "Traceback" not in done.stderr
+    (journal,) = (tmp_path / "kitetui" / "journals").iterdir()
+    assert journal.stat().st_size > 1_000
