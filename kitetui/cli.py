@@ -12,7 +12,7 @@ import click
 from kitetui import __version__
 from kitetui.cli_days import DAYS
 from kitetui.cli_desk import VERBS
-from kitetui.cli_options import EXIT_CONFIG, fail, load_settings, shared
+from kitetui.cli_options import EXIT_CONFIG, fail, load_settings, shared, where
 from kitetui.cli_redis import redis
 
 
@@ -119,7 +119,7 @@ def import_(
 
 
 @cli.command()
-@click.argument("journal", type=click.Path(path_type=Path))
+@click.argument("recording", metavar="DAY|PATH")
 @click.option(
     "--to",
     "target",
@@ -130,18 +130,26 @@ def import_(
 )
 @shared
 def export(
-    journal: Path,
+    recording: str,
     target: Path,
     config_dir: Path | None,
     state: Path | None,
     profile: str,
     overrides: tuple[str, ...],
 ) -> None:
-    """A journal to Parquet: ticks, bars and alerts, as the engine derives them."""
-    from kitetui.tools.exporter import export_journal
+    """A recording to Parquet: ticks, bars and alerts, as the engine derives them.
+
+    A recording is a journal, a folder of journals, or a date of this profile's own.
+    """
+    from kitetui.recordings import NoRecording, journals_of
+    from kitetui.tools.exporter import export_journals
 
     settings = load_settings(config_dir, overrides)
-    raise SystemExit(export_journal(journal, target, settings))
+    try:
+        journals = journals_of(recording, where(state, profile))
+    except NoRecording as error:
+        fail(EXIT_CONFIG, str(error))
+    raise SystemExit(export_journals(journals, target, settings))
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""The commands about recorded days: what there is, and the archive of ticks."""
+"""The commands about recorded days: what there is, the archive of ticks, where runs part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import engine_options, load_settings, shared, where
+from kitetui.cli_options import engine_options, fail, load_settings, shared, where
 
 
 @click.command()
@@ -44,4 +44,32 @@ def archive(day: str | None, as_json: bool, background: bool, config_dir: Path |
     raise SystemExit(archive_days(where(state, profile), settings, day, as_json=as_json))
 
 
-DAYS = (days, archive)
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN]")
+@click.option("--other", "others", multiple=True, metavar="KEY=VALUE",
+              help="Like --set, for the second run alone. Repeatable.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@shared
+def diff(runs: tuple[str, ...], others: tuple[str, ...], as_json: bool, config_dir: Path | None,
+         state: Path | None, profile: str, overrides: tuple[str, ...]) -> None:  # fmt: skip
+    """Where two runs part: the first alert or bar that differs, and all that follow.
+
+    A RUN is a folder that `kitetui export` wrote, or a recording that is played now: a journal, a
+    folder of journals, or a date. With one RUN and --other, the same recording is played twice:
+
+    \b
+    kitetui diff 2026-11-26 --other thresholds.volume_spike.params.min_ratio=3
+
+    The exit code is 1 where they differ.
+    """
+    from kitetui.tools.differ import diff as differ
+
+    if len(runs) > 2 or (len(runs) == 1 and not others):
+        fail(2, "expected two runs, or one and --other KEY=VALUE")
+    first = load_settings(config_dir, overrides)
+    second = load_settings(config_dir, (*overrides, *others)) if others else first
+    names = runs if len(runs) == 2 else (runs[0], runs[0])
+    raise SystemExit(differ(names, where(state, profile), (first, second), as_json=as_json))
+
+
+DAYS = (days, archive, diff)

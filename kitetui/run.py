@@ -9,7 +9,6 @@ import re
 import signal
 import sys
 import threading
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from kitetui.cli_options import (
 )
 from kitetui.config import ConfigError, load
 from kitetui.places import Places, places
+from kitetui.recordings import NoRecording, journals_of
 from kitetui.settings import Settings
 
 MIN_COLUMNS, MIN_LINES = 80, 24
@@ -190,27 +190,11 @@ def _recorded(text: str, where: Places, speed: str | None, begin: str | None) ->
     from kitetui.engine.feed.replay import Replay
 
     pace = _speed(speed) or "1"
-    paths = _journals(text, where)
-    return Replay(paths, None if pace == "max" else float(pace), begin or "")
-
-
-def _journals(text: str, where: Places) -> tuple[Path, ...]:
-    from kitetui.engine.feed.journal_files import files_of_day
-
-    path = Path(text)
-    if path.is_dir():
-        found = sorted(path.glob("*.arrows"))
-        if not found:
-            fail(EXIT_CONFIG, f"{path}: holds no journals (*.arrows)")
-        return tuple(found)
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return (path,)
-    found = files_of_day(where.journals, day)
-    if not found:
-        fail(EXIT_CONFIG, f"{where.journals}: holds nothing of {day}")
-    return tuple(found)
+        paths = journals_of(text, where)
+    except NoRecording as error:
+        fail(EXIT_CONFIG, str(error))
+    return Replay(paths, None if pace == "max" else float(pace), begin or "")
 
 
 def _speed(text: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +17,59 @@ from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.arrow import pa
 from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import COLUMNS
-from kitetui.engine.feed.journal_reader import JournalError, JournalReader
+from kitetui.engine.feed.journal_files import JournalFiles
+from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.engine.market.bars import FIELDS, TURNOVER
 from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import Settings
 
 PRICES = {"ltp", "atp", "open", "high", "low", "close"}
 ROWS = 10_000
+ALERTS = "alerts.parquet"
 
 
-def export_journal(journal: Path, target: Path, settings: Settings) -> int:
+def export_journals(journals: Sequence[Path], target: Path, settings: Settings) -> int:
     """Write ticks.parquet, bars.parquet and alerts.parquet; the exit code."""
-    reader = JournalReader(journal)
-    pipeline = Pipeline(settings, ROWS)
     try:
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ticks = _Table(target / "ticks.parquet")
-        bars = _Table(target / "bars.parquet")
-        alerts: dict[str, Alert] = {}
-        for batch in reader:
-            derived = pipeline.apply(batch)
-            alerts |= {alert.alert_id: alert for alert in (*derived.alerts, *derived.changed)}
-            ticks.add(_ticks(derived, pipeline))
-            bars.add(_bars(derived, pipeline))
-        ticks.close()
-        bars.close()
-        rows = [
-            {**msgspec.to_builtins(a), "evidence": json.dumps(a.evidence)} for a in alerts.values()
-        ]
-        if rows:
-            pq.write_table(pa.Table.from_pylist(rows), target / "alerts.parquet")
+        told = export(journals, target, settings)
     except JournalError as error:
         fail(EXIT_CONFIG, str(error))
     except OSError as error:
         fail(EXIT_CONFIG, f"{error.filename or target}: {error.strerror}")
-    click.echo(json.dumps({"ticks": ticks.rows, "bars": bars.rows, "alerts": len(rows),
-                           "alert_hash": pipeline.desk.alert_hash,
-                           "unread_bytes": reader.unread_bytes}))  # fmt: skip
+    click.echo(json.dumps(told))
     return 0
+
+
+def export(journals: Sequence[Path], target: Path, settings: Settings, *,
+           ticks: bool = True) -> dict[str, Any]:  # fmt: skip
+    """Play journals through the engine's pipeline into a folder; what came of it.
+
+    Args:
+        ticks: write those as well, which are most of it.
+
+    Raises:
+        JournalError: the only journal cannot be read.
+        OSError: the folder cannot be written.
+    """
+    files = JournalFiles(journals)
+    pipeline = Pipeline(settings, ROWS)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    told, bars = _Table(target / "ticks.parquet"), _Table(target / "bars.parquet")
+    alerts: dict[str, Alert] = {}
+    for batch in files:
+        derived = pipeline.apply(batch)
+        alerts |= {alert.alert_id: alert for alert in (*derived.alerts, *derived.changed)}
+        if ticks:
+            told.add(_ticks(derived, pipeline))
+        bars.add(_bars(derived, pipeline))
+    told.close()
+    bars.close()
+    rows = [{**msgspec.to_builtins(a), "evidence": json.dumps(a.evidence)} for a in alerts.values()]
+    if rows:
+        pq.write_table(pa.Table.from_pylist(rows), target / ALERTS)
+    return {"ticks": told.rows, "bars": bars.rows, "alerts": len(rows),
+            "alert_hash": pipeline.desk.alert_hash, "unread_bytes": files.unread_bytes,
+            "lost": files.lost()}  # fmt: skip
 
 
 class _Table:
