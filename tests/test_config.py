@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from kitetui import config
 from kitetui.config import ConfigError, load
 from kitetui.redis_contract import KEYS
 from kitetui.secret import redacted, redacted_url
@@ -73,3 +75,22 @@ def test_every_store_that_is_used_is_asked_for(tmp_path: Path) -> None:
 def _but(store: str) -> str:
     others = {entry.store for entry in KEYS.values()} - {store, "system"}
     return ", ".join(f"{name}: {{db: 1, prefix: ''}}" for name in sorted(others))
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+def test_either_reader_of_yaml_gives_the_same(
+    loader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = load()
+    monkeypatch.setattr(config, "_LOADER", getattr(yaml, loader))
+    assert load() == wanted
+    for name, text in (("alias", "a: &x [1]\nb: *x\n"), ("nested", "a: " + "[" * 60 + "]" * 60)):
+        (tmp_path / "kitetui.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=name):
+            load(tmp_path)
+    (tmp_path / "kitetui.yaml").write_text("a: " + "[" * 200_000)
+    with pytest.raises(ConfigError, match="nest"):
+        load(tmp_path)
+    (tmp_path / "kitetui.yaml").write_text("a: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load(tmp_path)
