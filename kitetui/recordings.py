@@ -18,7 +18,8 @@ def journals_of(text: str, where: Places) -> tuple[Path, ...]:
     Raises:
         NoRecording: the folder or the date has none. A path is not looked at.
     """
-    from kitetui.engine.feed.journal_files import files_of_day
+    from kitetui.engine.feed.journal_files import whole_runs
+    from kitetui.engine.sinks.days import recorded_day
 
     path = Path(text)
     if path.is_dir():
@@ -30,7 +31,8 @@ def journals_of(text: str, where: Places) -> tuple[Path, ...]:
         day = date.fromisoformat(text)
     except ValueError:
         return (path,)
-    found = files_of_day(where.journals, day)
-    if not found:
+    kept = recorded_day(where.journals, where.archive, day)
+    own = kept.journals or kept.other  # a demo's, where there is nothing else
+    if not own:
         raise NoRecording(f"{where.journals}: holds nothing of {day}")
-    return tuple(found)
+    return tuple(whole_runs(where.journals, lambda path: path in own))

@@ -106,7 +106,7 @@ class ArchiveSettings(_Section, frozen=True):
     sessions: AtLeastOne
     ticks: bool
     tick_days: AtLeastOne
-    journals: Literal["pack", "keep", "drop"]
+    journals: Literal["pack", "keep"]
 
 
 PriorityName = Literal["P1", "P2", "P3"]

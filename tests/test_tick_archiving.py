@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import date
 from pathlib import Path
 
@@ -37,7 +38,8 @@ async def until(notes: list[str], count: int) -> None:
 async def test_a_day_that_is_due_is_archived_at_the_start(where: Places) -> None:
     notes: list[str] = []
     wanted = packets(list(where.journals.iterdir()))
-    archiving = TickArchiving(load(), where, lambda source, text: notes.append(text))
+    settings = load(overrides=["feed.divisors={11: 100}"])
+    archiving = TickArchiving(settings, where, lambda source, text: notes.append(text))
     task = asyncio.create_task(archiving.run())
     await until(notes, 1)
     assert "2025-12-15" in notes[0] and "as the journals have them" in notes[0]
@@ -68,6 +70,7 @@ async def test_an_engine_that_ends_takes_it_along(where: Places) -> None:
 async def test_what_cannot_be_archived_is_said(where: Places) -> None:
     for path in where.journals.glob("*.arrows"):
         path.write_bytes(path.read_bytes()[:600])
+        os.utime(path, (1765790000, 1765790000))
     notes: list[str] = []
     archiving = TickArchiving(load(), where, lambda source, text: notes.append(text))
     archiving.over(ist_day(MONDAY_OPEN_S))

@@ -253,9 +253,10 @@ class Core:
             raise OSError(f"the desk's log lacks what could not be written: {self._unlogged}")
 
     def _still(self) -> int:
-        """Nothing is applied any more; the session second."""
+        """Nothing is applied any more; the session second, 0 while nothing trades."""
         self.pipeline.market.profiles.settle()
-        return self.pipeline.session_s
+        now_s = self.pipeline.session_s
+        return now_s if self.pipeline.market.trades_at(now_s) else 0
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""

@@ -14,7 +14,7 @@ import msgspec
 
 from kitetui.engine.calendar import ist, ist_day
 from kitetui.engine.feed.journal_files import JournalFiles, whole_runs
-from kitetui.engine.feed.journal_reader import JournalError, source_of
+from kitetui.engine.feed.journal_reader import JournalError, number_at, source_of
 from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.intake import Intake, Taken
 from kitetui.engine.pipeline import Pipeline
@@ -108,9 +108,12 @@ class Restart:
         if kept is None:
             return
         mark, state = kept
-        place = Place(self._folder / mark.journal, mark.offset)
+        place = Place(self._folder / mark.journal, mark.offset, mark.number)
         wanted = (self._day, self._source, self._keeper.made_by)
         if (mark.day, mark.source, mark.made_by) != wanted or place.path not in self._paths:
+            return
+        if not await asyncio.to_thread(_lies_there, place):
+            pipeline.note("restart", "the checkpoint's journal was rewritten: all is played")
             return
         try:
             thaw(held, state)
@@ -173,6 +176,13 @@ class Restart:
             )  # fmt: skip
             await asyncio.to_thread(checkpoint.write, self._keeper.path, mark, frozen)
             self._keeper.keyframes.keep(self._keeper.path, mark)
+
+
+def _lies_there(place: Place) -> bool:
+    try:
+        return number_at(place) == place.number
+    except JournalError:
+        return False
 
 
 def made_by(settings: Settings) -> str:

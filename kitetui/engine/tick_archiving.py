@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from datetime import date
 
-import msgspec
-
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.clock import wall_ns
 from kitetui.engine.sinks.days import recorded_days
@@ -74,10 +72,11 @@ class TickArchiving:
 
     def _command(self, day: date) -> list[str]:
         archive = self._settings.archive
+        divisors = ", ".join(f"{k}: {v}" for k, v in self._settings.feed.divisors.items())
         kept = {
             "archive.journals": archive.journals,
             "archive.tick_days": str(archive.tick_days),
-            "feed.divisors": msgspec.json.encode(dict(self._settings.feed.divisors)).decode(),
+            "feed.divisors": f"{{{divisors}}}",
         }
         given = [part for key, value in kept.items() for part in ("--set", f"{key}={value}")]
         return [sys.executable, "-m", "kitetui", "archive", f"{day}", "--background", "--state",

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from kitetui.engine.alerts.conditions import Condition
-from kitetui.engine.calendar import SEGMENTS, day_date, ist_day
+from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.health.lag import LagState
@@ -66,12 +65,8 @@ class Watch:
 
     def _in_session(self) -> bool:
         """Whether anything that is watched trades now; yes before anybody knows the time."""
-        market, now_s = self._pipeline.market, self._pipeline.session_s
-        if not now_s:
-            return True
-        hours = np.unique(market.rows.hours[: market.rows.count]).tolist()
-        segments = [SEGMENTS[h] for h in hours] or ["equity"]
-        return any(market.calendar.is_open(segment, now_s) for segment in segments)
+        now_s = self._pipeline.session_s
+        return not now_s or self._pipeline.market.trades_at(now_s)
 
     def _feed(self) -> Iterator[Condition]:
         source = self._vitals.source

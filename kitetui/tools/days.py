@@ -10,18 +10,23 @@ from pathlib import Path
 import click
 
 from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.engine.calendar import ist
+from kitetui.engine.clock import wall_ns
 from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.engine.sinks.days import (
     RecordedDay,
+    alone,
     archive_day,
+    pack_day,
     recorded_day,
     recorded_days,
     remove_old_ticks,
 )
 from kitetui.engine.sinks.keyframes import Keyframes
-from kitetui.engine.sinks.tick_archive import Archived, ArchiveError
+from kitetui.engine.sinks.tick_archive import Archived, ArchiveError, NoTicks
 from kitetui.places import Places
 from kitetui.settings import Settings
+from kitetui.widgets.safe_text import clean
 
 
 def list_days(where: Places, *, as_json: bool) -> int:
@@ -53,26 +58,21 @@ def _bars(day: RecordedDay, where: Places) -> Path:
 
 def archive(where: Places, settings: Settings, wanted: str | None, *, as_json: bool) -> int:
     """Archive a day, or all that are due; the exit code."""
+    today = ist(wall_ns() / 1e9).date()
     if wanted is None:
-        days = [day for day in recorded_days(where.journals, where.archive)
-                if day.journals and not day.archived]  # fmt: skip
-        if not days:
+        days = [day for day in recorded_days(where.journals, where.archive) if day.journals]
+        if all(day.archived for day in days):
             click.echo("every recorded day is archived", err=True)
     else:
         days = [_day(where, wanted)]
-    for day in days:
-        made = _archive(day, where, settings)
-        if as_json:
-            click.echo(json.dumps({"day": f"{day.day}", "path": str(made.path), "lost": made.lost,
-                                   "ticks": made.ticks, "instruments": made.tokens,
-                                   "bytes": made.bytes}))  # fmt: skip
-        else:
-            lost = f"; {made.lost}" if made.lost else ""
-            click.echo(f"{day.day}: {made.ticks:,} ticks of {made.tokens:,} instruments in "
-                       f"{made.path}, {made.bytes_a_tick:.1f} bytes each, as the journals have "
-                       f"them{lost}")  # fmt: skip
-    remove_old_ticks(where.archive, settings.archive.tick_days)
-    return 0
+    try:
+        with alone(where.archive, where.journals):
+            codes = [_archive(day, where, settings, today, again=wanted is not None,
+                              as_json=as_json) for day in days]  # fmt: skip
+            remove_old_ticks(where.archive, settings.archive, where.journals)
+    except ArchiveError as error:
+        fail(EXIT_UNAVAILABLE, str(error))
+    return max(codes, default=0)
 
 
 def _day(where: Places, wanted: str) -> RecordedDay:
@@ -89,7 +89,9 @@ def _day(where: Places, wanted: str) -> RecordedDay:
     return found
 
 
-def _archive(day: RecordedDay, where: Places, settings: Settings) -> Archived:
+def _archive(day: RecordedDay, where: Places, settings: Settings, today: date, *, again: bool,
+             as_json: bool) -> int:  # fmt: skip
+    """Archive a day and pack its journals; an exit code. What cannot be done keeps no other day."""
     shown = sys.stderr.isatty()
 
     def say(what: str, share: float) -> None:
@@ -97,16 +99,36 @@ def _archive(day: RecordedDay, where: Places, settings: Settings) -> Archived:
             click.echo(f"\r{day.day}: {what} {share:4.0%}   ", nl=False, err=True)
 
     try:
-        made = archive_day(day, where.archive, Keyframes(where.keyframes), settings.archive,
-                           settings.feed.divisors, say)  # fmt: skip
+        if again or not day.archived:
+            made = archive_day(day, where.archive, settings.feed.divisors, say)
+            _tell(day, made, as_json=as_json)
+        if settings.archive.journals == "pack":
+            pack_day(day, Keyframes(where.keyframes), today, say)
+    except NoTicks as error:
+        click.echo(f"kitetui: {clean(str(error))}", err=True)
+        return 0 if not again else EXIT_UNAVAILABLE
     except (ArchiveError, JournalError) as error:
-        fail(EXIT_CONFIG, str(error))
+        click.echo(f"kitetui: {clean(str(error))}", err=True)
+        return EXIT_CONFIG
     except OSError as error:
-        fail(EXIT_UNAVAILABLE, f"{error.filename or where.archive}: {error.strerror or error}")
+        words = f"{error.filename or where.archive}: {error.strerror or error}"
+        click.echo(f"kitetui: {clean(words)}", err=True)
+        return EXIT_UNAVAILABLE
     finally:
         if shown:
             click.echo("", err=True)
-    return made
+    return 0
+
+
+def _tell(day: RecordedDay, made: Archived, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"day": f"{day.day}", "path": str(made.path), "lost": made.lost,
+                               "ticks": made.ticks, "instruments": made.tokens,
+                               "bytes": made.bytes}))  # fmt: skip
+        return
+    lost = f"; not in it: {made.lost}" if made.lost else ""
+    click.echo(f"{day.day}: {made.ticks:,} ticks of {made.tokens:,} instruments in {made.path}, "
+               f"{made.bytes_a_tick:.1f} bytes each, as the journals have them{lost}")  # fmt: skip
 
 
 def _told(day: RecordedDay, where: Places) -> dict[str, object]:

@@ -147,7 +147,8 @@ def _print(found: Difference, runs: Sequence[Run]) -> None:
     if not found.first:
         click.echo("the runs are the same")
         return
-    click.echo(clean(f"\nthey part at {clock(found.first)}: {found.what}"))
+    click.echo()
+    click.echo(clean(f"they part at {clock(found.first)}: {found.what}"))
     for run, few in zip(runs, found.only, strict=True):
         _section(f"only in {run.name}", [
             f"{_line(a)}  score {a['score']:.2f}, confidence {a['confidence']:.2f}" for a in few
@@ -160,7 +161,8 @@ def _print(found: Difference, runs: Sequence[Run]) -> None:
 def _section(title: str, lines: Sequence[str]) -> None:
     if not lines:
         return
-    click.echo(clean(f"\n{title} ({len(lines)}):"))
+    click.echo()
+    click.echo(clean(f"{title} ({len(lines)}):"))
     for line in lines[:SHOWN]:
         click.echo(clean(f"  {line}"))
     if len(lines) > SHOWN:

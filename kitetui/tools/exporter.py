@@ -54,6 +54,8 @@ def export(journals: Sequence[Path], target: Path, settings: Settings, *,
     files = JournalFiles(journals)
     pipeline = Pipeline(settings, ROWS)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("ticks.parquet", "bars.parquet", ALERTS):
+        (target / name).unlink(missing_ok=True)  # of another run
     told, bars = _Table(target / "ticks.parquet"), _Table(target / "bars.parquet")
     alerts: dict[str, Alert] = {}
     for batch in files:

@@ -7,6 +7,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -90,7 +91,7 @@ def _archived(folder: Path) -> Iterator[Result]:
     yield Result("closed journal of single frames, packed (peer: as written)", "B", size, loose,
                  "<=100", size <= 100)  # fmt: skip
     began = time.perf_counter()
-    made = archive_ticks([path], folder / "ticks" / "2025-12-15.parquet", {})
+    made = archive_ticks([path], folder / "ticks" / "2025-12-15.parquet", date(2025, 12, 15), {})
     spent = time.perf_counter() - began
     yield _size("archive, a tick of the simulated market", made.path, made.ticks, 45)
     yield Result("archive, made and checked", "k ticks/s", made.ticks / spent / 1e3, None, "", None)

@@ -18,6 +18,7 @@ from kitetui.engine.intake import Intake
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.restart import Keeper, Restart, source_name
 from kitetui.engine.sinks.journal import JournalWriter
+from kitetui.engine.sinks.journal_packer import pack
 from kitetui.settings import JournalSettings
 from tests.property.test_partition import EASY, same, state_of
 from tests.samples import MONDAY_OPEN_S, market_day, split
@@ -152,6 +153,13 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
         assert restart.files.lost() == ""
         same(state_of(whole), state_of(pipeline))
     assert keeper.path.stat().st_mode & 0o777 == 0o600
+    loose = path.read_bytes()
+    assert pack(path).after < len(loose), "a rewritten journal has other places"
+    pipeline, restart = restarted(tmp_path)
+    assert not restart.resumed and restart.files.lost() == ""
+    same(state_of(whole), state_of(pipeline))
+    path.write_bytes(loose)
+    os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     data = keeper.path.read_bytes()
     for spoiled in (data[: len(data) // 2], data[:-1] + b"\0", b"", b"kitetui-checkpoint-9\n"):
         keeper.path.write_bytes(spoiled)

@@ -7,6 +7,7 @@ import os
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -18,33 +19,48 @@ from kitetui.engine.feed.batch import FULL, LENGTHS, LTP, PACKET_MAX, TickBatch
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.sinks import days, tick_archive
-from kitetui.engine.sinks.days import SIMULATED, archive_day, recorded_day
+from kitetui.engine.sinks.days import (
+    SIMULATED,
+    alone,
+    archive_day,
+    pack_day,
+    recorded_day,
+    recorded_days,
+)
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.tick_archive import (
     SCHEMA,
     ArchiveError,
     Digest,
+    NoTicks,
     archive_ticks,
     read_back,
 )
 from kitetui.settings import Settings
-from tests.samples import frame, market_day, split
+from tests.samples import MONDAY_OPEN_S, frame, market_day, split
 
-DEAD = 2**22 + 1
-"""A process that cannot be: beyond the kernel's largest number."""
+DAY, MIXED_DAY, LATER = date(2025, 12, 15), date(2001, 9, 9), date(2025, 12, 20)
 
 
 def write(folder: Path, whole: RecordBatch, settings: Settings, *, source: bytes = b"kite",
-          number: int = 1, process: int = DEAD) -> Path:  # fmt: skip
+          number: int = 1) -> Path:  # fmt: skip
+    writer = written(folder, whole, settings, source=source, number=number)
+    writer.close()
+    os.utime(writer.path, (1765790000, 1765790000))
+    return writer.path
+
+
+def written(folder: Path, whole: RecordBatch, settings: Settings, *, source: bytes = b"kite",
+            number: int = 1) -> JournalWriter:  # fmt: skip
+    """A journal whose writer lives, last written on 2025-12-15 at 14:43."""
     folder.mkdir(exist_ok=True)
-    path = folder / f"20251215-09150{number}-000001-{process}.000.arrows"
+    path = folder / f"20251215-09150{number}-000001-7.000.arrows"
     writer = JournalWriter(path, settings.journal, source)
     for part in split(whole, range(0, len(whole), 20)):
         writer.write(part, 0)
-    writer.close()
-    os.utime(path, (1765790000, 1765790000))  # 2025-12-15, 14:43 IST
-    return path
+    os.utime(path, (1765790000, 1765790000))
+    return writer
 
 
 def packets(journals: list[Path]) -> dict[int, list[tuple[int, bytes]]]:
@@ -89,7 +105,7 @@ def mixed(count: int, seed: int) -> RecordBatch:
 
 def test_every_packet_is_there_in_order(tmp_path: Path, settings: Settings) -> None:
     path = write(tmp_path, market_day(minutes=3), settings)
-    made = archive_ticks([path], tmp_path / "out" / "2025-12-15.parquet", {})
+    made = archive_ticks([path], tmp_path / "out" / "2025-12-15.parquet", DAY, {})
     assert made.lost == "" and made.ticks > 5_000
     assert held(made.path) == packets([path])
     assert made.path.stat().st_mode & 0o777 == 0o600
@@ -108,7 +124,7 @@ def test_any_packet_comes_back_byte_for_byte(
     monkeypatch.setattr(tick_archive, "BUCKET_BYTES", 9_000)
     monkeypatch.setattr(tick_archive, "CHUNK", 64)
     path = write(tmp_path, mixed(200, seed), settings)
-    made = archive_ticks([path], tmp_path / "out" / "2025-12-15.parquet", {})
+    made = archive_ticks([path], tmp_path / "out" / "2001-09-09.parquet", MIXED_DAY, {})
     assert held(made.path) == packets([path])
 
 
@@ -124,12 +140,15 @@ def test_what_is_not_the_journals_is_refused(
 
     monkeypatch.setattr(tick_archive.wire, "encode_packets", wrong)
     with pytest.raises(ArchiveError, match="is not what the journals hold"):
-        archive_ticks([path], tmp_path / "out" / "2025-12-15.parquet", {})
+        archive_ticks([path], tmp_path / "out" / "2025-12-15.parquet", DAY, {})
     assert path.exists() and list((tmp_path / "out").iterdir()) == []
     with pytest.raises(ArchiveError, match="no tick"):
         empty = RecordBatch()
         empty.append(Kind.TIMER, 1, b"0")
-        archive_ticks([write(tmp_path, empty, settings, number=2)], tmp_path / "x.parquet", {})
+        other = write(tmp_path, empty, settings, number=2)
+        archive_ticks([other], tmp_path / "x.parquet", DAY, {})
+    with pytest.raises(NoTicks):
+        archive_ticks([path], tmp_path / "x.parquet", MIXED_DAY, {})
 
 
 def test_the_digest_tells_packets_times_and_order_and_no_cuts() -> None:
@@ -157,37 +176,110 @@ def test_the_digest_tells_packets_times_and_order_and_no_cuts() -> None:
     assert told(whole.take(slice(0, 49))) != wanted
 
 
-@pytest.mark.parametrize("policy", ["pack", "keep", "drop"])
-def test_journals_go_the_way_that_is_wanted(
-    policy: str, tmp_path: Path, settings: Settings
-) -> None:
+def test_journals_are_packed_once_their_day_is_over(tmp_path: Path, settings: Settings) -> None:
+    journals, archive = tmp_path / "journals", tmp_path / "archive"
+    keyframes = Keyframes(tmp_path / "keyframes")
+    whole = market_day(minutes=2)
+    ended = write(journals, whole, settings)
+    demo = write(journals, whole, settings, source=SIMULATED, number=2)
+    alive = written(journals, whole.part(0, 60), settings, number=3)
+    sizes = ended.stat().st_size, alive.path.stat().st_size
+    day = recorded_day(journals, archive, DAY)
+    assert day.journals == [ended, alive.path] and day.other == [demo] and not day.archived
+    wanted = packets(day.journals)
+    made = archive_day(day, archive, {})
+    assert held(made.path) == wanted
+    pack_day(day, keyframes, DAY)
+    assert ended.stat().st_size == sizes[0], "a restart goes on from today's"
+    pack_day(day, keyframes, LATER)
+    assert ended.stat().st_size < sizes[0] and demo.exists()
+    assert alive.path.stat().st_size == sizes[1]
+    assert recorded_day(journals, archive, DAY).archived
+    alive.close()
+    os.utime(alive.path, (1765790000, 1765790000))
+    pack_day(recorded_day(journals, archive, DAY), keyframes, LATER)
+    assert recorded_day(journals, archive, DAY).packed == 2
+    assert packets(day.journals) == wanted
+
+
+def test_a_fuller_archive_is_never_replaced(tmp_path: Path, settings: Settings) -> None:
     journals, archive = tmp_path / "journals", tmp_path / "archive"
     whole = market_day(minutes=2)
-    written = write(journals, whole, settings)
-    demo = write(journals, whole, settings, source=SIMULATED, number=2)
-    alive = write(journals, whole.part(0, 60), settings, number=3, process=os.getpid())
-    sizes = written.stat().st_size, alive.stat().st_size
-    day = recorded_day(journals, archive, date(2025, 12, 15))
-    assert day.journals == [written, alive] and day.other == [demo] and not day.archived
-    wanted = packets(day.journals)
-    chosen = settings.archive.__class__(
-        enabled=True, sessions=9, ticks=True, tick_days=9, journals=policy
-    )
-    made = archive_day(day, archive, Keyframes(tmp_path / "keyframes"), chosen, {})
+    morning = write(journals, whole, settings)
+    write(journals, whole.part(0, 60), settings, number=3)
+    made = archive_day(recorded_day(journals, archive, DAY), archive, {})
+    wanted = held(made.path)
+    morning.unlink()
+    with pytest.raises(ArchiveError, match="no longer have"):
+        archive_day(recorded_day(journals, archive, DAY), archive, {})
     assert held(made.path) == wanted
-    assert demo.exists() and alive.stat().st_size == sizes[1]
-    if policy == "drop":
-        assert not written.exists()
-    else:
-        assert (written.stat().st_size < sizes[0]) == (policy == "pack")
-        assert recorded_day(journals, archive, date(2025, 12, 15)).archived
+    made.path.write_bytes(b"damaged")
+    archive_day(recorded_day(journals, archive, DAY), archive, {})
+    assert 0 < sum(map(len, held(made.path).values())) < sum(map(len, wanted.values()))
+
+
+def test_a_run_over_several_days_is_a_day_each(tmp_path: Path, settings: Settings) -> None:
+    journals, archive = tmp_path / "journals", tmp_path / "archive"
+    journals.mkdir()
+    writer = JournalWriter(journals / "20251215-091500-000001-7.000.arrows", settings.journal, b"k")
+    whole = market_day(minutes=2)
+    days = [DAY, date(2025, 12, 16), date(2025, 12, 17)]
+    for at in range(3):
+        part = whole.part(0, len(whole))
+        part.recv_ns = [at_ns + at * 86_400 * 10**9 for at_ns in whole.recv_ns]
+        if at:  # the first file alone names the instruments
+            part = part.part(4, len(part))
+        for few in split(part, range(0, len(part), 20)):
+            writer.write(few, 0)
+    writer.close()
+    for path, second in zip(sorted(journals.iterdir()), range(3), strict=True):
+        os.utime(path, (1765790000 + second * 86_400,) * 2)
+    found = recorded_days(journals, archive)
+    assert [day.day for day in found] == days
+    assert [len(day.heads) for day in found] == [0, 1, 1]
+    for day in found:
+        made = archive_day(day, archive, {})
+        table = pq.read_table(made.path, columns=["recv_ns", "symbol"])
+        seconds = table["recv_ns"].to_numpy() // 10**9 + 19_800
+        assert set((seconds // 86_400).tolist()) == {(day.day - date(1970, 1, 1)).days}
+        assert "NIFTY 50" in table["symbol"].unique().to_pylist()
+
+
+def test_what_is_no_packet_is_said_and_padding_means_nothing(
+    tmp_path: Path, settings: Settings
+) -> None:
+    whole = RecordBatch()
+    frames = [p for k, p in zip(*_columns(market_day(minutes=1)), strict=True) if k == Kind.FRAME]
+    full = next(bytearray(p) for p in frames if len(p) > 190 and p[2:4] == b"\x00\xb8")
+    full[4 + 64 + 10] = 7  # padding of the first level
+    whole.append(Kind.FRAME, MONDAY_OPEN_S * 10**9, bytes(full))
+    whole.append(Kind.FRAME, MONDAY_OPEN_S * 10**9, b"\x00\x01\x00\x32" + bytes(50))
+    made = archive_ticks([write(tmp_path, whole, settings)], tmp_path / "o" / "x.parquet", DAY, {})
+    assert made.ticks >= 1 and "1 packets that cannot be read" in made.lost
+
+
+def _columns(batch: RecordBatch) -> tuple[list[int], list[bytes]]:
+    return batch.kind, batch.payload
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    archive, journals = tmp_path / "archive", tmp_path / "journals"
+    journals.mkdir()
+    (journals / "left.fresh").touch()
+    (archive / "ticks" / ".sorting-left").mkdir(parents=True)
+    with alone(archive, journals):
+        assert list(journals.iterdir()) == [] and list((archive / "ticks").iterdir()) == []
+        with pytest.raises(ArchiveError, match="another process"), alone(archive, journals):
+            pass
+        said = CliRunner().invoke(cli, ["archive", "--state", str(tmp_path)])
+        assert said.exit_code == 69 and "another process" in said.output
 
 
 def test_the_commands(tmp_path: Path, settings: Settings) -> None:
     run = CliRunner().invoke
     said = run(cli, ["days", "--state", str(tmp_path)])
     assert said.exit_code == 0 and "nothing is recorded" in said.output
-    written = write(tmp_path / "journals", market_day(minutes=2), settings)
+    path = write(tmp_path / "journals", market_day(minutes=2), settings)
     said = run(cli, ["archive", "2025-12-16", "--state", str(tmp_path)])
     assert said.exit_code == 69 and "kitetui days" in said.output
     said = run(cli, ["archive", "soon", "--state", str(tmp_path)])
@@ -202,16 +294,24 @@ def test_the_commands(tmp_path: Path, settings: Settings) -> None:
     assert (row["journals"], row["packed"], row["archived"]) == (1, 1, True)
     said = run(cli, ["days", "--state", str(tmp_path)])
     assert "2025-12-15" in said.output and "packed" in said.output
-    written.write_bytes(b"no journal")
+    path.write_bytes(b"no journal")
+    os.utime(path, (1765790000, 1765790000))
+    empty = RecordBatch()
+    empty.append(Kind.TIMER, 1, b"0")
+    write(tmp_path / "journals", empty, settings, number=4).touch()  # of today, with no tick
     said = run(cli, ["archive", "2025-12-15", "--state", str(tmp_path)])
     assert said.exit_code == 78 and "is not a kitetui journal" in said.output
+    (tmp_path / "archive" / "ticks" / "2025-12-15.parquet").unlink()
+    said = run(cli, ["archive", "--state", str(tmp_path)])
+    assert said.exit_code == 78 and "hold no tick" in said.output, "one day keeps no other"
     assert "Traceback" not in said.output
 
 
-def test_old_days_leave(tmp_path: Path) -> None:
+def test_old_days_leave(tmp_path: Path, settings: Settings) -> None:
+    few = msgspec.structs.replace(settings.archive, tick_days=3)
     folder = tmp_path / "ticks"
     folder.mkdir()
     for day in range(1, 8):
         (folder / f"2025-12-{day:02}.parquet").touch()
-    assert days.remove_old_ticks(tmp_path, 3) == 4
+    assert days.remove_old_ticks(tmp_path, few, tmp_path / "journals") == 4
     assert sorted(p.stem[-2:] for p in folder.iterdir()) == ["05", "06", "07"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from kitetui.engine.calendar import ist
@@ -111,18 +111,16 @@ class JournalFiles:
         return "; ".join([*words, *self.errors])
 
 
-def files_of_day(folder: Path, day: date) -> list[Path]:
-    """The journals of a date: those begun on it, or written on it at the last."""
-    begun = f"{day:%Y%m%d}-"
-    return whole_runs(folder, lambda path: path.name.startswith(begun)
-                      or ist(path.stat().st_mtime).date() == day)  # fmt: skip
-
-
 def whole_runs(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     """All files of the runs that have a wanted one: the first holds the instruments."""
     paths = sorted(folder.glob("*.arrows"))
     runs = {_run(path) for path in paths if wanted(path)}
     return [path for path in paths if _run(path) in runs]
+
+
+def is_first(path: Path) -> bool:
+    """Whether a file is the first of its run."""
+    return path.name.endswith(f"{FIRST}.arrows") or _run(path) == path.name
 
 
 def _run(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from kitetui.engine.calendar import Calendar, ist_day
+from kitetui.engine.calendar import SEGMENTS, Calendar, ist_day
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import F64, I64, TickBatch
 from kitetui.engine.feed.records import HistoryAnswer, PastLevels, Remembered
@@ -125,6 +125,12 @@ class Market:
         """A row's best bid and ask now, rupees; 0 where there is none."""
         cols = self.packets.cols[row]
         return self.rows.price(row, cols[BID]), self.rows.price(row, cols[ASK])
+
+    def trades_at(self, at_s: int) -> bool:
+        """Whether anything that is watched trades at a second."""
+        hours = np.unique(self.rows.hours[: self.rows.count]).tolist()
+        segments = [SEGMENTS[h] for h in hours] or ["equity"]
+        return any(self.calendar.is_open(segment, at_s) for segment in segments)
 
     @property
     def session_s(self) -> int:

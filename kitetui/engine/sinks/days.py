@@ -1,24 +1,31 @@
-"""Recorded days: their journals and their tick archives, and what is still to be done of them."""
+"""Recorded days: their journals and their tick archives, and what is still to be done of them.
+
+A journal's file is of one date: another one follows at midnight.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import re
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from kitetui.engine.feed.journal_files import files_of_day
+from kitetui.engine.calendar import ist
+from kitetui.engine.feed.journal_files import is_first, whole_runs
 from kitetui.engine.feed.journal_reader import JournalError, source_of
-from kitetui.engine.sinks.journal_packer import is_packed, pack
+from kitetui.engine.sinks.journal_packer import FRESH, is_packed, pack
 from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.tick_archive import (
     FOLDER,
+    SORTING,
     Archived,
+    ArchiveError,
     Say,
     archive_path,
     archive_ticks,
@@ -27,7 +34,8 @@ from kitetui.engine.sinks.tick_archive import (
 from kitetui.settings import ArchiveSettings
 
 SIMULATED = b"simulated"
-_RUN = re.compile(r"(\d{8})-\d{6}-\d{6}-(\d+)(?:\.\d{3})?\.arrows$")
+ENDED_S = 120
+"""A file that midnight ended was last written a moment later."""
 
 
 class RecordedDay(msgspec.Struct):
@@ -35,49 +43,55 @@ class RecordedDay(msgspec.Struct):
 
     Attributes:
         journals: files of its main feed, in order; packed: how many of them are.
+        heads: the first files of their runs, which name the instruments.
         other: files of other feeds, such as a demo's.
         ticks: the archive of its ticks; None where there is none.
     """
 
     day: date
     journals: list[Path]
+    heads: list[Path]
     other: list[Path]
     packed: int = 0
     ticks: Path | None = None
 
     @property
     def journal_bytes(self) -> int:
-        return sum(_stat(path, "st_size") for path in self.journals)
+        return sum(_size(path) for path in self.journals)
 
     @property
     def ticks_bytes(self) -> int:
-        return _stat(self.ticks, "st_size") if self.ticks is not None else 0
+        return _size(self.ticks) if self.ticks is not None else 0
+
+    @property
+    def written_ns(self) -> int:
+        """When the newest of its journals was last written."""
+        return max((_written_ns(path) for path in self.journals), default=0)
 
     @property
     def archived(self) -> bool:
-        """Whether the archive is at least as young as the journals."""
-        newest = max((_stat(path, "st_mtime_ns") for path in self.journals), default=0)
-        return self.ticks is not None and _stat(self.ticks, "st_mtime_ns") >= newest
+        """Whether the archive has all that the journals have."""
+        return self.ticks is not None and _written_ns(self.ticks) >= self.written_ns
 
 
 def recorded_days(journals: Path, archive: Path) -> list[RecordedDay]:
     """All dates of which there is anything, oldest first."""
-    days = {_date(found[1]) for path in journals.glob("*.arrows")
-            if (found := _RUN.match(path.name)) is not None}  # fmt: skip
+    days = {day for path in journals.glob("*.arrows") if (day := _date(path)) is not None}
     for path in (archive / FOLDER).glob("????-??-??.parquet"):
         with contextlib.suppress(ValueError):
             days.add(date.fromisoformat(path.stem))
-    return [recorded_day(journals, archive, day) for day in sorted(d for d in days if d)]
+    return [recorded_day(journals, archive, day) for day in sorted(days)]
 
 
 def recorded_day(journals: Path, archive: Path, day: date) -> RecordedDay:
     """What there is of a date; of several feeds the largest is its own, and no demo's is."""
-    paths = files_of_day(journals, day)
-    source = {path: source_of(path) for path in paths}
+    runs = whole_runs(journals, lambda path: _date(path) == day)
+    source = {path: source_of(path) for path in runs}
+    paths = [path for path in runs if _date(path) == day]
     sizes: Counter[bytes] = Counter()
-    for path, name in source.items():
-        if name != SIMULATED:
-            sizes[name] += _stat(path, "st_size")
+    for path in paths:
+        if source[path] != SIMULATED:
+            sizes[source[path]] += _size(path)
     main = sizes.most_common(1)[0][0] if sizes else None
     own = [path for path in paths if source[path] == main]
     packed = 0
@@ -85,64 +99,113 @@ def recorded_day(journals: Path, archive: Path, day: date) -> RecordedDay:
         with contextlib.suppress(JournalError):
             packed += is_packed(path)
     ticks = archive_path(archive, day)
-    return RecordedDay(day, own, [p for p in paths if p not in own], packed,
+    heads = [path for path in runs
+             if path not in paths and source[path] == main and is_first(path)]  # fmt: skip
+    return RecordedDay(day, own, heads, [path for path in paths if path not in own], packed,
                        ticks if ticks.exists() else None)  # fmt: skip
 
 
-def archive_day(day: RecordedDay, archive: Path, keyframes: Keyframes, settings: ArchiveSettings,
-                divisors: Mapping[int, int], say: Say = silent) -> Archived:  # fmt: skip
-    """Archive a day's ticks, then treat its journals as `archive.journals` says; blocking.
+def archive_day(day: RecordedDay, archive: Path, divisors: Mapping[int, int],
+                say: Say = silent) -> Archived:  # fmt: skip
+    """Archive a day's ticks; blocking, and with `alone` only.
 
     Raises:
-        ArchiveError, JournalError, OSError: it cannot be done; the journals stay.
+        ArchiveError, JournalError, OSError: it cannot be done; what is there stays.
     """
-    made = archive_ticks(day.journals, archive_path(archive, day.day), divisors, say)
-    closed = [path for path in day.journals if not _written(path)]
-    if settings.journals == "pack":
-        for at, path in enumerate(closed):
-            say("packing journals", at / len(closed))
-            keyframes.moved(path.name, pack(path, keyframes.numbers(path.name)).offsets)
-    elif settings.journals == "drop" and not made.lost:
-        for path in closed:
-            path.unlink(missing_ok=True)
-    newest = max((_stat(path, "st_mtime_ns") for path in day.journals), default=0)
-    if _stat(made.path, "st_mtime_ns") < newest:  # by a clock that was set back
-        os.utime(made.path, ns=(newest, newest))
+    written_ns = day.written_ns  # what comes in from now on is for the next time
+    made = archive_ticks(sorted([*day.heads, *day.journals]), archive_path(archive, day.day),
+                         day.day, divisors, say)  # fmt: skip
+    os.utime(made.path, ns=(written_ns, written_ns))
     return made
 
 
-def remove_old_ticks(archive: Path, keep: int) -> int:
-    """Remove the oldest days of ticks beyond `keep`; how many went."""
+def pack_day(day: RecordedDay, keyframes: Keyframes, today: date, say: Say = silent) -> None:
+    """Pack what nobody writes any more of a day that is over; with `alone` only.
+
+    Today's stay: a restart goes on from places in them.
+
+    Raises:
+        OSError: the disk takes no more; what was packed is.
+    """
+    if day.day >= today:
+        return
+    for at, path in enumerate(day.journals):
+        say("packing journals", at / len(day.journals))
+        if not _held(path):
+            with contextlib.suppress(JournalError):
+                keyframes.moved(path.name, pack(path, keyframes.numbers(path.name)).offsets)
+
+
+@contextlib.contextmanager
+def alone(archive: Path, journals: Path) -> Iterator[None]:
+    """One process at a time archives and packs; what a killed one left goes.
+
+    Raises:
+        ArchiveError: another process is at it.
+    """
+    folder = archive / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArchiveError(f"{folder}: another process archives a day; wait for it") from None
+        for left in folder.glob(f"{SORTING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in journals.glob(f"*{FRESH}"):
+            left.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_old_ticks(archive: Path, settings: ArchiveSettings, journals: Path) -> int:
+    """Remove the oldest days of ticks beyond those that are kept; how many went.
+
+    A day whose journals are there still is not removed: it would be made again.
+    """
     files = sorted((archive / FOLDER).glob("????-??-??.parquet"))
-    for path in files[: max(len(files) - keep, 0)]:
-        with contextlib.suppress(OSError):
-            path.unlink()
-    return max(len(files) - keep, 0)
+    kept = {_date(path) for path in journals.glob("*.arrows")}
+    removed = 0
+    for path in files[: max(len(files) - settings.tick_days, 0)]:
+        with contextlib.suppress(OSError, ValueError):
+            if date.fromisoformat(path.stem) not in kept:
+                path.unlink()
+                removed += 1
+    return removed
 
 
-def _written(path: Path) -> bool:
-    """Whether the process that made a journal lives: its files, and places in them, are its own."""
-    found = _RUN.match(path.name)
-    if found is None:
-        return False
+def _held(path: Path) -> bool:
+    """Whether a journal's writer lives: it holds its files until it ends."""
     try:
-        os.kill(int(found[2]), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
         return True
-    return True
-
-
-def _date(text: str) -> date | None:
     try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        return None
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
-def _stat(path: Path, field: str) -> int:
+def _date(path: Path) -> date | None:
+    """Of which date a journal's file is, in India."""
+    written_ns = _written_ns(path)
+    return ist(written_ns / 1e9 - ENDED_S).date() if written_ns else None
+
+
+def _written_ns(path: Path) -> int:
     try:
-        return int(getattr(path.stat(), field))
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
     except OSError:
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
 import threading
@@ -73,6 +74,8 @@ class JournalWriter:
         self._retry_ns = 0
         self._dirty = False
         self._closed = False
+        self._held_files: list[int] = []
+        """The files before, held open as long as this process lives: their places are its own."""
         self._turning = threading.Lock()
         """Held while a file is let go: its number may be another's then."""
         self._fd = -1
@@ -91,6 +94,8 @@ class JournalWriter:
             OSError: it cannot be made; the one before is still written to.
         """
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with contextlib.suppress(OSError):  # where files cannot be locked they are not
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         sink = io.BytesIO()
         stream = pa.ipc.new_stream(sink, self._schema, options=self._options)
         # The schema goes out now, so that the places of all batches are where the file ended.
@@ -165,6 +170,7 @@ class JournalWriter:
             self._segment += 1
             self._before += size
             with self._turning:
+                self._held_files.append(os.dup(old[0]))
                 _end(*old)
         self._day = max(day, self._day)
 
@@ -233,6 +239,8 @@ class JournalWriter:
             return
         with self._turning:
             _end(self._fd, self._stream, self._sink)
+        while self._held_files:
+            os.close(self._held_files.pop())
 
 
 def _give(fd: int, sink: io.BytesIO, size: int) -> int:

@@ -15,7 +15,9 @@ from kitetui.engine.feed.records import RecordBatch
 
 PACKED_BYTES = 256 << 10
 """Payload of a batch: larger ones save nothing more, and a changed byte would cost more."""
-MARK = b"packed"
+PACKED = b"packed"
+"""What a packed journal's schema says."""
+FRESH = ".fresh"
 LEVEL = 6
 
 
@@ -27,9 +29,15 @@ def is_packed(path: Path) -> bool:
     """
     try:
         with pa.OSFile(str(path), "rb") as source:
-            return MARK in (pa.ipc.open_stream(source).schema.metadata or {})
+            return PACKED in (pa.ipc.open_stream(source).schema.metadata or {})
     except (pa.ArrowException, OSError, ValueError) as error:
         raise JournalError(f"{path}: cannot be read: {error}") from None
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a journal's batches have numbers and seals."""
+    with pa.OSFile(str(path), "rb") as source:
+        return (pa.ipc.open_stream(source).schema.metadata or {}).get(b"format") == FORMAT
 
 
 class Packed(msgspec.Struct):
@@ -49,7 +57,7 @@ def pack(path: Path, ends: Collection[int] = ()) -> Packed:
     """Rewrite a closed journal in its place.
 
     Records, their order, their times and what is missing among them stay as they are. A file that
-    is damaged, or packed already, stays as it is.
+    is damaged, of the first format, or packed already, stays as it is.
 
     Args:
         ends: numbers of batches behind which nothing is packed with what is before.
@@ -60,12 +68,12 @@ def pack(path: Path, ends: Collection[int] = ()) -> Packed:
     """
     was = path.stat()
     found = Packed(was.st_size, was.st_size)
-    if is_packed(path):
+    if is_packed(path) or not is_sealed(path):
         return found
-    fresh = path.with_suffix(".fresh")
+    fresh = path.with_suffix(FRESH)
     fresh.unlink(missing_ok=True)
     reader = JournalReader(path)
-    schema = SCHEMA.with_metadata({b"format": FORMAT, b"source": source_of(path), MARK: b"1"})
+    schema = SCHEMA.with_metadata({b"format": FORMAT, b"source": source_of(path), PACKED: b"1"})
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -61,7 +62,10 @@ class Keyframes:
         name = f"{ist(mark.at_s):%Y%m%d-%H%M%S}@{mark.number}@{mark.offset}@{mark.journal}.bin"
         with contextlib.suppress(FileExistsError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            os.link(path, self._folder / name)  # the next checkpoint is another file
+            try:
+                os.link(path, self._folder / name)  # the next checkpoint is another file
+            except OSError:
+                shutil.copy(path, self._folder / name)  # not every disk has links
 
     def all(self) -> list[Keyframe]:
         """Oldest session time first."""
@@ -80,9 +84,10 @@ class Keyframes:
             hour: HH:MM; journals: by name, those that are played.
             made_by: as `Mark.made_by`: others would go on otherwise.
         """
-        wanted = hour.replace(":", "") + "00"
+        # The hour of the first day that is played: a later day's comes after it.
+        wanted = f"{min(journals, default='')[:8]}-{hour.replace(':', '')}00"
         for one in reversed(self.all()):
-            if one.journal not in journals or one.stamp[-6:] > wanted:
+            if one.journal not in journals or not wanted[:8] <= one.stamp <= wanted:
                 continue
             place = Place(journals[one.journal], one.offset, one.number)
             try:

@@ -1,16 +1,15 @@
 """The archive of ticks: a day's packets by token in one Parquet file, checked against the journal.
 
-Every packet of the day's frames is in it, also those that were refused later: from the file the
-journal's packets follow byte for byte.
+Every packet of the day's frames that can be told apart is in it, also those that were refused
+later: from the file the journal's packets follow byte for byte, but for the padding of levels.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from kitetui.engine.arrow import pa
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64, PACKET_MAX, U8, TickBatch
 from kitetui.engine.feed.journal_files import JournalFiles
@@ -58,6 +58,11 @@ SCHEMA = pa.schema(
 )  # fmt: skip
 """Prices are raw, as on the wire: divide by `divisor`. Times are UTC."""
 LEVEL = 6
+_PADDING = np.array([64 + 12 * level + byte for level in range(10) for byte in (10, 11)])
+"""Bytes of a full packet that mean nothing."""
+NS = 1_000_000_000
+DAY_NS = DAY_S * NS
+EPOCH = date(1970, 1, 1)
 _SPLIT = [field.name for field in SCHEMA if field.type in (pa.uint32(), pa.int32(), pa.int64())]
 _PACKETS = pa.schema([("token", pa.uint32()), ("recv_ns", pa.int64()), ("length", pa.uint8()),
                       ("packet", pa.binary(PACKET_MAX))])  # fmt: skip
@@ -72,6 +77,10 @@ def silent(what: str, share: float) -> None:
 
 class ArchiveError(Exception):
     """A day that could not be archived; says why."""
+
+
+class NoTicks(ArchiveError):
+    """A day on which nothing came in."""
 
 
 class Archived(msgspec.Struct):
@@ -142,33 +151,33 @@ def archive_path(folder: Path, day: date) -> Path:
     return folder / FOLDER / f"{day:%Y-%m-%d}.parquet"
 
 
-def archive_ticks(journals: Sequence[Path], target: Path, divisors: Mapping[int, int],
+def archive_ticks(journals: Sequence[Path], target: Path, day: date, divisors: Mapping[int, int],
                   say: Say = silent) -> Archived:  # fmt: skip
     """Make the file from a day's journals, and check it against them; blocking, for minutes.
 
     Args:
+        day: in India; what came in on another one is left out.
         divisors: price divisors by segment, as far as they are not Kite's known ones.
 
     Raises:
-        ArchiveError: the journals hold no packet, or what was written is not what they hold.
+        NoTicks: the journals hold none of that day.
+        ArchiveError: what was written is not what they hold, or the file that is there holds more.
         JournalError: the only journal cannot be read.
         OSError: the disk does not take it.
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (
-        _alone(target.parent),
-        tempfile.TemporaryDirectory(dir=target.parent, prefix=SORTING) as held,
-    ):
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=SORTING) as held:
         files = JournalFiles(journals)
         buckets = _Buckets(Path(held), files.bytes)
         symbols: dict[int, str] = {}
-        digest = Digest()
-        for part in _packets(files, symbols):
+        digest, refused = Digest(), Counter[str]()
+        for part in _packets(files, day, symbols, refused):
             digest.add(part)
             buckets.add(part)
             say("sorting", files.share)
         if not digest.of_token:
-            raise ArchiveError(f"{target.stem}: the journals hold no tick")
+            raise NoTicks(f"{target.stem}: the journals hold no tick")
+        _check_not_poorer(target, digest)
         fresh = Path(held) / "fresh.parquet"
         ticks = _write(fresh, buckets, symbols, {**wire.DIVISORS, **divisors}, say)
         found = Digest()
@@ -182,37 +191,40 @@ def archive_ticks(journals: Sequence[Path], target: Path, divisors: Mapping[int,
                 "them, is not what the journals hold; they are kept"
             )
         fresh.replace(target)
-    return Archived(target, ticks, len(digest.of_token), target.stat().st_size, files.lost())
+    words = [files.lost(), *(f"{n:,} {what}" for what, n in refused.items())]
+    return Archived(target, ticks, len(digest.of_token), target.stat().st_size,
+                    "; ".join(filter(None, words)))  # fmt: skip
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One day is archived at a time; what a killed one left goes.
-
-    Raises:
-        ArchiveError: another process is at it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
+def _check_not_poorer(target: Path, digest: Digest) -> None:
+    """Refuse to put a file in the place of one that holds ticks which journals no longer have."""
+    if not target.exists():
+        return
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ArchiveError(f"{folder}: another process archives a day; wait for it") from None
-        for left in folder.glob(f"{SORTING}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
-    finally:
-        os.close(handle)
+        tokens = pq.read_table(target, columns=["token"])["token"].to_numpy()
+    except (pa.ArrowException, OSError, KeyError):
+        return  # damaged: nothing is lost with it
+    for token, count in zip(*np.unique(tokens, return_counts=True), strict=True):
+        if count > digest.of_token.get(int(token), (0, 0))[0]:
+            raise ArchiveError(
+                f"{target}: holds ticks that the journals no longer have, and stays as it is"
+            )
 
 
-def _packets(files: JournalFiles, symbols: dict[int, str]) -> Iterator[_Packets]:
-    """All packets of journals in order; `symbols` learns the instruments' names."""
+def _packets(files: JournalFiles, day: date, symbols: dict[int, str],
+             refused: Counter[str]) -> Iterator[_Packets]:  # fmt: skip
+    """A day's packets in order.
+
+    Args:
+        symbols: learns the instruments' names; refused: counts what is no packet, by what it is.
+    """
+    begins_ns = (day.toordinal() - EPOCH.toordinal()) * DAY_NS - IST_OFFSET_S * NS
     frames: list[bytes] = []
     times: list[int] = []
     size = 0
     for batch in files:
         for kind, at_ns, payload in zip(batch.kind, batch.recv_ns, batch.payload, strict=True):
-            if kind == Kind.FRAME:
+            if kind == Kind.FRAME and begins_ns <= at_ns < begins_ns + DAY_NS:
                 frames.append(payload)
                 times.append(at_ns)
                 size += len(payload)
@@ -220,13 +232,19 @@ def _packets(files: JournalFiles, symbols: dict[int, str]) -> Iterator[_Packets]
                 with contextlib.suppress(InstrumentError):
                     symbols.update((t, i.symbol) for t, i in read_table(payload).items())
         if size >= CHUNK * FULL:
-            yield _decoded(frames, times)
+            yield _decoded(frames, times, refused)
             frames, times, size = [], [], 0
-    yield _decoded(frames, times)
+    yield _decoded(frames, times, refused)
 
 
-def _decoded(frames: list[bytes], times: list[int]) -> _Packets:
-    ticks = wire.decode(frames, times).batch
+def _decoded(frames: list[bytes], times: list[int], refused: Counter[str]) -> _Packets:
+    found = wire.decode(frames, times)
+    ticks = found.batch
+    for reason, count in found.rejected.items():
+        refused[f"packets that cannot be read ({reason})"] += count
+    if found.trailing_bytes:
+        refused["bytes behind the packets of frames"] += found.trailing_bytes
+    ticks.packets[np.ix_(np.flatnonzero(ticks.length == FULL), _PADDING)] = 0
     return _Packets(ticks.token.copy(), ticks.recv_ns.copy(), ticks.length, ticks.packets)
 
 
