@@ -47,3 +47,11 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 def redis_url(server: ValkeyServer) -> str:
     """Where the server listens."""
     return f"unix://{server.unix_socket_path}"
+
+
+LONG = ("tests/simulation", "tests/faults", "tests/e2e", "tests/property", "tests/sinks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: at the end no worker waits for another's last file."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))

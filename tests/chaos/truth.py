@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ class Truth:
 
     Attributes:
         packets: how often each packet came in; announced: packets that frames spoke of.
+        digest: of all records, with their times.
         bars: closed minutes by symbol and minute.
     """
 
@@ -40,7 +42,10 @@ class Truth:
         self.bars: dict[tuple[str, int], tuple[int, ...]] = {}
         self.raised: set[str] = set()
         self.acknowledged: set[str] = set()
+        taken = blake2b(digest_size=8)
         for batch in files:
+            for kind, at_ns, payload in zip(batch.kind, batch.recv_ns, batch.payload, strict=True):
+                taken.update(b"%d %d " % (kind, at_ns) + payload)
             derived = self.pipeline.apply(batch)
             frames = [p for k, p in zip(batch.kind, batch.payload, strict=True) if k == Kind.FRAME]
             self._count(frames)
@@ -51,6 +56,7 @@ class Truth:
             for name, bars in derived.bars:
                 if name == "1m":
                     self._keep(bars.start, bars.rows.tolist(), bars.values.T.tolist())
+        self.digest = taken.hexdigest()
         self.lost_batches = files.lost_batches
 
     def _count(self, frames: list[bytes]) -> None:

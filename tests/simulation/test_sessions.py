@@ -16,8 +16,8 @@ def test_no_invariant_breaks(part: int) -> None:
     days = [in_a_child(seed, ONE_HOUR) for seed in range(1 + part * 10, 11 + part * 10)]
     broken = [(day.violations[:3], command(day, ONE_HOUR)) for day in days if day.violations]
     assert broken == []
-    assert sum(day.ticks for day in days) > 3_000 and sum(day.lives for day in days) > 10
-    assert sum(day.alerts for day in days) > 10
+    assert sum(day.ticks for day in days) > 1_500 and sum(day.lives for day in days) > 10
+    assert sum(day.alerts for day in days) > 3
 
 
 def test_a_seed_is_a_session() -> None:
