@@ -18,7 +18,7 @@ from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, LENGTHS, LTP, PACKET_MAX, TickBatch
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import Kind, RecordBatch
-from kitetui.engine.sinks import days, tick_archive
+from kitetui.engine.sinks import days, packet_sorter, tick_archive
 from kitetui.engine.sinks.days import (
     SIMULATED,
     alone,
@@ -29,10 +29,10 @@ from kitetui.engine.sinks.days import (
 )
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.keyframes import Keyframes
+from kitetui.engine.sinks.packet_digest import Digest, Packets
 from kitetui.engine.sinks.tick_archive import (
     SCHEMA,
     ArchiveError,
-    Digest,
     NoTicks,
     archive_ticks,
     read_back,
@@ -121,7 +121,7 @@ def test_every_packet_is_there_in_order(tmp_path: Path, settings: Settings) -> N
 def test_any_packet_comes_back_byte_for_byte(
     seed: int, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tick_archive, "BUCKET_BYTES", 9_000)
+    monkeypatch.setattr(packet_sorter, "BUCKET_BYTES", 9_000)
     monkeypatch.setattr(tick_archive, "CHUNK", 64)
     path = write(tmp_path, mixed(200, seed), settings)
     made = archive_ticks([path], tmp_path / "out" / "2001-09-09.parquet", MIXED_DAY, {})
@@ -155,9 +155,9 @@ def test_the_digest_tells_packets_times_and_order_and_no_cuts() -> None:
     rng = np.random.default_rng(5)
     token = rng.choice([5, 9], 50)
     bodies = rng.integers(0, 256, (50, PACKET_MAX)).astype(np.uint8)
-    whole = tick_archive._Packets(token, np.arange(50), np.full(50, LTP, np.uint8), bodies)
+    whole = Packets(token, np.arange(50), np.full(50, LTP, np.uint8), bodies)
 
-    def told(*parts: tick_archive._Packets) -> dict[int, tuple[int, int]]:
+    def told(*parts: Packets) -> dict[int, tuple[int, int]]:
         digest = Digest()
         for part in parts:
             digest.add(part)
@@ -171,7 +171,7 @@ def test_the_digest_tells_packets_times_and_order_and_no_cuts() -> None:
     two = np.flatnonzero(token == 5)[:2]
     order[two] = two[::-1]
     assert told(whole.take(order)) != wanted
-    late = tick_archive._Packets(token, np.arange(50) + (np.arange(50) == 3), whole.length, bodies)
+    late = Packets(token, np.arange(50) + (np.arange(50) == 3), whole.length, bodies)
     assert told(late) != wanted
     assert told(whole.take(slice(0, 49))) != wanted
 

@@ -23,22 +23,19 @@ import pyarrow.parquet as pq
 from kitetui.engine.arrow import pa
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
-from kitetui.engine.feed.batch import COLUMNS, FULL, I64, PACKET_MAX, U8, TickBatch
+from kitetui.engine.feed.batch import COLUMNS, FULL, PACKET_MAX, TickBatch
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.market.instruments import InstrumentError, read_table
+from kitetui.engine.sinks.packet_digest import Digest, Packets
+from kitetui.engine.sinks.packet_sorter import PacketSorter
 
 FOLDER = "ticks"
 SORTING = ".sorting-"
 FORMAT = b"kitetui-ticks-1"
 CHUNK = 1 << 16
 """Packets that are taken at once."""
-BUCKET_BYTES = 96 << 20
-"""How much of the day is sorted in memory at once, as packets."""
-BUCKETS_MAX = 256
 ROW_GROUP = 1 << 17
-PACKED_RATE = 5
-"""What a journal's bytes become as packets, about: only the number of buckets hangs on it."""
 LEVELS = tuple(f"{side}{level}" for side in ("bid", "ask") for level in range(5))
 _WORDS = [name for name in COLUMNS if name not in ("token", "change", "recv_ns")]
 SCHEMA = pa.schema(
@@ -64,9 +61,6 @@ NS = 1_000_000_000
 DAY_NS = DAY_S * NS
 EPOCH = date(1970, 1, 1)
 _SPLIT = [field.name for field in SCHEMA if field.type in (pa.uint32(), pa.int32(), pa.int64())]
-_PACKETS = pa.schema([("token", pa.uint32()), ("recv_ns", pa.int64()), ("length", pa.uint8()),
-                      ("packet", pa.binary(PACKET_MAX))])  # fmt: skip
-U64 = npt.NDArray[np.uint64]
 Say = Callable[[str, float], None]
 """Told what is being done, and how far it is, 0 to 1."""
 
@@ -101,51 +95,6 @@ class Archived(msgspec.Struct):
         return self.bytes / self.ticks if self.ticks else 0.0
 
 
-class _Packets(msgspec.Struct):
-    """Packets in order of arrival, as parallel columns."""
-
-    token: I64
-    recv_ns: I64
-    length: U8
-    packets: U8
-
-    def take(self, index: Any) -> _Packets:
-        return _Packets(self.token[index], self.recv_ns[index], self.length[index],
-                        self.packets[index])  # fmt: skip
-
-
-class Digest:
-    """Of each token's packets, in order, with their times; batches may be cut anywhere."""
-
-    def __init__(self) -> None:
-        rng = np.random.default_rng(20_151_021)
-        self._weights: U64 = rng.integers(1, 1 << 63, PACKET_MAX // 8 + 2).astype(np.uint64) * 2 + 1
-        self.of_token: dict[int, tuple[int, int]] = {}
-        """Count and digest."""
-
-    def add(self, part: _Packets) -> None:
-        """Take packets."""
-        n = len(part.token)
-        if not n:
-            return
-        words = np.ascontiguousarray(part.packets).view(np.uint64)
-        mixed = words @ self._weights[:-2]
-        mixed += part.length * self._weights[-2] + part.recv_ns.view(np.uint64) * self._weights[-1]
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= self._weights[0]
-        order = np.argsort(part.token, kind="stable")
-        tokens = part.token[order]
-        heads = np.flatnonzero(np.append(True, tokens[1:] != tokens[:-1]))
-        counts = np.diff(np.append(heads, n))
-        before = [self.of_token.get(t, (0, 0)) for t in tokens[heads].tolist()]
-        place = np.arange(n) - np.repeat(heads - np.array([c for c, _ in before]), counts)
-        sums = np.add.reduceat(mixed[order] * (place.astype(np.uint64) * 2 + 1), heads)
-        for token, count, (had, was), more in zip(
-            tokens[heads].tolist(), counts.tolist(), before, sums.tolist(), strict=True
-        ):
-            self.of_token[token] = had + count, (was + more) & 0xFFFF_FFFF_FFFF_FFFF
-
-
 def archive_path(folder: Path, day: date) -> Path:
     """Where a day's ticks are."""
     return folder / FOLDER / f"{day:%Y-%m-%d}.parquet"
@@ -168,18 +117,18 @@ def archive_ticks(journals: Sequence[Path], target: Path, day: date, divisors: M
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=SORTING) as held:
         files = JournalFiles(journals)
-        buckets = _Buckets(Path(held), files.bytes)
+        packets = PacketSorter(Path(held), files.bytes)
         symbols: dict[int, str] = {}
         digest, refused = Digest(), Counter[str]()
         for part in _packets(files, day, symbols, refused):
             digest.add(part)
-            buckets.add(part)
+            packets.add(part)
             say("sorting", files.share)
         if not digest.of_token:
             raise NoTicks(f"{target.stem}: the journals hold no tick")
         _check_not_poorer(target, digest)
         fresh = Path(held) / "fresh.parquet"
-        ticks = _write(fresh, buckets, symbols, {**wire.DIVISORS, **divisors}, say)
+        ticks = _write(fresh, packets, symbols, {**wire.DIVISORS, **divisors}, say)
         found = Digest()
         for at, part in enumerate(read_back(fresh)):
             found.add(part)
@@ -212,7 +161,7 @@ def _check_not_poorer(target: Path, digest: Digest) -> None:
 
 
 def _packets(files: JournalFiles, day: date, symbols: dict[int, str],
-             refused: Counter[str]) -> Iterator[_Packets]:  # fmt: skip
+             refused: Counter[str]) -> Iterator[Packets]:  # fmt: skip
     """A day's packets in order.
 
     Args:
@@ -237,7 +186,7 @@ def _packets(files: JournalFiles, day: date, symbols: dict[int, str],
     yield _decoded(frames, times, refused)
 
 
-def _decoded(frames: list[bytes], times: list[int], refused: Counter[str]) -> _Packets:
+def _decoded(frames: list[bytes], times: list[int], refused: Counter[str]) -> Packets:
     found = wire.decode(frames, times)
     ticks = found.batch
     for reason, count in found.rejected.items():
@@ -245,66 +194,11 @@ def _decoded(frames: list[bytes], times: list[int], refused: Counter[str]) -> _P
     if found.trailing_bytes:
         refused["bytes behind the packets of frames"] += found.trailing_bytes
     ticks.packets[np.ix_(np.flatnonzero(ticks.length == FULL), _PADDING)] = 0
-    return _Packets(ticks.token.copy(), ticks.recv_ns.copy(), ticks.length, ticks.packets)
+    return Packets(ticks.token.copy(), ticks.recv_ns.copy(), ticks.length, ticks.packets)
 
 
-class _Buckets:
-    """Packets on the disk by ranges of tokens: one range is sorted in memory at once."""
-
-    def __init__(self, folder: Path, journal_bytes: int) -> None:
-        wanted = journal_bytes * PACKED_RATE // BUCKET_BYTES
-        self._count = int(min(max(wanted, 1), BUCKETS_MAX))
-        self._folder = folder
-        self._edges: I64 | None = None
-        self._writers: dict[int, Any] = {}
-
-    def add(self, part: _Packets) -> None:
-        """Take packets; the first ones tell where tokens are many."""
-        if not len(part.token):
-            return
-        if self._edges is None:
-            at = np.linspace(0, len(part.token) - 1, self._count + 1)[1:-1].astype(np.int64)
-            self._edges = np.unique(np.sort(part.token)[at])
-        bucket = np.searchsorted(self._edges, part.token, side="right")
-        for number in np.unique(bucket).tolist():
-            few = part.take(bucket == number)
-            packets = pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(PACKET_MAX), len(few.token),
-                [None, pa.py_buffer(np.ascontiguousarray(few.packets))],
-            )  # fmt: skip
-            self._writer(number).write_batch(pa.record_batch(
-                [pa.array(few.token, pa.uint32()), pa.array(few.recv_ns), pa.array(few.length),
-                 packets], schema=_PACKETS,
-            ))  # fmt: skip
-
-    def _writer(self, number: int) -> Any:
-        if number not in self._writers:
-            self._writers[number] = pa.ipc.new_stream(
-                str(self._folder / f"{number}.arrows"), _PACKETS,
-                options=pa.ipc.IpcWriteOptions(compression="lz4"),
-            )  # fmt: skip
-        return self._writers[number]
-
-    def __iter__(self) -> Iterator[_Packets]:
-        """Each bucket's packets, sorted by token and then as they came."""
-        for number in sorted(self._writers):
-            self._writers[number].close()
-            path = self._folder / f"{number}.arrows"
-            with pa.OSFile(str(path), "rb") as source:
-                table = pa.ipc.open_stream(source).read_all().combine_chunks()
-            path.unlink()
-            order = np.argsort(table["token"].to_numpy(), kind="stable")
-            column = table["packet"].chunk(0)
-            packets = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, PACKET_MAX)
-            yield _Packets(
-                table["token"].to_numpy().astype(np.int64)[order],
-                table["recv_ns"].to_numpy()[order], table["length"].to_numpy()[order],
-                packets[order],
-            )  # fmt: skip
-
-
-def _write(path: Path, buckets: _Buckets, symbols: Mapping[int, str], divisors: Mapping[int, int],
-           say: Say) -> int:  # fmt: skip
+def _write(path: Path, packets: PacketSorter, symbols: Mapping[int, str],
+           divisors: Mapping[int, int], say: Say) -> int:  # fmt: skip
     """Write the sorted file; its rows."""
     by_segment = np.full(256, wire.DEFAULT_DIVISOR, np.uint32)
     by_segment[list(divisors)] = list(divisors.values())
@@ -317,18 +211,18 @@ def _write(path: Path, buckets: _Buckets, symbols: Mapping[int, str], divisors: 
             file, SCHEMA, compression="zstd", compression_level=LEVEL, use_dictionary=["symbol"],
             column_encoding=dict.fromkeys(_SPLIT, "BYTE_STREAM_SPLIT"),
         ) as out:  # fmt: skip
-            for number, part in enumerate(buckets):
+            for number, part in enumerate(packets):
                 for at in range(0, len(part.token), ROW_GROUP):
                     few = part.take(slice(at, at + ROW_GROUP))
                     out.write_table(_table(few, symbols, by_segment[few.token & 0xFF]))
                     ticks += len(few.token)
-                say("writing", (number + 1) / len(buckets._writers))
+                say("writing", (number + 1) / packets.count)
         file.flush()
         os.fsync(file.fileno())
     return ticks
 
 
-def _table(part: _Packets, symbols: Mapping[int, str], divisor: npt.NDArray[np.uint32]) -> pa.Table:
+def _table(part: Packets, symbols: Mapping[int, str], divisor: npt.NDArray[np.uint32]) -> pa.Table:
     ticks = wire.read_packets(part.length, part.packets)
     tokens, index = np.unique(part.token, return_inverse=True)
     names = pa.array([symbols.get(t, str(t)) for t in tokens.tolist()], pa.string())
@@ -345,7 +239,7 @@ def _table(part: _Packets, symbols: Mapping[int, str], divisor: npt.NDArray[np.u
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def read_back(path: Path) -> Iterator[_Packets]:
+def read_back(path: Path) -> Iterator[Packets]:
     """A file's packets as they were on the wire, in its order.
 
     Raises:
@@ -365,7 +259,7 @@ def read_back(path: Path) -> Iterator[_Packets]:
         raise ArchiveError(f"{path}: {error}") from None
 
 
-def _encoded(table: pa.Table) -> _Packets:
+def _encoded(table: pa.Table) -> Packets:
     ticks = TickBatch(table.num_rows)
     for name in (*_WORDS, "token", "change"):
         getattr(ticks, name)[:] = table[name].to_numpy()
@@ -374,7 +268,7 @@ def _encoded(table: pa.Table) -> _Packets:
             ticks.depth[:, at, what] = table[f"{level}_{name}"].to_numpy()
     ticks.length[:] = table["length"].to_numpy()
     packets = b"".join(p.ljust(PACKET_MAX, b"\0") for p in wire.encode_packets(ticks))
-    return _Packets(
+    return Packets(
         ticks.token, table["recv_ns"].to_numpy(), ticks.length,
         np.frombuffer(packets, np.uint8).reshape(-1, PACKET_MAX),
     )  # fmt: skip
