@@ -47,18 +47,3 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 def redis_url(server: ValkeyServer) -> str:
     """Where the server listens."""
     return f"unix://{server.unix_socket_path}"
-
-
-LONG = (
-    "tests/faults", "tests/simulation", "tests/sinks/test_redis_contract",
-    "tests/e2e/test_real_day", "tests/e2e", "tests/property", "tests/chaos",
-    "tests/test_track_record", "tests/patterns/test_simulated_day", "tests/sinks",
-)  # fmt: skip
-"""Files that take minutes, the longest first."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long begins first: at the end no worker waits for another's last file."""
-    items.sort(key=lambda item: next(
-        (at for at, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)
-    ))  # fmt: skip

@@ -129,7 +129,7 @@ def test_the_command_opens_an_hour(tmp_path: Path) -> None:
     with exchange(tmp_path, "--speed", "60", "--rate", "2000") as hello:
         # Settings must be the same for a keyframe to fit, those of the feed as well.
         options = settings + feed_options(hello)
-        live = kitetui(tmp_path, "--headless", "--duration", "14", *options, **LOGIN)
+        live = kitetui(tmp_path, "--headless", "--duration", "10", *options, **LOGIN)
     assert live.returncode == 0, live.stderr
     folder = tmp_path / "kitetui"
     stamps = sorted(path.name[9:13] for path in (folder / "keyframes").iterdir())
