@@ -42,7 +42,7 @@ def test_the_demo_raises_an_alert_within_seconds_and_leaves_nothing_behind(tmp_p
 def test_every_tick_reaches_both_streams_of_a_given_server(
     tmp_path: Path, server: ValkeyServer, redis_url: str
 ) -> None:
-    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "12", "--json",
+    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "16", "--json",
                    "--set", "redis.profile=full", "--set", f"redis.url={redis_url}")  # fmt: skip
     assert done.returncode == 0, done.stderr
     received = json.loads(done.stdout)["ticks"]["received"]
