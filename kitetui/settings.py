@@ -38,6 +38,7 @@ class FeedSettings(_Section, frozen=True):
     warmup_sessions: Count
     warmup_instruments: Count
     history_per_s: Positive
+    backfill_instruments: Count
     divisors: dict[Annotated[int, msgspec.Meta(ge=0, le=255)], AtLeastOne]
     spare_rows: Count
 

@@ -14,6 +14,7 @@ import msgspec
 
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
+from kitetui.engine.backfill import Backfill
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
@@ -177,9 +178,8 @@ class Core:
             past = None
             if store is not None:
                 past = Past(self._plan.places.archive, store, self._ledger)
-            opening = Opening(self._settings, self.pipeline, self.intake, past)
-            self.vitals.opening = opening
-            self._spawn(self._open_feed(partial(opening.run, kite, self._plan.credentials)))
+            self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
+            self._spawn(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
         self._spawn(self._publish_record())
         self._spawn(self._measure())
         self._spawn(self._record.run())
@@ -217,6 +217,14 @@ class Core:
         await self._take_rules()
         self._spawn(self._watch_health())
         await run()
+
+    async def _run_feed(self, kite: KiteSource, credentials: Callable[[], Credentials]) -> None:
+        """The day's start, then what gaps hide; the connections keep themselves."""
+        assert self.vitals.opening is not None
+        await self.vitals.opening.run(kite, credentials)
+        feed = self._settings.feed
+        if feed.backfill_instruments:
+            await Backfill(feed, self.pipeline, self.intake, credentials).run()
 
     async def _take_rules(self) -> None:
         """The user's rules, from the settings and from before."""
@@ -370,6 +378,7 @@ class Core:
         self.vitals.restart = self._recording.restart
         self.vitals.restoring = self._recording.restart is not None
         self._spawn(self._recording.sync())
+        self._spawn(self._recording.tidy())
         self.intake.put(Kind.CALIBRATION, self._calibration())
 
     # ---- what comes in -------------------------------------------------------------------

@@ -46,7 +46,8 @@ class Derived(msgspec.Struct):
 
     Attributes:
         runs: normalised ticks, in order.
-        bars: bars that closed, as (timeframe name, bars).
+        bars: bars that closed, as (timeframe name, bars); mended: minutes that the exchange's
+            history told after a gap.
         alerts: alerts raised; changed: others that are otherwise than before.
         outcomes: what became of alerts.
         transitions: for the ledger, before anybody is told; notices: what people are told.
@@ -58,6 +59,7 @@ class Derived(msgspec.Struct):
 
     runs: list[Run] = msgspec.field(default_factory=list)
     bars: list[tuple[str, ClosedBars]] = msgspec.field(default_factory=list)
+    mended: list[ClosedBars] = msgspec.field(default_factory=list)
     alerts: list[Alert] = msgspec.field(default_factory=list)
     changed: list[Alert] = msgspec.field(default_factory=list)
     results: list[Result] = msgspec.field(default_factory=list)

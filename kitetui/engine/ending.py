@@ -74,6 +74,8 @@ class Ending:
                 self._unfinished = True
             elif name == "day":
                 self._ended.extend(bars.rows.tolist())
+        for bars in derived.mended:  # of a minute told twice the last counts
+            self._archive.take(bars, tokens[bars.rows])
         if self._archive.failed and not failed:
             self._pipeline.note("archive", f"not written: {self._archive.failed}")
 

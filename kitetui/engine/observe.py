@@ -27,6 +27,7 @@ from kitetui.engine.market.bars import (
     TICKS,
     TURNOVER,
     VOLUME,
+    BarFlag,
 )
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
@@ -195,7 +196,8 @@ class Observer:
             buy=int(v[BUY]),
             sell=int(v[SELL]),
             ticks=int(v[TICKS]),
-            uncertain=bool(v[FLAGS]),
+            uncertain=bool(v[FLAGS] & ~BarFlag.BACKFILLED),
+            backfilled=bool(v[FLAGS] & BarFlag.BACKFILLED),
             open_now=open_now,
         )
 
@@ -242,7 +244,7 @@ class Observer:
             subscribed=len(p.announced),
             ticks_per_s=vitals.rate.per_s,
             ticks=p.market.normaliser.counts.received,
-            gaps=len(p.gaps),
+            gaps=p.gaps.count,
             latency_p50_ms=vitals.latency_ms.quantile(0.5),
             latency_p99_ms=vitals.latency_ms.quantile(0.99),
             loop_lag_p99_ms=vitals.loop_lag_ms.quantile(0.99),

@@ -29,6 +29,7 @@ from kitetui.engine.feed.records import (
     Subscribed,
 )
 from kitetui.engine.market.bars import ClosedBars
+from kitetui.engine.market.gaps import Gaps
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -36,7 +37,6 @@ from kitetui.engine.market.instruments import (
     unlisted,
 )
 from kitetui.engine.market.market import FrameBars, Market
-from kitetui.engine.market.normalise import Gap
 from kitetui.engine.measuring import Measuring
 from kitetui.engine.patterns.calibration import Calibrations, Past
 from kitetui.engine.patterns.firing import Detectors
@@ -82,7 +82,7 @@ class Pipeline:
         self.candidates, self.outcomes = self.raising.candidates, self.raising.outcomes
         self.risk = self.raising.risk
         self.counts = FeedCounts()
-        self.gaps: deque[Gap] = deque(maxlen=EVENTS_KEPT)
+        self.gaps = Gaps(self.market.rows, self.market.normaliser.inside_session)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.links: dict[int, LinkEvent] = {}
         self.batches = 0
@@ -163,9 +163,9 @@ class Pipeline:
         if len(self.market.rows.unknown_segments) > unknown:
             self._warn_segments()
         yield from self._bars(self.market.take(clean), out)
-        for gap in clean.gaps:
-            self.gaps.append(gap)
-            self.note("feed", f"gap of {gap.seconds} s")
+        for silence in clean.silences:
+            self.note("feed", f"gap of {silence.seconds} s")
+        self.gaps.see(clean)
         run = clean.whole()
         self.measuring.see(run)
         out.runs.append(run)
@@ -186,12 +186,16 @@ class Pipeline:
 
     def _link(self, payload: bytes, _: int, out: Derived) -> None:
         event = msgspec.json.decode(payload, type=LinkEvent)
+        before = self.links.get(event.connection)
         self.links[event.connection] = event
         self.note(f"ws{event.connection}", f"{event.state} {event.reason}".strip())
         if event.state == session.LinkState.LIVE:
             tokens = self._subscribed[event.first_row : event.first_row + event.rows]
             rows = self.market.rows.find(np.array(tokens, np.int64))
             self.market.normaliser.connection_live(rows[rows >= 0])
+            self.gaps.back(event.connection, self.session_s, len(tokens))
+        elif before is not None and before.state == session.LinkState.LIVE:
+            self.gaps.lost(event.connection, self.session_s)
 
     def _timer(self, payload: bytes, _: int, out: Derived) -> Iterator[None]:
         (session_ns,) = TIMER.unpack(payload)
@@ -256,7 +260,14 @@ class Pipeline:
         self._warn_segments()
 
     def _history(self, payload: bytes, _: int, out: Derived) -> None:
-        self.market.learn(msgspec.msgpack.decode(payload, type=HistoryAnswer))
+        answer = msgspec.msgpack.decode(payload, type=HistoryAnswer)
+        if not answer.gap:
+            self.market.learn(answer)
+            return
+        row, told = self.market.mend(answer, answer.gap)
+        if row >= 0:
+            self.gaps.told(row, *answer.gap)
+        out.mended += told
 
     def _news(self, payload: bytes, recv_ns: int, out: Derived) -> None:
         headlines = msgspec.json.decode(payload, type=list[Headline])

@@ -11,12 +11,14 @@ from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.intake import Intake
 from kitetui.engine.restart import Keeper, Restart
 from kitetui.engine.sinks.journal import JournalWriter, remove_old
+from kitetui.engine.sinks.keyframes import Keyframes
 from kitetui.engine.state import StateError
 from kitetui.places import Places
 from kitetui.settings import Settings
 
 NS = 1_000_000_000
 SYNC_S = 1.0
+TIDY_S = 5.0
 
 Held = Callable[[], dict[str, object]]
 """What a checkpoint keeps, by name."""
@@ -56,12 +58,21 @@ class Recording:
         if not settings.enabled:
             return
         now_s = wall_ns() / NS
-        remove_old(folder, settings.retention_days, now_s)
         if settings.restore and restores:
             keeper = Keeper(self._places.checkpoint, self._settings, self._places.keyframes)
-            keeper.keyframes.remove_left(folder)
             self.restart = Restart(folder, self._source, now_s, keeper)
         self.journal = JournalWriter(folder / next_name(folder, now_s), settings, self._source)
+
+    async def tidy(self) -> None:
+        """Remove what is kept no longer; a start does not wait for it."""
+        if self.journal is not None:
+            await sleep(TIDY_S)
+            await asyncio.to_thread(self._tidy)
+
+    def _tidy(self) -> None:
+        folder = self._places.journals
+        remove_old(folder, self._settings.journal.retention_days, wall_ns() / NS)
+        Keyframes(self._places.keyframes).remove_left(folder)
 
     def durable(self) -> bool:
         """Whether the journal has what it was given, or none is wanted."""

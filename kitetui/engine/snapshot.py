@@ -232,7 +232,10 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """Five minutes of one instrument; `open_now` while it still grows."""
+    """Five minutes of one instrument; `open_now` while it still grows.
+
+    `uncertain`: not every trade in it was seen; `backfilled`: the exchange's history told of some.
+    """
 
     start_s: int
     open: float
@@ -246,6 +249,7 @@ class Bucket(msgspec.Struct, frozen=True):
     ticks: int
     uncertain: bool
     open_now: bool
+    backfilled: bool = False
 
 
 class Stream(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date
 
 from kitetui.engine.calendar import day_date, ist_day
-from kitetui.engine.clock import wall_ns
+from kitetui.engine.clock import sleep, wall_ns
 from kitetui.engine.sinks.days import recorded_days
 from kitetui.places import Places
 from kitetui.settings import Settings
@@ -17,6 +17,8 @@ from kitetui.settings import Settings
 NS = 1_000_000_000
 END_S = 2.0
 SAID_MAX = 300
+LATER_S = 5.0
+"""After the start, which has better things to do."""
 
 
 class TickArchiving:
@@ -38,6 +40,7 @@ class TickArchiving:
         """What earlier engines did not come to, then what is over, for ever."""
         if not self._settings.archive.ticks:
             return
+        await sleep(LATER_S)
         today = day_date(ist_day(wall_ns() // NS))
         where = self._where
         try:

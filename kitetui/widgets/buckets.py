@@ -34,7 +34,7 @@ def _row(b: Bucket, most: int, decimals: int) -> Row:
     delta = b.buy - b.sell
     sided = b.buy + b.sell > 0  # REST history tells volume, not its sides
     style = "" if b.open_now else "dim"
-    mark = "▸" if b.open_now else "~" if b.uncertain else " "
+    mark = "▸" if b.open_now else "+" if b.backfilled else "~" if b.uncertain else " "
     return Row(
         b.start_s,
         (

@@ -79,7 +79,7 @@ def outcome(batches: list[RecordBatch]) -> dict[str, Any]:
         "bars": bars,
         "counts": (counts.received, counts.duplicates, counts.late, counts.rejected),
         "reasons": sorted(counts.reasons.items()),
-        "gaps": list(pipeline.gaps),
+        "gaps": list(pipeline.gaps.found),
         "epoch": market.normaliser.volumes.epoch_day.tolist(),
         "volumes": (market.normaliser.volumes.last.tolist(), told.tolist(), kept.tolist()),
         "seen": market.normaliser.last_seen_s.tolist(),

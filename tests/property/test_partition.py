@@ -65,7 +65,7 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
         "closed": list(pipeline.desk.closed),
         "counts": normaliser.counts,
         "gate": {p.name: pipeline.gate.counts.of(p) for p in Priority},
-        "gaps": list(pipeline.gaps),
+        "gaps": list(pipeline.gaps.found),
         "late": minutes.late_ticks,
         "indicators": [f.indicators.values(slice(0, 90)).tolist() for f in market.frames.values()],
         "history": [f.history.last(row, 400) for f in market.frames.values() for row in range(90)],

@@ -60,11 +60,13 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
     """Minute candles of one instrument, oldest first.
 
     `columns` is i64 (7, k), native order: minute since the epoch, open, high, low, close (raw),
-    volume, open interest.
+    volume, open interest. `gap`: the first and the last minute of a stretch that ticks did not
+    show, where that is why it was asked for.
     """
 
     token: int
     columns: bytes
+    gap: tuple[int, int] | None = None
 
 
 class PastLevels(msgspec.Struct, frozen=True):

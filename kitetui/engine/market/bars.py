@@ -17,10 +17,11 @@ OPEN, HIGH, LOW, CLOSE, VOLUME, BUY, SELL, TURNOVER, OI, TICKS, FLAGS, LARGEST =
 
 
 class BarFlag(IntFlag):
-    """What is known to be wrong with a bar."""
+    """What is known to be wrong with a bar; `BACKFILLED` ones are the exchange's own."""
 
     VOLUME_UNCERTAIN = 1
     AFTER_GAP = 2
+    BACKFILLED = 4
 
 
 def span(rows: I64) -> I64 | slice:

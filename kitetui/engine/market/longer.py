@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from kitetui.engine.feed.batch import I64
-from kitetui.engine.market.bars import FIELDS, ClosedBars, merge, span
+from kitetui.engine.market.bars import FIELDS, HIGH, LOW, ClosedBars, merge, merge_runs, span
+from kitetui.engine.market.history import History
 from kitetui.engine.market.instruments import Rows
 
 
@@ -57,3 +58,26 @@ class LongerBars:
             rows = done[starts == start]
             yield ClosedBars(start, rows, self.values[:, span(rows)].copy())
         self.start[done] = -1
+
+    def mend(self, row: int, parts: History, hours: tuple[int, int], upto: int,
+             gap: tuple[int, int]) -> None:  # fmt: skip
+        """The open bar of a row anew, where a gap lies in it.
+
+        Args:
+            parts: the closed bars that it is made of, as they are known now.
+            hours: first minute of the row's session, and the one after its last.
+            upto: minutes before this one are closed; gap: its first and its last minute.
+        """
+        start = hours[0] + (upto - 1 - hours[0]) // self.minutes * self.minutes
+        end = min(start + self.minutes, hours[1])
+        starts, values = parts.last(row, parts.depth)
+        inside = starts >= start
+        if end <= upto or start > gap[1] or not inside.any():
+            return
+        bar = merge_runs(values[:, inside], np.zeros(1, np.int64))[:, 0]
+        if inside.all() and parts.count[row] > parts.depth:  # its first parts are not kept
+            held = self.values[:, row]
+            held[HIGH], held[LOW] = max(held[HIGH], bar[HIGH]), min(held[LOW], bar[LOW])
+            return
+        self.start[row], self.end[row] = start, end
+        self.values[:, row] = bar

@@ -14,9 +14,11 @@ from kitetui.engine.feed.records import HistoryAnswer, PastLevels, Remembered
 from kitetui.engine.market.bar_ring import BarRing
 from kitetui.engine.market.bars import (
     CLOSE,
+    FLAGS,
     HIGH,
     LOW,
     VOLUME,
+    BarFlag,
     ClosedBars,
 )
 from kitetui.engine.market.book import BookFlow, BookShares
@@ -43,7 +45,7 @@ from kitetui.engine.market.profile import (
 )
 from kitetui.engine.market.session_profiles import SessionProfiles
 from kitetui.engine.market.straddle import ChainMinutes
-from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, warm_up
+from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, mend, warm_up
 from kitetui.engine.market.vpin import VolumeBuckets
 from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, segment_of
 from kitetui.engine.market.zones import ENTRY_MINUTES, Zones
@@ -210,10 +212,7 @@ class Market:
         minutes = minute_bars(answer, segment, self.calendar, upto, today)
         past = {length: longer_bars(minutes, length) for length in self.longer}
         warm_up(self.frames, row, {1: minutes, **past}, self.rows.divisor)
-        for length, landmarks in self.landmarks.items():
-            landmarks.forget(row)
-            if landmarks.forgotten >= RECALLED_AT_ONCE:
-                self._recall(length)
+        self._forget(row)
         self._learn_value_area(row, minutes)
         self.zones.learn(row, past[ENTRY_MINUTES])
         now = slice(minutes.past, None)
@@ -224,6 +223,41 @@ class Market:
         if len(usual):
             self.buckets.set_size(row, int(usual.mean()))
         self.warmed.add(row)
+
+    def mend(self, answer: HistoryAnswer,
+             gap: tuple[int, int]) -> tuple[int, list[ClosedBars]]:  # fmt: skip
+        """Bars of a row as its history tells them, where a gap lies in them; nothing fires.
+
+        Args:
+            gap: its first and its last minute.
+
+        Returns:
+            The row, -1 for an unknown token, and the minutes that were told.
+
+        Raises:
+            ValueError: the answer's columns are cut off.
+        """
+        row = int(self.rows.find(np.array([answer.token], np.int64))[0])
+        if row < 0:
+            return row, []
+        segment = segment_of(int(self.rows.hours[row]))
+        minutes = minute_bars(answer, segment, self.calendar, self.minutes.upto,
+                              ist_day(self.session_s))  # fmt: skip
+        within = np.flatnonzero((minutes.starts >= gap[0]) & (minutes.starts <= gap[1]))
+        minutes.values[FLAGS, within] |= BarFlag.BACKFILLED
+        past = {length: longer_bars(minutes, length) for length in self.longer}
+        mend(self.frames, row, {1: minutes, **past}, self.rows.divisor, gap)
+        self._forget(row)
+        rows = np.array([row], np.int64)
+        opened, closes = self.session_minutes(self.minutes.upto - 1, rows)
+        hours = int(opened[0]), int(closes[0])
+        for source, built in BUILT_FROM.items():
+            for length in built:
+                self.longer[length].mend(
+                    row, self.frames[source].history, hours, self.minutes.upto, gap
+                )
+        return row, [ClosedBars(int(minutes.starts[at]), rows, minutes.values[:, [at]])
+                     for at in within.tolist()]  # fmt: skip
 
     def _learn_value_area(self, row: int, minutes: PastBars) -> None:
         """The value area of the last past session, unless one of its ticks is known."""
@@ -238,6 +272,13 @@ class Market:
                           float(self.rows.divisor[row]))  # fmt: skip
         if found is not None:
             self.day_levels.tell(row, day, found.val, found.vah, found.poc)
+
+    def _forget(self, row: int) -> None:
+        """A row's history was replaced: its landmarks are to be found again."""
+        for length, landmarks in self.landmarks.items():
+            landmarks.forget(row)
+            if landmarks.forgotten >= RECALLED_AT_ONCE:
+                self._recall(length)
 
     def _recall(self, minutes: int) -> None:
         """Find the landmarks of rows whose history was replaced."""

@@ -39,11 +39,15 @@ def fingerprints(packets: U8) -> U64:
     return mixed
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """A silence of the whole feed inside the session, in exchange seconds."""
+class Silence(msgspec.Struct, frozen=True):
+    """A silence of the whole feed inside the session, in exchange seconds.
+
+    `at`: the place in its run of the tick that ended it.
+    """
 
     from_s: int
     to_s: int
+    at: int = 0
 
     @property
     def seconds(self) -> int:
@@ -59,7 +63,7 @@ class Clean(msgspec.Struct):
         exch_s: i64 (n,), the exchange second that moves the watermark; `NEVER` moves nothing.
         increment: i64 (n,), volume since the row's last tick.
         folds: bool (n,), whether the tick is a trade (or an index value) to put into a bar.
-        gaps: silences that ended in this run.
+        silences: those that ended in this run.
         run: all ticks that arrived, refused ones included; kept: the places of the usable ones
             among them, None where all are usable.
         full: whether all usable ones are full packets.
@@ -72,7 +76,7 @@ class Clean(msgspec.Struct):
     exch_s: I64
     increment: I64
     folds: Bool
-    gaps: list[Gap]
+    silences: list[Silence]
     run: TickBatch
     kept: I64 | None = None
     full: bool = False
@@ -146,13 +150,13 @@ class Normaliser:
             kept = fresh if kept is None else kept[fresh]
             ticks, stamp, exch_s = ticks.take(fresh), stamp[fresh], exch_s[fresh]
             day = _only_day(stamp)
-        gaps, gap_index = self._gaps(exch_s)
+        silences, gap_index = self._silences(exch_s)
         by = ByRow(ticks.row, self._stamp)
         self._compare(ticks, by, gap_index)
         full = np.count_nonzero(ticks.length == FULL) == len(ticks)
         increment = self.volumes.read(ticks, by, stamp, exch_s, day, full)
-        clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), gaps, run, kept,
-                      full)  # fmt: skip
+        clean = Clean(ticks, by, stamp, exch_s, increment, np.zeros(0, np.bool_), silences, run,
+                      kept, full)  # fmt: skip
         if len(ticks):
             self._destination(clean, stamp)
             self.newest_s = max(self.newest_s, int(exch_s.max()))
@@ -189,7 +193,7 @@ class Normaliser:
         self.counts.late += int(out.sum())
         return out if out.any() else None
 
-    def _gaps(self, exch_s: I64) -> tuple[list[Gap], I64 | None]:
+    def _silences(self, exch_s: I64) -> tuple[list[Silence], I64 | None]:
         """Silences that end here, and for each tick how many silences lie before it.
 
         None stands for the same number at every tick: `gap_count`.
@@ -201,22 +205,23 @@ class Normaliser:
         before[0] = newest_s
         np.maximum.accumulate(exch_s[:-1], out=before[1:])
         np.maximum(before, newest_s, out=before)
-        found: list[Gap] = []
+        found: list[Silence] = []
         index = np.full(len(exch_s), self.gap_count, np.int64)
         for at in np.flatnonzero((exch_s - before > self._gap_after_s) & (before > 0)):
-            gap = self._inside_session(int(before[at]), int(exch_s[at]))
+            gap = self.inside_session(int(before[at]), int(exch_s[at]))
             if gap is not None and gap.seconds > self._gap_after_s:
-                found.append(gap)
+                found.append(msgspec.structs.replace(gap, at=int(at)))
                 self.gap_count += 1
                 index[at:] += 1
         return found, index
 
-    def _inside_session(self, from_s: int, to_s: int) -> Gap | None:
+    def inside_session(self, from_s: int, to_s: int) -> Silence | None:
+        """What of a stretch lies in the session of the day it ends on; None where nothing does."""
         session = self._calendar.session("equity_derivatives", ist_day(to_s))
         if session is None:
             return None
         start, end = max(from_s, session.open_s), min(to_s, session.close_s)
-        return Gap(start, end) if end > start else None
+        return Silence(start, end) if end > start else None
 
     def _compare(self, ticks: TickBatch, by: ByRow, gap_index: I64 | None) -> None:
         """Duplicates, and silences since the row's last packet."""

@@ -146,24 +146,42 @@ def warm_up(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars],
         past: past bars by timeframe, whole bars only.
     """
     for minutes, bars in past.items():
-        frame = frames[minutes]
         earlier = slice(0, bars.past)
-        frame.usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
-        joined = _joined(frame, row, bars)
-        if joined is None:
-            continue
-        starts, values, opened = joined
-        frame.history.replace(row, starts, values)
-        frame.indicators.put(row, learn(Timeframe._closed(values, divisor[row], opened)))
+        frames[minutes].usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
+        _fill(frames[minutes], row, bars, divisor)
 
 
-def _joined(frame: Timeframe, row: int, past: PastBars) -> tuple[I64, I64, I64] | None:
+def mend(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars], divisor: I64,
+         gap: tuple[int, int]) -> None:  # fmt: skip
+    """Give a row what its history tells of a gap: bars that it touches, as it tells them.
+
+    Args:
+        past: bars by timeframe, whole bars only; gap: its first and its last minute.
+    """
+    for minutes, bars in past.items():
+        _fill(frames[minutes], row, bars, divisor, gap)
+
+
+def _fill(frame: Timeframe, row: int, past: PastBars, divisor: I64,
+          gap: tuple[int, int] | None = None) -> None:  # fmt: skip
+    joined = _joined(frame, row, past, gap)
+    if joined is None:
+        return
+    starts, values, opened = joined
+    frame.history.replace(row, starts, values)
+    frame.indicators.put(row, learn(Timeframe._closed(values, divisor[row], opened)))
+
+
+def _joined(frame: Timeframe, row: int, past: PastBars,
+            gap: tuple[int, int] | None) -> tuple[I64, I64, I64] | None:  # fmt: skip
     """Past and live bars of a row: starts, values, open minutes; None where there is none.
 
-    Where both tell a bar, the live one counts unless its volume is uncertain.
+    Where both tell a bar, the live one counts unless its volume is uncertain, or a gap lies in it.
     """
     live_starts, live = frame.history.last(row, frame.history.depth)
     sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
+    if gap is not None:
+        sure &= (live_starts + frame.minutes <= gap[0]) | (live_starts > gap[1])
     first = max(len(past.starts) - LEARNED_BARS, 0)
     bars: dict[int, I64] = dict(
         zip(past.starts[first:].tolist(), past.values[:, first:].T, strict=True)

@@ -11,17 +11,19 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from kitetui.engine.calendar import ist
+from kitetui.engine.calendar import IST, ist
 from kitetui.engine.feed.journal_reader import JournalError, number_at
 from kitetui.engine.feed.records import Place
 from kitetui.engine.sinks import checkpoint
 from kitetui.engine.sinks.checkpoint import CheckpointError, Mark
 from kitetui.engine.state import Frozen
 
+_STAMP = "%Y%m%d-%H%M%S"
 _NAME = re.compile(r"(\d{8}-\d{6})@(\d+)@(\d+)@(.+\.arrows)\.bin$")
 
 
@@ -55,17 +57,27 @@ class Keyframes:
         Raises:
             OSError: the disk does not take its name.
         """
-        slot = mark.at_s // self._every_s if self._every_s else self._slot
-        if slot == self._slot or not mark.at_s:
+        if not self._every_s or not mark.at_s:
+            return
+        slot = mark.at_s // self._every_s
+        if slot == self._slot or (self._slot < 0 and slot == self._newest_slot(mark.at_s)):
             return
         self._slot = slot
-        name = f"{ist(mark.at_s):%Y%m%d-%H%M%S}@{mark.number}@{mark.offset}@{mark.journal}.bin"
+        name = f"{ist(mark.at_s):{_STAMP}}@{mark.number}@{mark.offset}@{mark.journal}.bin"
         with contextlib.suppress(FileExistsError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             try:
                 os.link(path, self._folder / name)  # the next checkpoint is another file
             except OSError:
                 shutil.copy(path, self._folder / name)  # not every disk has links
+
+    def _newest_slot(self, at_s: int) -> int:
+        """Of those that earlier engines kept, up to now: one that starts often keeps no more."""
+        stamps = [one.stamp for one in self.all() if one.stamp <= f"{ist(at_s):{_STAMP}}"]
+        if not stamps:
+            return -1
+        at = datetime.strptime(stamps[-1], _STAMP).replace(tzinfo=IST)
+        return int(at.timestamp()) // self._every_s
 
     def all(self) -> list[Keyframe]:
         """Oldest session time first."""

@@ -1,0 +1,129 @@
+"""Gaps: stretches of the session that the feed did not show, and the trades that they hid."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from kitetui.engine.feed.batch import I32, Bool, Flag
+from kitetui.engine.market.instruments import Rows
+from kitetui.engine.market.normalise import Clean, Silence
+
+KEPT = 1_000
+
+
+class Gap(msgspec.Struct):
+    """One stretch that was not seen, in session seconds.
+
+    Attributes:
+        cause: `silence`, where the feed told nothing, or `reconnect`.
+        instruments: those that it concerns; jumped: those of them that traded meanwhile.
+        missed: shares traded meanwhile, as far as later packets' totals tell.
+        backfilled: instruments whose minutes the exchange's history told afterwards.
+    """
+
+    from_s: int
+    to_s: int
+    cause: str
+    instruments: int
+    jumped: int = 0
+    missed: int = 0
+    backfilled: int = 0
+
+    @property
+    def seconds(self) -> int:
+        return self.to_s - self.from_s
+
+    def widen(self, other: Silence) -> None:
+        """It is one with another stretch."""
+        self.from_s, self.to_s = min(self.from_s, other.from_s), max(self.to_s, other.to_s)
+
+
+class Gaps:
+    """The day's gaps, and which instruments' minutes are worth asking the exchange for.
+
+    Attributes:
+        found: the newest ones, oldest first.
+        wanted: by row, the first and the last minute that ticks do not tell in full.
+        count: of all.
+    """
+
+    def __init__(self, rows: Rows, inside: Callable[[int, int], Silence | None]) -> None:
+        """`inside`: what of a stretch lies in a session."""
+        self._rows = rows
+        self._inside = inside
+        self.found: deque[Gap] = deque(maxlen=KEPT)
+        self.wanted: dict[int, tuple[int, int]] = {}
+        self.count = 0
+        self._lost_s: dict[int, int] = {}
+
+    def lost(self, connection: int, at_s: int) -> None:
+        """A connection that was live is no more."""
+        self._lost_s.setdefault(connection, at_s)
+
+    def back(self, connection: int, at_s: int, instruments: int) -> None:
+        """A connection is live, again or for the first time."""
+        from_s = self._lost_s.pop(connection, 0)
+        inside = self._inside(from_s, max(at_s, from_s + 1)) if from_s else None
+        if inside is None:
+            return
+        newest = self.found[-1] if self.found else None
+        if newest is not None and newest.cause == "reconnect" and inside.from_s < newest.to_s:
+            newest.widen(inside)  # several connections, one outage
+            newest.instruments += instruments
+        else:
+            self._add(Gap(inside.from_s, inside.to_s, "reconnect", instruments))
+
+    def see(self, clean: Clean) -> None:
+        """Silences that ended in a run, and first packets behind a gap."""
+        if not clean.silences and not np.count_nonzero(clean.ticks.flags & Flag.GAP_BEFORE):
+            return
+        begin = 0
+        for silence in clean.silences:
+            self._count(clean, slice(begin, silence.at))
+            self._silent(silence)
+            begin = silence.at
+        self._count(clean, slice(begin, None))
+
+    def _silent(self, silence: Silence) -> None:
+        """The feed told nothing; part of a reconnect where there was one meanwhile."""
+        newest = self.found[-1] if self.found else None
+        if newest is not None and newest.cause == "reconnect" and silence.from_s < newest.to_s:
+            newest.widen(silence)
+        else:
+            self._add(Gap(silence.from_s, silence.to_s, "silence", self._rows.count))
+
+    def _add(self, gap: Gap) -> None:
+        self.found.append(gap)
+        self.count += 1
+
+    def _count(self, clean: Clean, part: slice) -> None:
+        """What the totals of first packets tell of the newest gap."""
+        behind = (clean.ticks.flags[part] & Flag.GAP_BEFORE) != 0
+        if not self.found or not behind.any():
+            return
+        gap = self.found[-1]
+        rows, shares = clean.ticks.row[part][behind], clean.increment[part][behind]
+        jumped = shares > 0
+        gap.jumped += int(jumped.sum())
+        gap.missed += int(shares.sum())
+        minutes = gap.from_s // 60, gap.to_s // 60
+        for row in self._worth_asking(rows, jumped):
+            first, last = self.wanted.get(row, minutes)
+            self.wanted[row] = min(first, minutes[0]), max(last, minutes[1])
+
+    def _worth_asking(self, rows: I32, jumped: Bool) -> list[int]:
+        """Rows that traded meanwhile; of indices, which trade nothing, all."""
+        instruments = self._rows.instruments
+        return [row for row, traded in zip(rows.tolist(), jumped.tolist(), strict=True)
+                if traded or instruments[row].is_index]  # fmt: skip
+
+    def told(self, row: int, first: int, last: int) -> None:
+        """The exchange's history told a row's minutes."""
+        self.wanted.pop(row, None)
+        for gap in self.found:
+            if first * 60 <= gap.to_s and gap.from_s < (last + 1) * 60:
+                gap.backfilled += 1
