@@ -48,6 +48,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "run"
 
     @property
+    def hang(self) -> Path:
+        return self.state / "hang.txt"
+
+    @property
     def rules(self) -> Path:
         return self.state / "rules.json"
 

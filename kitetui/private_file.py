@@ -23,3 +23,14 @@ def read_private(path: Path, most: int) -> bytes:
             raise PermissionError(errno.EACCES, f"others can read it; run: chmod 600 {path}",
                                   str(path))  # fmt: skip
         return file.read(most)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file anew.
+
+    Raises:
+        OSError: it cannot be written, or it is a link.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from kitetui.config import load
+from kitetui.engine import watch
 from kitetui.engine.alerts.conditions import Condition
 from kitetui.engine.feed.credentials import Credentials
+from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.session import Connection, LinkState
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.health.counters import Rate, Reservoir
@@ -18,14 +20,15 @@ from kitetui.engine.health.group_lag import GroupHealth
 from kitetui.engine.health.lag import LagState
 from kitetui.engine.health.server import ServerStats
 from kitetui.engine.health.streams import ServerHealth, StreamHealth
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.pipeline import NS, Pipeline, timer_payload
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.status import Vitals
+from kitetui.engine.supervisor import Supervisor
 from kitetui.engine.watch import Watch
 from kitetui.secret import Secret
 from kitetui.settings import Settings
-from tests.samples import market_day
+from tests.samples import market_day, records
 
 SETTINGS = load()
 
@@ -182,7 +185,39 @@ def test_every_condition_that_is_told_has_its_settings(bench: Bench) -> None:
     told = {condition.name for condition in bench.watch._conditions()}
     assert told | {"drawdown", "feed_lost", "feed_stale", "entries_lost", "trim_near",
                    "consumer_stalled", "clock_skew",
-                   "redis_memory"} == set(SETTINGS.alerts.system)  # fmt: skip
+                   "redis_memory", "part_failed"} == set(SETTINGS.alerts.system)  # fmt: skip
+
+
+async def test_a_part_that_was_given_up_is_said(bench: Bench) -> None:
+    bench.vitals.supervisor = Supervisor(lambda: None, lambda *_: None)
+    assert "part_failed" not in bench.met()
+    bench.vitals.supervisor.given_up["news"] = "ValueError in run (news_source.py:1)"
+    assert "goes on without it: ValueError" in bench.met()["part_failed"]
+
+
+@pytest.mark.parametrize(
+    ("off_s", "said"),
+    [(0, None), (1.5, None), (3, "-3.0 s"), (-3, "+3.0 s"), (-600, "+600.0 s"), (50_000, None)],
+)
+def test_a_wrong_clock_is_said_in_session(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, off_s: float, said: str | None
+) -> None:
+    """Seconds that the exchange is ahead of us; half a day and more tell of a recorded day."""
+    bench.pipeline.apply(market_day(minutes=1))
+    now_s = bench.pipeline.session_s
+    monkeypatch.setattr(watch, "wall_ns", lambda: int((now_s - off_s) * 1e9))
+    words = bench.met().get("clock_skew")
+    assert words is None if said is None else said in (words or "")
+
+
+def test_a_wrong_clock_is_nobodys_business_after_the_close(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.pipeline.apply(market_day(minutes=1))
+    evening_s = bench.pipeline.session_s + 8 * 3600
+    bench.pipeline.apply(records((Kind.TIMER, timer_payload(evening_s * NS))))
+    monkeypatch.setattr(watch, "wall_ns", lambda: (evening_s + 300) * NS)
+    assert "clock_skew" not in bench.met()
 
 
 def test_a_calendar_that_ends_soon_is_said(tmp_path: Path) -> None:

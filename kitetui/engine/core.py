@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -45,6 +45,7 @@ from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
 from kitetui.engine.status import Vitals, health, memory_mb, metrics, status_document
+from kitetui.engine.supervisor import Supervisor
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
 from kitetui.engine.track_record import TrackRecord
@@ -59,7 +60,6 @@ LAG_SAMPLES = 200
 RECORD_S = 1.0
 VITALS_EVERY = 5
 WATCH_S = 1.0
-CANCELS = 5
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -95,7 +95,7 @@ class Core:
         self._plan = plan
         self._alerted = alerted
         self.stopping = asyncio.Event()
-        self.error: BaseException | None = None
+        self._supervisor = Supervisor(self.stopping.set, self._note)
         limit = settings.feed.max_connections * settings.feed.max_per_connection
         asked = settings.feed.instruments
         wide = asked == "all" or len(asked) > NARROW_ROWS
@@ -104,7 +104,7 @@ class Core:
         self.observer = Observer(self.pipeline)
         self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market,
                                  settings.focus, self._note)  # fmt: skip
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(plan.places.hang)
         self.vitals = Vitals(
             started_ns=monotonic_ns(),
             simulated=plan.simulated,
@@ -113,6 +113,7 @@ class Core:
             rate=Rate(),
             redis=self.redis,
             watchdog=self._watchdog,
+            supervisor=self._supervisor,
         )
         feed = settings.feed
         source = b"simulated" if plan.simulated else source_name(
@@ -129,7 +130,6 @@ class Core:
             self._log = DeskLog(plan.places.desk, settings.ledger.sessions)
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
-        self._tasks: list[asyncio.Task[None]] = []
         self._newest = (0, monotonic_ns())
         self._notifier: Notifier | None = None
         if self._log is not None:
@@ -152,8 +152,9 @@ class Core:
             RedisUnavailable, OSError, CredentialsError: what is missing.
         """
         asyncio.get_running_loop().set_exception_handler(self._uncaught)
-        (await self.redis.start()).add_done_callback(self._ended)
-        self._spawn(self.redis.watch())
+        need, keep = self._supervisor.need, self._supervisor.keep
+        (await self.redis.start()).add_done_callback(self._supervisor.ended)
+        keep("redis", self.redis.watch)
         if self._plan.replay is None:
             self._begin_recording()
         if (replay := self._plan.replay) is not None:
@@ -161,7 +162,7 @@ class Core:
             self.vitals.replay = source
             keyframes = self._plan.places.keyframes
             playing = Playing(self._settings, replay, source, keyframes, self._note)
-            self._spawn(self._play(playing, replay))
+            need(self._play(playing, replay))
         elif self._settings.feed.source == "redis":
             self._open_store()
             fleet = Fleet(self._settings, self.intake)
@@ -169,53 +170,54 @@ class Core:
                 self._settings, self.redis.url, self.intake, fleet.announce, fleet.token,
                 self._recording.durable, self._note,
             )  # fmt: skip
-            self._spawn(self._open_feed(self.vitals.source.run))
+            need(self._open_feed(self.vitals.source.run))
         else:
             assert self._plan.credentials is not None
-            kite = KiteSource(self._settings.feed, self._plan.credentials, self.intake, self._ended)
+            kite = KiteSource(self._settings.feed, self._plan.credentials, self.intake,
+                              self._supervisor.ended)  # fmt: skip
             self.vitals.source = kite
             store = self._open_store()
             past = None
             if store is not None:
                 past = Past(self._plan.places.archive, store, self._ledger)
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
-            self._spawn(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
-        self._spawn(self._publish_record())
-        self._spawn(self._measure())
-        self._spawn(self._record.run())
+            need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
+        keep("publishing", self._publish_record)
+        need(self._measure())
+        keep("ledger", self._record.run)
         await self._sockets.start()
         if self._notifier is not None:
-            self._spawn(self._notifier.run())
+            keep("notify", self._notifier.run)
         self._manager.tell("READY=1")
-        self._spawn(self._manager.run(lambda: " ".join(self.vitals.state())))
+        need(self._manager.run(lambda: " ".join(self.vitals.state())))
 
     async def _open_feed(self, run: Callable[[], Awaitable[None]]) -> None:
         """Today's earlier journals first, then the feed."""
         vitals = self.vitals
+        need, keep = self._supervisor.need, self._supervisor.keep
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self.intake, self._restored, self._held())
             self._note_time()
             if self._ending is not None and vitals.restart.resumed:
                 self._ending.resume()
             self._recording.applied = self._recording.applied or vitals.restart.last
-            self._spawn(
-                self._recording.keep_state(self.intake, self._settle, self._still, self._held)
-            )
+            keep("checkpoint", partial(self._recording.keep_state, self.intake, self._settle,
+                                       self._still, self._held))  # fmt: skip
             vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
                           self._note)  # fmt: skip
-        self._spawn(news.run(self.redis.url))
+        keep("news", partial(news.run, self.redis.url))
         if self._settings.redis.commands:
             listener = RedisCommands(
                 self._settings.redis.channels["commands"], self.obey, self._note
             )
-            self._spawn(listener.run(self.redis.url))
+            keep("commands", partial(listener.run, self.redis.url))
         if self._ending is not None:
-            self._spawn(self._ending.run())
-        self._spawn(self._timers())
+            keep("archive", self._ending.run)
+        need(self._timers())
         await self._take_rules()
-        self._spawn(self._watch_health())
+        need(self._watch_health())
         await run()
 
     async def _run_feed(self, kite: KiteSource, credentials: Callable[[], Credentials]) -> None:
@@ -224,7 +226,8 @@ class Core:
         await self.vitals.opening.run(kite, credentials)
         feed = self._settings.feed
         if feed.backfill_instruments:
-            await Backfill(feed, self.pipeline, self.intake, credentials).run()
+            backfill = Backfill(feed, self.pipeline, self.intake, credentials)
+            self._supervisor.keep("backfill", backfill.run)
 
     async def _take_rules(self) -> None:
         """The user's rules, from the settings and from before."""
@@ -292,8 +295,8 @@ class Core:
         try:
             self.intake.finish()
         except Exception as error:  # noqa: BLE001 - the journal is closed whatever the bug was
-            self.error = self.error or error
-        await self._cancel_tasks()
+            self._supervisor.fail(error)
+        await self._supervisor.cancel()
         await self._last("sockets", self._sockets.close(), 1.0)
         self._recording.close()
         self._record.close()
@@ -308,17 +311,6 @@ class Core:
         for answer in self._answers:
             answer.cancel()
 
-    async def _cancel_tasks(self) -> None:
-        """End all tasks; a library may swallow a cancellation, so it is repeated."""
-        waiting = set(self._tasks)
-        for _ in range(CANCELS):
-            for task in waiting:
-                task.cancel()
-            if waiting:
-                _, waiting = await asyncio.wait(waiting, timeout=0.2)
-        for task in waiting:
-            self._note("core", f"{task.get_name()} does not end")
-
     async def _last(self, what: str, work: Awaitable[Any], limit_s: float) -> None:
         """One step of stopping, within its time."""
         try:
@@ -328,18 +320,12 @@ class Core:
             self._note(what, f"did not stop within {limit_s} s")
         except Exception as error:  # noqa: BLE001 - the other steps must happen
             self._note(what, f"failed while stopping: {type(error).__name__}")
-            self.error = self.error or error
+            self._supervisor.fail(error)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._ended)
-        self._tasks.append(task)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A task that dies takes the engine down in order: never alive but deaf."""
-        if not task.cancelled() and task.exception() is not None:
-            self.error = task.exception()
-            self.stopping.set()
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the engine, if something did."""
+        return self._supervisor.error
 
     def _uncaught(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A bug in a callback ends the engine too; what it kept stays readable."""
@@ -350,9 +336,7 @@ class Core:
         if error is None:
             loop.default_exception_handler(context)
             return
-        if self.error is None:
-            self.error = error
-        self.stopping.set()
+        self._supervisor.fail(error)
 
     def _open_store(self) -> SessionStore | None:
         """What outlives the session; a simulated one leaves nothing behind."""
@@ -362,7 +346,7 @@ class Core:
         store = SessionStore(places.store)
         ticks = TickArchiving(self._settings, places, self._note)
         self._ending = Ending(self._settings, self.pipeline, places.archive, store, ticks.over)
-        self._spawn(ticks.run())
+        self._supervisor.keep("tick archive", ticks.run)
         return store
 
     def _calibration(self) -> bytes:
@@ -377,8 +361,8 @@ class Core:
         self.vitals.journal = self._recording.journal
         self.vitals.restart = self._recording.restart
         self.vitals.restoring = self._recording.restart is not None
-        self._spawn(self._recording.sync())
-        self._spawn(self._recording.tidy())
+        self._supervisor.need(self._recording.sync())
+        self._supervisor.keep("tidying", self._recording.tidy)
         self.intake.put(Kind.CALIBRATION, self._calibration())
 
     # ---- what comes in -------------------------------------------------------------------
@@ -487,10 +471,9 @@ class Core:
         most_mb = self._settings.alerts.watch.memory_max_mb
         used_mb = memory_mb()
         if used_mb > most_mb:
-            self.error = MemoryCapError(
+            self._supervisor.fail(MemoryCapError(
                 f"{used_mb:,.0f} MB are resident; alerts.watch.memory_max_mb allows {most_mb:,}"
-            )
-            self.stopping.set()
+            ))  # fmt: skip
 
     def _keep_rules(self) -> None:
         try:

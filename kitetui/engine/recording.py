@@ -101,7 +101,10 @@ class Recording:
         while self.journal is not None:
             await sleep(self.journal.sync_s or SYNC_S)
             if self.journal.dirty:
-                await asyncio.to_thread(self.journal.sync, monotonic_ns())
+                try:
+                    await asyncio.to_thread(self.journal.sync, monotonic_ns())
+                except RuntimeError:  # the system gives no thread: it is done here
+                    self.journal.sync(monotonic_ns())
             else:
                 self.journal.sync(monotonic_ns())
             self._tell(self.journal)

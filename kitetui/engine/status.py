@@ -26,6 +26,7 @@ from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.notify.notifier import Notifier
+from kitetui.engine.supervisor import Supervisor
 from kitetui.engine.track_record import TrackRecord
 from kitetui.secret import redacted_url
 
@@ -50,6 +51,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     track_record: TrackRecord | None = None
     notifier: Notifier | None = None
     watchdog: Watchdog | None = None
+    supervisor: Supervisor | None = None
 
     @property
     def source_name(self) -> str:

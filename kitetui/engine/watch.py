@@ -151,6 +151,9 @@ class Watch:
         yield Condition(
             "loop_stall", "engine", recent, f"the engine did nothing for {seconds:.0f} s"
         )
+        given_up = vitals.supervisor.given_up if vitals.supervisor is not None else {}
+        for part, words in given_up.items():
+            yield Condition("part_failed", part, True, f"the engine goes on without it: {words}")
         yield from self._clock()
 
     def _clock(self) -> Iterator[Condition]:

@@ -127,8 +127,8 @@ class FullDisk:
 class QuietWatchdog(Watchdog):
     """It watches a thread's real time, and here is none."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, hang: Path) -> None:
+        super().__init__(hang)
         self._stop.set()
         self._thread.join()
 

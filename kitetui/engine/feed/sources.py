@@ -155,7 +155,8 @@ class KiteSource:
             )
         except InvalidStatus as error:
             connection.refused(monotonic_ns(), error.response.status_code, _jitter())
-        except (InvalidHandshake, OSError, TimeoutError, ValueError, WebSocketException) as error:
+        except (InvalidHandshake, OSError, RuntimeError, TimeoutError, ValueError,
+                WebSocketException) as error:  # fmt: skip
             # The exception's text may hold the URL and with it the token: only its kind is kept.
             reason = getattr(error, "strerror", None) or type(error).__name__
             connection.lost(monotonic_ns(), f"cannot connect: {reason}", _jitter())
