@@ -28,6 +28,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "checkpoint.bin"
 
     @property
+    def black_boxes(self) -> Path:
+        return self.state / "black-boxes"
+
+    @property
     def keyframes(self) -> Path:
         return self.state / "keyframes"
 

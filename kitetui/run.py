@@ -188,13 +188,15 @@ class Starter:
 def _recorded(text: str, where: Places, speed: str | None, begin: str | None) -> Replay:
     """What is to be played: the journals of a path, of a folder, or of a date."""
     from kitetui.engine.feed.replay import Replay
+    from kitetui.engine.sinks.black_box import in_box
 
     pace = _speed(speed) or "1"
     try:
         paths = journals_of(text, where)
     except NoRecording as error:
         fail(EXIT_CONFIG, str(error))
-    return Replay(paths, None if pace == "max" else float(pace), begin or "")
+    return Replay(paths, None if pace == "max" else float(pace), begin or "",
+                  in_box(Path(text)))  # fmt: skip
 
 
 def _speed(text: str | None) -> str | None:

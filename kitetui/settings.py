@@ -99,6 +99,7 @@ class JournalSettings(_Section, frozen=True):
     restore: bool
     checkpoint_s: Positive
     keyframe_min: AtLeastOne
+    black_box_mb: Count
     retention_days: AtLeastOne
 
 

@@ -14,7 +14,9 @@ import msgspec
 
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
+from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.backfill import Backfill
+from kitetui.engine.black_boxes import BlackBoxes
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
@@ -45,7 +47,7 @@ from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
 from kitetui.engine.status import Vitals, health, memory_mb, metrics, status_document
-from kitetui.engine.supervisor import Supervisor
+from kitetui.engine.supervisor import Supervisor, where
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
 from kitetui.engine.track_record import TrackRecord
@@ -58,6 +60,8 @@ LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
 RECORD_S = 1.0
+REPORTED = 100
+"""Alerts and events that a black box tells."""
 VITALS_EVERY = 5
 WATCH_S = 1.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -142,6 +146,8 @@ class Core:
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
         self._manager = ServiceManager()
+        self._boxes = BlackBoxes(plan.places.black_boxes, settings.journal.black_box_mb,
+                                 self._recording, self._report, self._note)  # fmt: skip
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -215,6 +221,7 @@ class Core:
             keep("commands", partial(listener.run, self.redis.url))
         if self._ending is not None:
             keep("archive", self._ending.run)
+        keep("black box", self._boxes.run)
         need(self._timers())
         await self._take_rules()
         need(self._watch_health())
@@ -299,6 +306,8 @@ class Core:
         await self._supervisor.cancel()
         await self._last("sockets", self._sockets.close(), 1.0)
         self._recording.close()
+        if self.error is not None and not isinstance(self.error, MemoryCapError):
+            await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)
         self._record.close()
         if self._log is not None:
             self._log.close()
@@ -381,6 +390,9 @@ class Core:
             self.vitals.latency_ms.add((wall_ns() - batch.recv_ns[0]) / 1e6)
         if derived.alerts or derived.changed:
             self._alerted()
+        for alert in derived.alerts:
+            if alert.priority is Priority.P1:
+                self._boxes.want(f"P1 {alert.symbol} {alert.pattern}")
 
     def _log_changes(self, derived: Derived) -> None:
         """What became of alerts, on the disk; where that fails people are told all the same."""
@@ -520,6 +532,15 @@ class Core:
         """A picture for one view."""
         session_s = (self.session_ns() or self.pipeline.session_s * NS) / NS
         return self.observer.snapshot(wanted, self.vitals, session_s)
+
+    def _report(self, why: str) -> bytes:
+        """What a black box says of the engine: its state, alerts and events."""
+        desk = self.pipeline.desk
+        newest = sorted((*desk, *desk.closed), key=lambda alert: alert.at_s)[-REPORTED:]
+        return msgspec.json.encode({
+            "why": why, "alerts": newest, "events": list(self.pipeline.events)[-REPORTED:],
+            "status": self.status(),
+        })  # fmt: skip
 
     def status(self) -> dict[str, Any]:
         """The status document."""

@@ -36,8 +36,21 @@ class Keeper:
 
     def __init__(self, path: Path, settings: Settings, keyframes: Path) -> None:
         self.path = path
+        self.before = path.with_suffix(".before")
         self.made_by = made_by(settings)
         self.keyframes = Keyframes(keyframes, settings.journal.keyframe_min * 60)
+
+    def write(self, mark: checkpoint.Mark, frozen: Frozen) -> None:
+        """Keep a checkpoint, the one before beside it, and one of every so many; blocking.
+
+        Raises:
+            OSError, StateError: it cannot be kept; those before stay.
+        """
+        with contextlib.suppress(OSError):
+            self.before.unlink(missing_ok=True)
+            checkpoint.keep_also(self.path, self.before)
+        checkpoint.write(self.path, mark, frozen)
+        self.keyframes.keep(self.path, mark)
 
 
 class Restart:
@@ -50,6 +63,7 @@ class Restart:
     had never stopped.
 
     Attributes:
+        paths: the earlier journals; keeper: where checkpoints are.
         files: what is played, and how far it is.
         resumed: whether it went on from a checkpoint.
         last: where the journals have the last batch that was taken in.
@@ -59,14 +73,14 @@ class Restart:
         self._day = ist_day(int(now_s))
         self._folder = folder
         self._source = source
-        self._keeper = keeper
+        self.keeper = keeper
         today = ist(now_s).date()
-        self._paths = [
+        self.paths = [
             path
             for path in whole_runs(folder, lambda path: ist(path.stat().st_mtime).date() == today)
             if source_of(path) == source
         ]
-        self.files = JournalFiles(self._paths)
+        self.files = JournalFiles(self.paths)
         self.resumed = False
         self.last: Place | None = None
 
@@ -78,7 +92,7 @@ class Restart:
             taken: is told what followed from each batch.
             held: what a checkpoint fills.
         """
-        if not self._paths:
+        if not self.paths:
             return
         await self._resume(pipeline, held)
         try:
@@ -101,7 +115,7 @@ class Restart:
             StateError: it should fit, and does not.
         """
         try:
-            kept = await asyncio.to_thread(checkpoint.read, self._keeper.path)
+            kept = await asyncio.to_thread(checkpoint.read, self.keeper.path)
         except checkpoint.CheckpointError as error:
             pipeline.note("restart", f"{error}: the journals are played from the beginning")
             return
@@ -109,8 +123,8 @@ class Restart:
             return
         mark, state = kept
         place = Place(self._folder / mark.journal, mark.offset, mark.number)
-        wanted = (self._day, self._source, self._keeper.made_by)
-        if (mark.day, mark.source, mark.made_by) != wanted or place.path not in self._paths:
+        wanted = (self._day, self._source, self.keeper.made_by)
+        if (mark.day, mark.source, mark.made_by) != wanted or place.path not in self.paths:
             return
         if not await asyncio.to_thread(_lies_there, place):
             pipeline.note("restart", "the checkpoint's journal was rewritten: all is played")
@@ -119,9 +133,9 @@ class Restart:
             thaw(held, state)
         except StateError:
             with contextlib.suppress(OSError):  # a bug: what is half filled is of no use
-                self._keeper.path.unlink()
+                self.keeper.path.unlink()
             raise
-        self.files = JournalFiles(self._paths, place)
+        self.files = JournalFiles(self.paths, place)
         self.last = place
         self.resumed = True
 
@@ -172,10 +186,9 @@ class Restart:
         for place, session_s in reached:
             mark = checkpoint.Mark(
                 place.path.name, place.offset, place.number, session_s, ist_day(int(now_s)),
-                self._source, self._keeper.made_by,
+                self._source, self.keeper.made_by,
             )  # fmt: skip
-            await asyncio.to_thread(checkpoint.write, self._keeper.path, mark, frozen)
-            self._keeper.keyframes.keep(self._keeper.path, mark)
+            await asyncio.to_thread(self.keeper.write, mark, frozen)
 
 
 def _lies_there(place: Place) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import msgspec
 import numpy as np
 
@@ -18,7 +16,7 @@ from kitetui.engine.alerts.statistics import (
     notable,
     profit_factor,
 )
-from kitetui.engine.calendar import ist_day
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed.batch import F64, Bool
 from kitetui.engine.patterns.intervals import wilson
 
@@ -49,12 +47,37 @@ class Waiting(msgspec.Struct, frozen=True):
     cost_r: float
 
 
+_FIELDS = ("outcome", "r", "bars", "token", "at_s", "null", "chance", "barrier", "cost_r")
+_FIRST = 64
+
+
 class _Told:
-    """Outcomes of one key, oldest first: outcome, result in R, bars, and what was waiting."""
+    """The newest outcomes of one key, as columns: a day has ten thousands of them.
+
+    Attributes:
+        count: outcomes ever told; unresolvable: others, that could not be.
+    """
 
     def __init__(self) -> None:
-        self.ended: deque[tuple[int, float, int, Waiting]] = deque(maxlen=KEPT)
+        self._values: F64 = np.zeros((len(_FIELDS), _FIRST))
+        self.count = 0
         self.unresolvable = 0
+
+    def add(self, outcome: int, r: float, bars: int, waiting: Waiting) -> None:
+        """One more."""
+        at = self.count % KEPT
+        if at >= self._values.shape[1]:
+            more = min(at, KEPT - at)
+            self._values = np.concatenate([self._values, np.zeros((len(_FIELDS), more))], axis=1)
+        self._values[:, at] = (outcome, r, bars, waiting.token, waiting.at_s, waiting.null,
+                               waiting.chance, waiting.barrier, waiting.cost_r)  # fmt: skip
+        self.count += 1
+
+    def columns(self) -> dict[str, F64]:
+        """By name, oldest first: f64 (n,)."""
+        kept = min(self.count, KEPT)
+        order = (self.count - kept + np.arange(kept)) % KEPT
+        return dict(zip(_FIELDS, self._values[:, order], strict=True))
 
 
 class Scoreboard:
@@ -85,7 +108,7 @@ class Scoreboard:
         if outcome == Outcome.UNRESOLVABLE:
             told.unresolvable += 1
         else:
-            told.ended.append((outcome, r, bars, waiting))
+            told.add(outcome, r, bars, waiting)
 
     def lines(self) -> list[Line]:
         """The board, by pattern."""
@@ -98,22 +121,19 @@ class Scoreboard:
 
 
 def _line(key: Key, told: _Told) -> Line:
-    n = len(told.ended)
-    outcome, bars = (np.array([ended[k] for ended in told.ended], np.int64) for k in (0, 2))
-    gross = np.array([r for _, r, _, _ in told.ended], np.float64)
-    of = [waiting for *_, waiting in told.ended]
-    null, chance, barrier, cost = (
-        np.array([getattr(waiting, name) for waiting in of], np.float64)
-        for name in ("null", "chance", "barrier", "cost_r")
+    of = told.columns()
+    outcome, bars, gross, null, chance, barrier, cost = (
+        of[name] for name in ("outcome", "bars", "r", "null", "chance", "barrier", "cost_r")
     )
-    day = np.array([ist_day(waiting.at_s) for waiting in of], np.int64)
+    n = len(outcome)
+    day = (of["at_s"].astype(np.int64) + IST_OFFSET_S) // DAY_S
     hit = outcome == Outcome.TARGET
     hits = int(np.count_nonzero(hit))
     low, high = wilson(hits, n)
     by_chance = _mean(null[np.isfinite(null)])
     r = gross - np.nan_to_num(cost)
     worst, best = block_bootstrap(r, day)
-    independent = len({(waiting.token, on) for waiting, on in zip(of, day.tolist(), strict=True)})
+    independent = len(set(zip(of["token"].tolist(), day.tolist(), strict=True)))
     told_well = calibration(chance[np.isfinite(chance)], hit[np.isfinite(chance)])
     fair = bool(n) and float(np.median(barrier)) >= 1.0
     return Line(

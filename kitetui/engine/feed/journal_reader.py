@@ -157,6 +157,17 @@ class JournalReader:
         self.next = number + span
 
 
+def begin_of(path: Path) -> int:
+    """Where a journal's first batch begins.
+
+    Raises:
+        JournalError: the file is missing, unreadable, or not a journal at all.
+    """
+    reader = JournalReader(path)
+    with reader._open() as source:
+        return reader._begin(source)
+
+
 def read_at(place: Place) -> RecordBatch:
     """One batch of a journal that may still be written to.
 
@@ -189,4 +200,4 @@ def _at(place: Place) -> tuple[int, RecordBatch]:
     return number + span - 1, batch
 
 
-__all__ = ["JournalError", "JournalReader", "number_at", "read_at", "source_of"]
+__all__ = ["JournalError", "JournalReader", "begin_of", "number_at", "read_at", "source_of"]

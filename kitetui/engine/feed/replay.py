@@ -25,11 +25,13 @@ class Replay(msgspec.Struct, frozen=True):
     Attributes:
         paths: journals; speed: times their own pace, None for as fast as possible.
         begin: an hour of the day, HH:MM: what comes before is played as fast as possible.
+        states: where a black box keeps the state that it begins with.
     """
 
     paths: tuple[Path, ...]
     speed: float | None = None
     begin: str = ""
+    states: Path | None = None
 
 
 def short(batch: RecordBatch) -> Iterator[RecordBatch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 from pathlib import Path
 from zlib import crc32
@@ -72,6 +73,20 @@ def write(path: Path, mark: Mark, state: Frozen) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def keep_also(path: Path, name: Path) -> None:
+    """Have a checkpoint under another name too; the next one is another file.
+
+    Raises:
+        OSError: there is none, or the disk does not take the name.
+    """
+    try:
+        os.link(path, name)
+    except FileExistsError:
+        return
+    except OSError:
+        shutil.copy(path, name)  # not every disk has links
 
 
 def read(path: Path) -> tuple[Mark, Frozen] | None:

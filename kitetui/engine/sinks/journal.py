@@ -109,6 +109,11 @@ class JournalWriter:
         self.path, self._fd, self._sink, self._stream, self._size = path, fd, sink, stream, size
 
     @property
+    def run(self) -> str:
+        """What the names of all its files begin with."""
+        return self._stem
+
+    @property
     def dirty(self) -> bool:
         """Whether something was written that is not durable yet."""
         return self._dirty

@@ -6,10 +6,7 @@ and the journal that has it.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +22,11 @@ from kitetui.engine.state import Frozen
 
 _STAMP = "%Y%m%d-%H%M%S"
 _NAME = re.compile(r"(\d{8}-\d{6})@(\d+)@(\d+)@(.+\.arrows)\.bin$")
+
+
+def name_of(mark: Mark) -> str:
+    """What a keyframe's file is called."""
+    return f"{ist(mark.at_s):{_STAMP}}@{mark.number}@{mark.offset}@{mark.journal}.bin"
 
 
 class Keyframe(msgspec.Struct, frozen=True):
@@ -63,13 +65,9 @@ class Keyframes:
         if slot == self._slot or (self._slot < 0 and slot == self._newest_slot(mark.at_s)):
             return
         self._slot = slot
-        name = f"{ist(mark.at_s):{_STAMP}}@{mark.number}@{mark.offset}@{mark.journal}.bin"
-        with contextlib.suppress(FileExistsError):
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            try:
-                os.link(path, self._folder / name)  # the next checkpoint is another file
-            except OSError:
-                shutil.copy(path, self._folder / name)  # not every disk has links
+        name = name_of(mark)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        checkpoint.keep_also(path, self._folder / name)
 
     def _newest_slot(self, at_s: int) -> int:
         """Of those that earlier engines kept, up to now: one that starts often keeps no more."""
@@ -99,17 +97,28 @@ class Keyframes:
         # The hour of the first day that is played: a later day's comes after it.
         wanted = f"{min(journals, default='')[:8]}-{hour.replace(':', '')}00"
         for one in reversed(self.all()):
-            if one.journal not in journals or not wanted[:8] <= one.stamp <= wanted:
-                continue
-            place = Place(journals[one.journal], one.offset, one.number)
-            try:
-                if number_at(place) != one.number:
-                    continue
-                kept = checkpoint.read(one.path)
-            except (JournalError, CheckpointError):
-                continue
-            if kept is not None and kept[0].made_by == made_by:
-                yield place, kept[1]
+            if one.journal in journals and wanted[:8] <= one.stamp <= wanted:
+                yield from self._fitting(one, journals, made_by)
+
+    def newest(self, journals: Mapping[str, Path],
+               made_by: str) -> Iterator[tuple[Place, Frozen]]:  # fmt: skip
+        """States of any hour, the latest first; arguments as for `before`."""
+        for one in reversed(self.all()):
+            if one.journal in journals:
+                yield from self._fitting(one, journals, made_by)
+
+    def _fitting(self, one: Keyframe, journals: Mapping[str, Path],
+                 made_by: str) -> Iterator[tuple[Place, Frozen]]:  # fmt: skip
+        """A keyframe's state, where it is of this code and its journal is as it was."""
+        place = Place(journals[one.journal], one.offset, one.number)
+        try:
+            if number_at(place) != one.number:
+                return
+            kept = checkpoint.read(one.path)
+        except (JournalError, CheckpointError):
+            return
+        if kept is not None and kept[0].made_by == made_by:
+            yield place, kept[1]
 
     def numbers(self, journal: str) -> set[int]:
         """Batches of a journal that keyframes end with."""
