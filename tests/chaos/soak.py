@@ -26,7 +26,7 @@ from tests.chaos.report import end, say
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
 
-RATE = 6_500
+RATE = 7_500
 """Packets a second that the exchange aims at; with the cuts about 5,000 come."""
 LOOK_S = 15.0
 FEED_FAULT_S = (60, 180)
