@@ -20,8 +20,8 @@ from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import KEYS, PANES
 from kitetui.layout import NARROW, SHARED, layout
 from kitetui.link import LocalLink, answered
+from kitetui.replay_keys import ReplayKeys
 from kitetui.settings import ScreenSettings
-from kitetui.stream_keys import StreamKeys
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
@@ -48,7 +48,7 @@ QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 
 
-class KiteApp(StreamKeys):
+class KiteApp(ReplayKeys):
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.

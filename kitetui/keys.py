@@ -77,6 +77,12 @@ KEYS = (
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
     Key("enter", "redis.inspect", "inspect", "", "Look into the stream or group under the cursor"),
     Key("o", "redis.operate", "operate", "", "Operate Redis: trim, groups, pause, profile"),
+    Key("p", "replay.pause", "play('pause')", "", "Replay: hold it, or let it go on"),
+    Key("full_stop", "replay.step", "play('step','1')", "", "Replay: one second on"),
+    Key("m", "replay.minute", "play('step','60')", "", "Replay: one minute on"),
+    Key("plus", "replay.faster", "pace(1)", "", "Replay: faster"),
+    Key("minus", "replay.slower", "pace(-1)", "", "Replay: slower"),
+    Key("t", "replay.time", "go_to_time", "", "Replay: to a time of the day, there or back"),
     Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),
 )
 
@@ -84,5 +90,6 @@ KEYS = (
 def shown(key: Key) -> str:
     """How a key is written for people."""
     names = {"question_mark": "?", "escape": "esc", "space": "space", "pageup": "PgUp",
-             "pagedown": "PgDn", "shift+tab": "S-tab", "up": "↑", "down": "↓"}  # fmt: skip
+             "pagedown": "PgDn", "shift+tab": "S-tab", "up": "↑", "down": "↓",
+             "full_stop": ".", "plus": "+", "minus": "-"}  # fmt: skip
     return " ".join(names.get(k, k) for k in key.keys.split(","))

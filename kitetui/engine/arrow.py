@@ -7,8 +7,11 @@ here are none, and it would bring 75 MB and a sixth of a second at start.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.machinery import ModuleSpec
+
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import pyarrow as pa
 
@@ -33,7 +36,6 @@ def _look_once() -> None:
         sys.meta_path.remove(hidden)
 
 
-pa.set_memory_pool(pa.system_memory_pool())
 _look_once()
 
 __all__ = ["pa"]

@@ -119,6 +119,17 @@ class RedisAction(msgspec.Struct, frozen=True, tag="redis"):
         return " ".join((self.action, *(word for word in about if word)))
 
 
+class Play(msgspec.Struct, frozen=True, tag="play"):
+    """Something that is asked of the player of a recording.
+
+    `value`: seconds (step), times its own pace or `max` (speed), HH:MM or HH:MM:SS (seek).
+    """
+
+    action: Literal["pause", "step", "speed", "seek"]
+    actor: str
+    value: str = ""
+
+
 Command = (
     Acknowledge
     | AcknowledgeMany
@@ -131,6 +142,7 @@ Command = (
     | AddRule
     | RemoveRule
     | RedisAction
+    | Play
 )
 
 

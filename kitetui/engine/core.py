@@ -31,6 +31,7 @@ from kitetui.engine.fleet import Fleet
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.intake import Intake
+from kitetui.engine.memory import Trimmer, memory_mb
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.pipeline import Pipeline, timer_payload
@@ -46,7 +47,7 @@ from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
-from kitetui.engine.status import Vitals, health, memory_mb, metrics, status_document
+from kitetui.engine.status import Vitals, health, metrics, status_document
 from kitetui.engine.supervisor import Supervisor, where
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
@@ -64,6 +65,7 @@ REPORTED = 100
 """Alerts and events that a black box tells."""
 VITALS_EVERY = 5
 WATCH_S = 1.0
+TRIM_S = 30.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -124,6 +126,7 @@ class Core:
             feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
         self._recording = Recording(settings, plan.places, source, self._note)
         self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
+        self._playing: Playing | None = None
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
@@ -167,8 +170,9 @@ class Core:
             source = ReplaySource(replay, self.intake, lambda: self.pipeline.session_s)
             self.vitals.replay = source
             keyframes = self._plan.places.keyframes
-            playing = Playing(self._settings, replay, source, keyframes, self._note)
-            need(self._play(playing, replay))
+            self._playing = Playing(self._settings, replay, source, self.intake, keyframes,
+                                    self._note)  # fmt: skip
+            need(self._play(self._playing, replay))
         elif self._settings.feed.source == "redis":
             self._open_store()
             fleet = Fleet(self._settings, self.intake)
@@ -189,6 +193,7 @@ class Core:
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
         keep("publishing", self._publish_record)
+        keep("memory", self._give_back)
         need(self._measure())
         keep("ledger", self._record.run)
         await self._sockets.start()
@@ -414,6 +419,10 @@ class Core:
         """A command is an input like any other: journalled, then applied in order."""
         if isinstance(command, commands.RedisAction):
             return await self._operate(command)
+        if isinstance(command, commands.Play):
+            if self._playing is None:
+                return commands.Result(False, "nothing is replayed: the feed is live")
+            return self._playing.obey(command, self.pipeline.session_s)
         return await self._apply(command)
 
     async def _operate(self, action: commands.RedisAction) -> commands.Result:
@@ -448,11 +457,18 @@ class Core:
     # ---- tasks ---------------------------------------------------------------------------
 
     async def _play(self, playing: Playing, replay: Replay) -> None:
-        if await playing.open_hour(self._held()):
+        held = self._held()
+        if await playing.open_hour(held):
             self._note_time()
-        await playing.run()
+        went_back = self._went_back if self._plan.linger else None
+        await playing.run(held, lambda: self.pipeline.session_s, went_back)
         if replay.speed is None and not self._plan.linger:
             self.stopping.set()
+
+    def _went_back(self) -> None:
+        """What is shown is of an earlier second now."""
+        self._newest = (self.pipeline.market.normaliser.newest_s, monotonic_ns())
+        self._alerted()
 
     async def _timers(self) -> None:
         """One TIMER record a second: session time, moved on between packets by our clock."""
@@ -464,7 +480,7 @@ class Core:
         """Session time now; 0 before any packet."""
         newest_s, seen_ns = self._newest
         speed = self._settings.feed.speed_factor
-        if not newest_s or speed is None:
+        if not newest_s or speed is None or self._playing is not None:
             return newest_s * NS
         return newest_s * NS + int((monotonic_ns() - seen_ns) * speed)
 
@@ -477,6 +493,13 @@ class Core:
             self._weigh()
             if not self._plan.simulated:
                 self._keep_rules()
+
+    async def _give_back(self) -> None:
+        """Memory that an outage took goes back to the system, for ever."""
+        trimmer = Trimmer()
+        while True:
+            await sleep(TRIM_S)
+            await asyncio.to_thread(trimmer.look)
 
     def _weigh(self) -> None:
         """End in order before the system ends it: what is started again takes less."""

@@ -29,11 +29,12 @@ from kitetui.engine.market.bars import (
     VOLUME,
     BarFlag,
 )
+from kitetui.engine.memory import memory_mb
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
 from kitetui.engine.sinks.redis.publisher import Publisher
-from kitetui.engine.status import Vitals, memory_mb, silent_because
+from kitetui.engine.status import Vitals, silent_because
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
 NS = 1_000_000_000
@@ -263,6 +264,7 @@ class Observer:
             warmed=len(p.market.warmed),
             warm_wanted=vitals.warm_wanted,
             frame_age_s=(monotonic_ns() - frame_ns) / NS if frame_ns else -1.0,
+            pace=vitals.replay.pace if vitals.replay is not None else "",
         )
 
 

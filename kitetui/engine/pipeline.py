@@ -240,6 +240,8 @@ class Pipeline:
             result = Result(lifted, words)
         elif isinstance(command, commands.RedisAction):
             result = Result(True, f"{command.actor}: redis {command.words}")  # done by the core
+        elif isinstance(command, commands.Play):
+            result = Result(False, "only a replay is played")
         else:
             result = self.alerting.obey(command, recv_ns, at_s)
         out.results.append(result)

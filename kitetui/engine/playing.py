@@ -1,30 +1,52 @@
-"""Plays a recording in the place of a feed: from an hour on, where one is asked for."""
+"""Plays a recording in the place of a feed: from an hour on, to its end, there and back again."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from kitetui.engine.calendar import IST, ist
+from kitetui.engine.commands import Play, Result
 from kitetui.engine.feed.records import Place
 from kitetui.engine.feed.replay import Replay, ReplaySource
+from kitetui.engine.intake import Intake
 from kitetui.engine.restart import made_by
 from kitetui.engine.sinks.keyframes import Keyframes
-from kitetui.engine.state import Frozen, thaw
+from kitetui.engine.state import Frozen, freeze, thaw
 from kitetui.settings import Settings
+
+REMEMBER_S = 600
+"""Session seconds from one remembered state to the next."""
+REMEMBERED = 48
+"""States that are held in memory, to go back to."""
+CLOCKS = ("%H:%M:%S", "%H:%M")
+
+
+class _Moment(NamedTuple):
+    """A state to go back to."""
+
+    at_s: int
+    place: Place | None
+    state: Frozen
 
 
 class Playing:
     """One replay, from its opening to its end."""
 
-    def __init__(self, settings: Settings, replay: Replay, source: ReplaySource, keyframes: Path,
-                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, replay: Replay, source: ReplaySource, intake: Intake,
+                 keyframes: Path, note: Callable[[str, str], None]) -> None:  # fmt: skip
         self._settings = settings
+        self._intake = intake
         self._replay = replay
         self._source = source
         self._keyframes = Keyframes(replay.states or keyframes)
         self._note = note
+        self._returns = False
+        self._moments: deque[_Moment] = deque(maxlen=REMEMBERED)
 
     async def open_hour(self, held: dict[str, Any]) -> bool:
         """Take in the latest keyframe before the hour, where one fits; else all is played.
@@ -59,14 +81,102 @@ class Playing:
         if self._replay.states is not None:
             yield from self._keyframes.newest(journals, made)
 
-    async def run(self) -> None:
-        """Play to the end.
+    async def run(self, held: dict[str, Any], session_s: Callable[[], int],
+                  went_back: Callable[[], None] | None = None) -> None:  # fmt: skip
+        """Play to the end; then, where somebody looks on, wait for what they want to see again.
+
+        Args:
+            held: what follows from the recording, by name.
+            went_back: told when `held` is of an earlier second; None where nobody looks on.
 
         Raises:
-            JournalError: as `ReplaySource.run`.
+            JournalError: as `ReplaySource.play`.
+            StateError: a state cannot be told.
         """
-        await self._source.run()
+        if went_back is None:
+            await self._source.play()
+            self._tell()
+            return
+
+        async def passed(place: Place | None) -> None:
+            if session_s() >= self._moments[-1].at_s + REMEMBER_S:
+                await self._remember(place, held, session_s())
+
+        self._returns = True
+        await self._remember(self._source.opened_behind, held, session_s())
+        transport = self._source.transport
+        while True:
+            if await self._source.play(passed):
+                self._tell()
+            while not transport.back_s:
+                transport.until_s = 0
+                await transport.change()
+            await self._go_back(held, transport.back_s)
+            transport.went_back(session_s())
+            went_back()
+
+    async def _remember(self, place: Place | None, held: dict[str, Any], at_s: int) -> None:
+        """Hold the state, between two batches."""
+        state = Frozen()
+        await self._intake.between(freeze(held, state))
+        if len(self._moments) == REMEMBERED:
+            del self._moments[1]  # the beginning stays, the oldest of the others goes
+        self._moments.append(_Moment(at_s, place, state))
+
+    async def _go_back(self, held: dict[str, Any], at_s: int) -> None:
+        """To the latest state that is not behind a second; the recording goes on from there."""
+        while len(self._moments) > 1 and self._moments[-1].at_s > at_s:
+            self._moments.pop()
+        moment = self._moments[-1]
+
+        def steps() -> Iterator[None]:
+            thaw(held, moment.state)
+            yield
+
+        await self._intake.between(steps())
+        self._source.begin_behind(moment.place)
+
+    def _tell(self) -> None:
         files = self._source.files
         if files.lost():
             self._note("replay", f"{files.lost()}; everything else was played")
         self._note("replay", f"played {files.records} records")
+
+    def obey(self, asked: Play, now_s: int) -> Result:
+        """Do what an operator asks of the player; `now_s`: the session second that it is at."""
+        transport = self._source.transport
+        try:
+            if asked.action == "pause":
+                transport.pause(held=not transport.paused)
+                return Result(True, "held" if transport.paused else "plays")
+            if asked.action == "step":
+                seconds = int(asked.value or 1)
+                transport.step(max(seconds, 1))
+                return Result(True, f"{seconds} s on")
+            if asked.action == "speed":
+                transport.pace(None if asked.value == "max" else float(asked.value))
+                return Result(True, "plays " + " ".join(self._source.state()).lower())
+            return self._seek(asked.value, now_s)
+        except ValueError:
+            return Result(False, f"{asked.action} {asked.value}: a number is expected")
+
+    def _seek(self, text: str, now_s: int) -> Result:
+        """To a time of the day that is played."""
+        if not now_s:
+            return Result(False, "nothing was played yet")
+        for form in CLOCKS:
+            try:
+                wanted = datetime.strptime(text.strip(), form).time()
+            except ValueError:
+                continue
+            at_s = _second(now_s, wanted)
+            if at_s < now_s and not self._returns:
+                return Result(False, "only a replay with a screen goes back")
+            self._source.transport.seek(at_s)
+            return Result(True, f"goes to {wanted:%H:%M:%S}")
+        return Result(False, f"{text!r} is no time; expected HH:MM or HH:MM:SS")
+
+
+def _second(now_s: int, wanted: time) -> int:
+    """A time of the day that a session second lies in."""
+    return int(datetime.combine(ist(now_s).date(), wanted, IST).timestamp())

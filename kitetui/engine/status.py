@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +17,7 @@ from kitetui.engine.feed.session import Connection, LinkState
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
+from kitetui.engine.memory import memory_mb
 from kitetui.engine.opening import Opening
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.redis_outlet import RedisOutlet
@@ -90,7 +88,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     def state(self) -> tuple[str, str]:
         """The feed's state in one word, the worst connection's, and why."""
         if self.replay is not None:
-            return ("REPLAYED" if self.replay.done.is_set() else "REPLAY"), ""
+            return self.replay.state()
         links = self.links()
         if self.restoring and self.restart is not None:
             return str(LinkState.CONNECTING), f"taking today in, {self.restart.files.share:.0%}"
@@ -282,13 +280,3 @@ def _ticks(p: Pipeline) -> dict[str, Any]:
         "rejected": rejected,
         "rejected_by_reason": reasons,
     }
-
-
-def memory_mb() -> float:
-    """Resident memory now on Linux, its peak elsewhere."""
-    try:
-        with Path("/proc/self/statm").open() as file:
-            return int(file.read().split()[1]) * resource.getpagesize() / 1e6
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

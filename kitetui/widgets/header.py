@@ -20,6 +20,8 @@ _GLYPHS = {
     "CLOSED": ("■", "dim"),
     "REPLAY": ("▶", "accent"),
     "REPLAYED": ("■", "accent"),
+    "PAUSED": ("‖", "warn"),
+    "SEEKING": ("»", "warn"),
 }
 
 
@@ -44,7 +46,7 @@ class HeaderBar(LivePane, can_focus=False):
             # The clock and what waits for somebody keep their place beside a long reason.
             room = self.size.width - sum(cell_len(text) for text, _ in parts) - 1
             reason = fit(h.reason, min(cell_len(clean(h.reason)), max(room, REASON_MIN)))
-            parts.insert(2, (f"{reason} ", "bad"))
+            parts.insert(2, (f"{reason} ", "accent" if h.source == "replay" else "bad"))
         if wide:
             parts += _health(h, queue, hz)
         self.show([whole(parts, self.size.width)])

@@ -114,7 +114,7 @@ def _played(folder: Path) -> Iterator[Result]:
         intake = Intake(load().batch, pipeline, lambda batch: None, lambda batch, derived: None)
         source = ReplaySource(Replay((path,)), intake, lambda: pipeline.session_s)
         began = time.perf_counter()
-        await source.run()
+        await source.play()
         return time.perf_counter() - began
 
     spent = asyncio.run(play())
@@ -177,7 +177,7 @@ def _opened(folder: Path) -> Iterator[Result]:
             thaw({"pipeline": pipeline}, state)
             source.begin_behind(place)
             break
-        task = asyncio.create_task(source.run())
+        task = asyncio.create_task(source.play())
         while pipeline.session_s < MONDAY_OPEN_S + HOUR_S:
             await asyncio.sleep(0.002)
         spent = time.perf_counter() - began

@@ -14,7 +14,7 @@ from itertools import combinations, islice
 import numpy as np
 
 import kitetui.engine.core  # noqa: F401 - all that an engine imports
-from kitetui.engine.status import memory_mb
+from kitetui.engine.memory import memory_mb
 from tests.bench.engine_bench import warmed_pipeline
 from tests.bench.load import SIZE, batches
 

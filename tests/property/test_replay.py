@@ -36,7 +36,7 @@ def played(path: Path, speed: float | None) -> str:
 
     async def play() -> None:
         intake = Intake(EASY.batch, pipeline, lambda batch: None, lambda batch, derived: None)
-        await ReplaySource(Replay((path,), speed), intake, lambda: pipeline.session_s).run()
+        await ReplaySource(Replay((path,), speed), intake, lambda: pipeline.session_s).play()
 
     asyncio.run(play())
     return pipeline.desk.alert_hash

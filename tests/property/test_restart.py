@@ -33,6 +33,7 @@ SETTINGS = JournalSettings(
     restore=True,
     checkpoint_s=60,
     keyframe_min=15,
+    black_box_mb=0,
     retention_days=3,
 )
 CAPACITY = 200

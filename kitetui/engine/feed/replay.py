@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from kitetui.engine.calendar import ist
-from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.engine.feed.records import Place, RecordBatch
-from kitetui.engine.feed.sources import NS, Inbox
+from kitetui.engine.feed.sources import Inbox
+from kitetui.engine.feed.transport import Transport
 
 PART_NS = 50_000_000
 """A packed journal's batches hold minutes of a quiet feed; at a pace they are played in parts."""
@@ -52,51 +52,77 @@ class ReplaySource:
     """Plays recordings: the same records, at a multiple of their pace or as fast as possible.
 
     Attributes:
-        done: set when the last record has been given.
+        transport: its controls.
+        done: set while the last record has been given.
         files: counts what was read and what was not.
         opened_at: session time from which it was played; '' for from the beginning.
+        opened_behind: the batch that it begins behind; None for from the beginning.
     """
 
     def __init__(self, replay: Replay, inbox: Inbox, session_s: Callable[[], int]) -> None:
         """`session_s`: the session second that the market has reached; 0 before any."""
         self._paths = replay.paths
         self.files = JournalFiles(replay.paths)
+        self.transport = Transport(replay.speed, session_s)
         self.done = asyncio.Event()
         self.opened_at = ""
-        self._speed = replay.speed
+        self.opened_behind: Place | None = None
         self._begin = replay.begin
         self._inbox = inbox
         self._session_s = session_s
 
-    def begin_behind(self, place: Place) -> None:
-        """Play only what lies behind a batch: what came before is known already."""
+    def begin_behind(self, place: Place | None) -> None:
+        """Play only what lies behind a batch: what came before is known already; None for all."""
         self.files = JournalFiles(self._paths, place)
-        self.opened_at = ist(self._session_s()).isoformat()
+        self.opened_behind = place
+        self.opened_at = ist(self._session_s()).isoformat() if place is not None else ""
 
-    async def run(self) -> None:
-        """Give every record to the inbox.
+    async def play(self, passed: Callable[[Place | None], Awaitable[None]] | None = None) -> bool:
+        """Give every record to the inbox; False where the operator wants to go back.
+
+        Args:
+            passed: told after each batch that was given whole, and where it lies.
 
         Raises:
             JournalError: there is no journal to play, or its day does not reach `begin`.
         """
-        began_ns = first_ns = 0
+        self.done.clear()
+        transport = self.transport
         waits = bool(self._begin)
         try:
             for batch in self.files:
-                for part in (batch,) if self._speed is None else short(batch):
+                whole = transport.speed is None and passed is None
+                for part in (batch,) if whole else short(batch):
                     waits = waits and not self._reached()
-                    if self._speed is not None and not waits:
-                        began_ns, first_ns = began_ns or monotonic_ns(), first_ns or part.recv_ns[0]
-                        due_ns = (part.recv_ns[0] - first_ns) / self._speed
-                        await asyncio.sleep(max(due_ns - (monotonic_ns() - began_ns), 0) / NS)
+                    if not waits and not await transport.due(part.recv_ns[0]):
+                        return False
                     await self._inbox.play(part)
+                if passed is not None:
+                    await passed(batch.kept.place)
             if waits and not self._reached():
                 raise JournalError(
                     f"--from {self._begin} is outside of what was recorded: it ends at "
                     f"{ist(self._session_s()):%H:%M} of {ist(self._session_s()):%Y-%m-%d}"
                 )
         finally:
+            self._begin = ""
             self.done.set()
+        return True
+
+    @property
+    def pace(self) -> str:
+        """Times its own; `max` for as fast as possible."""
+        return "max" if self.transport.speed is None else f"{self.transport.speed:g}"
+
+    def state(self) -> tuple[str, str]:
+        """How it goes in one word, and what there is to say of it."""
+        transport = self.transport
+        pace = self.pace if transport.speed is None else f"{self.pace}x"
+        if transport.until_s or transport.back_s:
+            return "SEEKING", f"to {ist(transport.until_s or transport.back_s):%H:%M:%S}"
+        if self.done.is_set():
+            return "REPLAYED", ""
+        return ("PAUSED", "") if transport.paused else ("REPLAY", pace)
 
     def _reached(self) -> bool:
         now_s = self._session_s()

@@ -1,0 +1,28 @@
+"""Memory that was let go is given back to the system; pyarrow takes it from there too."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from kitetui.engine.arrow import pa
+from kitetui.engine.memory import TRIM_MB, Trimmer, memory_mb
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to give memory back")
+def test_what_an_outage_took_goes_back() -> None:
+    trimmer = Trimmer()
+    trimmer.look()
+    assert not trimmer.look(), "nothing was let go since"
+    before_mb = memory_mb()
+    held = [bytes(900) for _ in range(100_000)]
+    kept = held[::5000]
+    assert memory_mb() > before_mb + 80
+    del held
+    assert trimmer.look() and len(kept) == 20
+    assert memory_mb() < before_mb + TRIM_MB
+
+
+def test_pyarrow_has_no_allocator_of_its_own() -> None:
+    assert pa.default_memory_pool().backend_name == "system"

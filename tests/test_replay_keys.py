@@ -1,0 +1,77 @@
+"""The player's keys: each asks the engine for what the help says, and the header shows it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+import msgspec
+import pytest
+
+from kitetui.app import KiteApp
+from kitetui.engine.commands import Command, Play, Result
+from kitetui.engine.snapshot import Snapshot, View
+from kitetui.link import LocalLink
+from kitetui.settings import Settings
+from tests.widgets import views
+
+
+class ReplayLink(LocalLink):
+    """An engine that plays a recording, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.ready = True
+        self.asked: list[tuple[str, str]] = []
+        picture = views.snapshot()
+        self.picture = msgspec.structs.replace(picture, header=msgspec.structs.replace(
+            picture.header, source="replay", simulated=False, state="REPLAY", reason="10x",
+            pace="10"))  # fmt: skip
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def snapshot(self, wanted: View) -> Future[Snapshot]:
+        out: Future[Snapshot] = Future()
+        out.set_result(self.picture)
+        return out
+
+    def command(self, command: Command) -> Future[Result]:
+        assert isinstance(command, Play)
+        self.asked.append((command.action, command.value))
+        out: Future[Result] = Future()
+        out.set_result(Result(True, "done"))
+        return out
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        (["p"], ("pause", "")),
+        (["full_stop"], ("step", "1")),
+        (["m"], ("step", "60")),
+        (["plus"], ("speed", "20")),
+        (["minus"], ("speed", "5")),
+        (["t", *"10:55", "enter"], ("seek", "10:55")),
+    ],
+)
+async def test_a_key_asks_for_what_it_says(
+    settings: Settings, keys: list[str], asked: tuple[str, str]
+) -> None:
+    link = ReplayLink()
+    app = KiteApp(settings.screen, link)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.pause(0.3)
+        await pilot.press(*[{":": "colon"}.get(key, key) for key in keys])
+        await pilot.pause(0.2)
+        assert link.asked == [asked]
+
+
+async def test_nothing_is_asked_where_no_time_is_typed(settings: Settings) -> None:
+    link = ReplayLink()
+    app = KiteApp(settings.screen, link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.3)
+        await pilot.press("t", "enter")
+        await pilot.press("t", "escape")
+        await pilot.pause(0.2)
+        assert link.asked == []
