@@ -164,6 +164,7 @@ class Core:
         need, keep = self._supervisor.need, self._supervisor.keep
         (await self.redis.start()).add_done_callback(self._supervisor.ended)
         keep("redis", self.redis.watch)
+        keep("redis server", partial(self.redis.keep_server, self._note))
         if self._plan.replay is None:
             self._begin_recording()
         if (replay := self._plan.replay) is not None:
@@ -449,7 +450,11 @@ class Core:
         self._answers.append(answer)
         self.intake.put(Kind.COMMAND, commands.encode(command))
         self.intake.flush()
-        return await answer
+        result = await answer
+        if result.done and not self._recording.durable():
+            words = f"{result.text}; not durable: the journal cannot be written"
+            return msgspec.structs.replace(result, text=words)
+        return result
 
     def _note(self, source: str, text: str) -> None:
         self.pipeline.note(source, text)

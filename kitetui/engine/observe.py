@@ -39,6 +39,8 @@ from kitetui.engine.status import Vitals, silent_because
 _AT = {name: position for position, name in enumerate(COLUMNS)}
 NS = 1_000_000_000
 STALE_AFTER_S = 5.0
+STALE_TIMES, USUAL_MINUTES = 3, 10
+"""An instrument is stale that is silent for so many times what lay between its trades lately."""
 TREND_BARS = 8
 BUCKET_MINUTES = 5
 ACTORS_SHOWN = 20
@@ -119,10 +121,21 @@ class Observer:
             change_pct=_change(cols),
             volume=int(cols[_AT["volume"]]),
             age_s=age_s,
-            stale=seen and age_s > STALE_AFTER_S and self.market_open(row),
+            stale=seen and self._stale(row, age_s, session_s),
             trend=tuple(bars[CLOSE].tolist()),
             decimals=decimals(int(p.market.rows.divisor[row])),
         )
+
+    def _stale(self, row: int, age_s: float, session_s: float) -> bool:
+        """Whether a row is silent for longer than is usual for it."""
+        if age_s <= STALE_AFTER_S or not self.market_open(row):
+            return False
+        starts, bars = self._p.market.frames[1].history.last(row, USUAL_MINUTES)
+        trades = int(bars[TICKS].sum())
+        if not trades:
+            return True
+        usual_s = max(session_s - int(starts[0]) * 60 - age_s, 60.0) / trades
+        return age_s > STALE_TIMES * usual_s
 
     def depth(self, row: int, session_s: float) -> view.Depth | None:
         """The book of a row, or None before its first packet."""
@@ -165,7 +178,7 @@ class Observer:
             total_buy=int(cols[_AT["tbq"]]),
             total_sell=int(cols[_AT["tsq"]]),
             age_s=age_s,
-            stale=age_s > STALE_AFTER_S and self.market_open(row),
+            stale=self._stale(row, age_s, session_s),
             reading=self.reader.read(row),
         )
 

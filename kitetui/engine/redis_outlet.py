@@ -28,6 +28,7 @@ NS = 1_000_000_000
 DRAIN_S = 2.0
 """How long stopping waits for Redis to take what is queued."""
 EMBEDDED = "embedded"
+SERVER_S = 0.5
 
 Last = Callable[[str, Awaitable[object], float], Awaitable[None]]
 """One step of stopping, within its time: what, the work, seconds."""
@@ -71,6 +72,18 @@ class RedisOutlet:
             await asyncio.to_thread(self._server.start)
         self._publishing = asyncio.get_running_loop().create_task(self.publisher.run())
         return self._publishing
+
+    async def keep_server(self, note: Callable[[str, str], None]) -> None:
+        """Start a server of our own again when it ends, for ever.
+
+        Raises:
+            RedisUnavailable: it does not come up again.
+        """
+        while self._server is not None:
+            await sleep(SERVER_S)
+            if self._server.ended:
+                note("redis", "the embedded server ended; it is started again")
+                await asyncio.to_thread(self._server.start)
 
     def take(self, derived: Derived, kept: Kept) -> None:
         """Queue what a batch led to; `kept`: what a journal has of it."""

@@ -43,6 +43,7 @@ from kitetui.engine.snapshot import Snapshot, View
 
 VIEWERS_MAX = 16
 IDLE_S = 600.0
+DRAIN_S = 5.0
 _CRED = struct.Struct("3i")
 
 
@@ -144,7 +145,8 @@ class Sockets:
 
     async def _say(self, writer: asyncio.StreamWriter, answer: Answered) -> None:
         writer.write(framed(answer))
-        await writer.drain()
+        async with asyncio.timeout(DRAIN_S):  # one that reads nothing makes room for others
+            await writer.drain()
 
 
 def _peer(writer: asyncio.StreamWriter) -> str:

@@ -118,12 +118,16 @@ def read_text(payload: bytes) -> TextFrame:
     return TextFrame(kind, said[:512] if isinstance(said, str) else "")
 
 
+STEADY_NS = 5_000_000_000
+"""A connection that was LIVE for so long begins with the shortest wait when it is lost."""
+
+
 class Connection:
     """The state of one WebSocket to the ticker.
 
     Attributes:
         state: where it stands; `reason` says why, without secrets.
-        attempts: handshakes since the last LIVE.
+        attempts: handshakes since it last was LIVE for a while.
         reconnects: times it became LIVE again after having been LIVE before.
     """
 
@@ -139,6 +143,7 @@ class Connection:
         self._open = False
         self._dialling = False
         self._was_live = False
+        self._live_ns = 0
 
     def step(self, now_ns: int) -> tuple[Do, float]:
         """What to do now, and for how many seconds to wait before asking again."""
@@ -174,12 +179,14 @@ class Connection:
             return False
         self.reconnects += self._was_live
         self._was_live = True
-        self.attempts = 0
+        self._live_ns = now_ns
         self.state, self.reason = LinkState.LIVE, ""
         return True
 
     def lost(self, now_ns: int, reason: str, jitter: float) -> None:
         """The socket closed or the handshake failed; `jitter` in [0, 1) spreads the return."""
+        if self.state is LinkState.LIVE and now_ns - self._live_ns >= STEADY_NS:
+            self.attempts = 0  # one that comes and goes is not hammered
         wait_s = min(
             self._settings.backoff_min_s * 2 ** min(self.attempts, 16),
             self._settings.backoff_max_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,6 +27,11 @@ from kitetui.settings import FeedSettings
 NS = 1_000_000_000
 CREDENTIALS_POLL_S = 2.0
 TURN_NS = 1_000_000
+_CLOSED = {
+    1002: "closed: the server broke the protocol",
+    1007: "closed: the server sent text that is no UTF-8",
+    1009: "closed: a frame was larger than feed.max_frame_bytes",
+}
 
 _quiet = logging.getLogger("kitetui.websockets")
 _quiet.setLevel(logging.WARNING)  # at DEBUG websockets logs the request line with its token
@@ -44,6 +50,7 @@ class KiteSource:
 
     Attributes:
         connections: one per shard, with their states.
+        closes: how often a socket was closed, by code.
     """
 
     def __init__(self, settings: FeedSettings, credentials: Callable[[], Credentials],
@@ -57,6 +64,7 @@ class KiteSource:
         self._tasks: list[asyncio.Task[None]] = []
         self._said: dict[int, tuple[str, str]] = {}
         self.connections: list[Connection] = []
+        self.closes: Counter[int] = Counter()
 
     @property
     def reconnects(self) -> int:
@@ -185,8 +193,11 @@ class KiteSource:
                 else:
                     put(Kind.TEXT, frame.encode(), number)
         except ConnectionClosed as closed:
-            code = closed.rcvd.code if closed.rcvd else 1006
-            reason = f"closed {code}"
+            ours = closed.sent is not None and not closed.rcvd_then_sent
+            told = closed.sent if ours else closed.rcvd
+            code = told.code if told is not None else 1006
+            self.closes[code] += 1
+            reason = _CLOSED.get(code, f"closed {code}")
         finally:
             watch.cancel()
             socket.transport.abort()

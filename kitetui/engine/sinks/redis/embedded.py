@@ -78,6 +78,11 @@ class EmbeddedServer:
             ) from None
         self._wait()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is no more, though nobody stopped it."""
+        return self._process is not None and self._process.poll() is not None
+
     def _wait(self) -> None:
         assert self._process is not None
         end_ns = monotonic_ns() + START_TIMEOUT_NS
