@@ -60,6 +60,11 @@ class Terminal:
         """Press keys."""
         os.write(self._main, text.encode())
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Have another size; the program is told."""
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        fcntl.ioctl(self._main, termios.TIOCSWINSZ, size)
+
     def signal(self, number: int) -> None:
         """Send a signal to the program."""
         self.process.send_signal(number)

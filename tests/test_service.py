@@ -93,3 +93,19 @@ def test_a_real_engine_says_so(tmp_path: Path) -> None:
         assert manager.until("STOPPING=1", 10)
         assert process.wait(20) == 0
     manager.close()
+
+
+async def test_a_loop_that_stands_is_not_said_to_go_on(manager: Manager) -> None:
+    environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "200000", "HOME": "/"}
+    service = ServiceManager(environ)
+    task = asyncio.create_task(service.run(lambda: "LIVE"))
+    await asyncio.sleep(0.25)
+    while manager.until("nothing else", 0.05):
+        pass
+    manager.heard.clear()
+    time.sleep(0.6)  # the loop does nothing for three times as long as is allowed
+    manager.until("nothing", 0.05)
+    assert manager.heard.count("WATCHDOG=1") == 0
+    await asyncio.sleep(0.25)
+    assert manager.until("WATCHDOG=1", 1), "it goes on"
+    task.cancel()

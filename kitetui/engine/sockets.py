@@ -101,7 +101,8 @@ class Sockets:
         assert task is not None
         self._viewers.add(task)
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError,
+                                     asyncio.CancelledError):  # fmt: skip
                 if len(self._viewers) > VIEWERS_MAX:
                     await self._say(writer, Refused(f"{VIEWERS_MAX} viewers are here already"))
                     return

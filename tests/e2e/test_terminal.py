@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -201,3 +202,25 @@ def test_an_alert_is_seen_and_acknowledged_by_key(open_terminal: Open) -> None:
     terminal.type("s")
     assert terminal.wait(20) == 0
     assert terminal.restored()
+
+
+def test_a_storm_of_resizes_ends_in_the_right_layout(open_terminal: Open) -> None:
+    terminal = open_terminal("--demo")
+    assert terminal.read(15, b"SIMULATED")
+    rng = random.Random(4)
+    for _ in range(150):
+        terminal.resize(rng.randint(20, 240), rng.randint(5, 70))
+        terminal.read(0.02)
+    terminal.resize(80, 24)
+    terminal.read(3)
+    terminal.output = b""
+    terminal.type("?")
+    assert terminal.read(5, b"Go to watchlist"), "keys are answered"
+    terminal.type("?")
+    terminal.resize(0, 0)
+    terminal.read(1)
+    terminal.output = b""
+    terminal.resize(120, 35)
+    assert terminal.read(8, b"Streams"), "a pane of the two columns"
+    terminal.signal(signal.SIGTERM)
+    assert terminal.wait(10) == 0 and terminal.restored()

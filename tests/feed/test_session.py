@@ -97,6 +97,10 @@ def test_reconnects_back_off_with_jitter_up_to_the_cap(connection: Connection) -
     assert waits == sorted(waits)
     assert waits[-1] == pytest.approx(30, abs=0.1)
     live(connection, now)
+    connection.lost(now + 4 * S, "closed", 0.5)
+    assert connection.attempts == 13, "it was not LIVE for long"
+    live(connection, now)
+    connection.lost(now + 6 * S, "closed", 0.5)
     assert connection.attempts == 0
     calm = Connection(connection._settings, {})
     calm.dialled(0)

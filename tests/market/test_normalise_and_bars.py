@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 import pytest
 
+from kitetui.engine.calendar import Calendar, date_day, ist
 from kitetui.engine.derived import Derived
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import LTP, QUOTE, Flag, TickBatch
@@ -106,10 +109,6 @@ def test_trades_outside_the_session_make_no_bar(pipeline: Pipeline) -> None:
 
 
 def test_a_stocks_continuous_session_ends_at_1515_from_august_2026(settings: Settings) -> None:
-    from datetime import date
-
-    from kitetui.engine.calendar import Calendar, date_day
-
     calendar = Calendar(settings.calendar)
     before, after = date_day(date(2026, 7, 31)), date_day(date(2026, 8, 3))
     fno = [calendar.session("equity_fno", d) for d in (before, after)]
@@ -120,6 +119,17 @@ def test_a_stocks_continuous_session_ends_at_1515_from_august_2026(settings: Set
     assert calendar.session("equity", date_day(date(2026, 11, 8))) is not None, "Muhurat"
     assert calendar.session("equity", date_day(date(2026, 11, 24))) is None
     assert calendar.session("equity", date_day(date(2025, 2, 1))) is not None, "Budget Saturday"
+
+
+@pytest.mark.parametrize(
+    ("on", "closes"),
+    [("2024-01-20", "15:30"), ("2024-03-02", "12:30"), ("2024-05-18", "12:30"),
+     ("2025-02-01", "15:30"), ("2026-02-01", "15:30")],
+)  # fmt: skip
+def test_special_weekend_sessions_are_sessions(settings: Settings, on: str, closes: str) -> None:
+    session = Calendar(settings.calendar).session("equity", date_day(date.fromisoformat(on)))
+    assert session is not None
+    assert f"{ist(session.open_s):%H:%M} {ist(session.close_s):%H:%M}" == f"09:15 {closes}"
 
 
 def test_a_silence_of_the_feed_is_a_gap_and_its_volume_is_uncertain(pipeline: Pipeline) -> None:

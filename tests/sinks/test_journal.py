@@ -311,3 +311,35 @@ def test_names_follow_each_other_even_if_a_clock_is_set_back(tmp_path: Path) -> 
         "20251215-120000-250000", "20251215-120000-250001", "20251215-120000-250002",
         "20251215-120000-750000", "20251215-120000-750001"]  # fmt: skip
     assert names[0].endswith(f"-{os.getpid()}.000.arrows")
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_whichever_write_fails_nothing_is_lost(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The k-th write fails, for every k; the disk takes half of it, then nothing for a while."""
+    real = os.write
+    for k in range(1, 11):
+        calls = 0
+
+        def write(fd: int, data: bytes, k: int = k) -> int:
+            nonlocal calls
+            calls += 1
+            if calls == k:
+                return real(fd, data[: len(data) // 2])
+            if k < calls < k + 3:
+                raise OSError(error, os.strerror(error))
+            return real(fd, data)
+
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        journal = small(folder)
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "write", write)
+            for n in range(50, 63):
+                journal.write(batch(n), n * RETRY_NS)
+            journal.close()
+        assert journal.lost_batches == 0, k
+        files = JournalFiles(folder.glob("*.arrows"))
+        assert [len(b) for b in files] == list(range(50, 63)), k
+        assert (files.unread_bytes, files.lost_batches) == (0, 0), k

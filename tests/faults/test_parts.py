@@ -1,0 +1,111 @@
+"""Parts that fail while the engine runs: its own Redis server, viewers that read nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kitetui.caller import Caller, NoEngine, NotAllowed
+from kitetui.engine import sockets
+from kitetui.engine.doorway import VERSION, Hello, Report, framed
+from kitetui.engine.sockets import VIEWERS_MAX, Sockets
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
+
+
+def status_when(folder: Path, right: Any, wait_s: float = 20.0) -> dict[str, Any]:
+    """The first status document that is right."""
+    end = time.monotonic() + wait_s
+    found: dict[str, Any] = {}
+    while time.monotonic() < end:
+        with contextlib.suppress(NoEngine), Caller(folder / "kitetui" / "run", "ro") as caller:
+            found = caller.status()
+            if right(found):
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"it never came to that: {found.get('redis')}")
+
+
+def server_below(folder: Path) -> int:
+    """The process of the engine's own Redis server."""
+    told = subprocess.run(["pgrep", "-f", f"valkey.*{folder}"], text=True, capture_output=True,
+                          check=True)  # fmt: skip
+    return int(told.stdout.split()[0])
+
+
+@pytest.mark.e2e
+def test_the_engines_own_redis_server_is_started_again(tmp_path: Path) -> None:
+    with exchange(tmp_path, "--speed", "10") as hello:
+        process = subprocess.Popen(
+            [*PROGRAM, "--headless", *feed_options(hello)], env=environment(tmp_path, **LOGIN),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            before = status_when(tmp_path, lambda s: s["redis"]["published"] > 500)
+            first = server_below(tmp_path)
+            os.kill(first, signal.SIGKILL)
+            more = before["redis"]["published"] + 1000
+            after = status_when(
+                tmp_path,
+                lambda s: s["redis"]["state"] == "ok" and s["redis"]["published"] > more,
+            )
+            assert server_below(tmp_path) != first and after["state"] == "LIVE"
+            assert after["redis"]["dropped"] == 0
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+
+
+async def test_viewers_that_read_nothing_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "DRAIN_S", 0.5)
+    large = {"text": "x" * 1_000_000}
+    folder = tmp_path / "run"
+    folder.mkdir()
+    listening = Sockets(folder, None, None, lambda: large)  # type: ignore[arg-type]
+    await listening.start()
+    deaf = []
+    for _ in range(VIEWERS_MAX):
+        plug = socket.socket(socket.AF_UNIX)
+        plug.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(plug, str(folder / "ro.sock"))
+        plug.send(framed(Hello(VERSION, "test")) + framed(Report()) * 3)
+        deaf.append(plug)
+    await asyncio.sleep(0.2)
+
+    def look() -> int:
+        with Caller(folder, "ro") as caller:
+            return len(caller.status()["text"])
+
+    with pytest.raises(NotAllowed, match="viewers are here already"):
+        await asyncio.to_thread(look)
+    await asyncio.sleep(1.0)
+    assert await asyncio.to_thread(look) == 1_000_000
+    for plug in deaf:
+        plug.close()
+    await listening.close()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_headless_engine_in_order(number: int, tmp_path: Path) -> None:
+    with exchange(tmp_path, "--speed", "10") as hello:
+        process = subprocess.Popen(
+            [*PROGRAM, "--headless", *feed_options(hello)], env=environment(tmp_path, **LOGIN),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        status_when(tmp_path, lambda s: s["state"] == "LIVE")
+        began = time.monotonic()
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=20)
+        assert process.returncode == 0, said
+        assert time.monotonic() - began < 4 and "Traceback" not in said
