@@ -221,6 +221,6 @@ def test_a_storm_of_resizes_ends_in_the_right_layout(open_terminal: Open) -> Non
     terminal.read(1)
     terminal.output = b""
     terminal.resize(120, 35)
-    assert terminal.read(8, b"Streams"), "a pane of the two columns"
+    assert terminal.read(8, b"6 Alerts"), "two columns"
     terminal.signal(signal.SIGTERM)
     assert terminal.wait(10) == 0 and terminal.restored()
