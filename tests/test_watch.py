@@ -28,7 +28,7 @@ from kitetui.engine.supervisor import Supervisor
 from kitetui.engine.watch import Watch
 from kitetui.secret import Secret
 from kitetui.settings import Settings
-from tests.samples import market_day, records
+from tests.samples import MONDAY_OPEN_S, frame, full_tick, market_day, records
 
 SETTINGS = load()
 
@@ -184,8 +184,8 @@ def test_a_journal_that_cannot_be_written_is_not_durable(bench: Bench, tmp_path:
 def test_every_condition_that_is_told_has_its_settings(bench: Bench) -> None:
     told = {condition.name for condition in bench.watch._conditions()}
     assert told | {"drawdown", "feed_lost", "feed_stale", "entries_lost", "trim_near",
-                   "consumer_stalled", "clock_skew",
-                   "redis_memory", "part_failed"} == set(SETTINGS.alerts.system)  # fmt: skip
+                   "consumer_stalled", "clock_skew", "part_failed", "maybe_holiday",
+                   "redis_memory"} == set(SETTINGS.alerts.system)  # fmt: skip
 
 
 async def test_a_part_that_was_given_up_is_said(bench: Bench) -> None:
@@ -208,6 +208,26 @@ def test_a_wrong_clock_is_said_in_session(
     monkeypatch.setattr(watch, "wall_ns", lambda: int((now_s - off_s) * 1e9))
     words = bench.met().get("clock_skew")
     assert words is None if said is None else said in (words or "")
+
+
+def test_a_day_on_which_nothing_trades_is_perhaps_a_holiday(bench: Bench) -> None:
+    """An engine that ran overnight, and a day that the calendar believes is a session."""
+    bench.pipeline.apply(market_day(minutes=1))
+    open_s = MONDAY_OPEN_S + 86_400
+
+    def at(second: int) -> dict[str, str]:
+        bench.pipeline.apply(records((Kind.TIMER, timer_payload((open_s + second) * NS))))
+        bench.watch._received = (bench.watch._received[0], 1)  # long ago
+        return bench.met()
+
+    assert "maybe_holiday" not in at(-600) and "maybe_holiday" not in at(60)
+    told = at(130)
+    assert "is today a holiday" in told["maybe_holiday"] and "feed_stale" not in told
+    bench.pipeline.apply(records((Kind.FRAME, frame(full_tick(ltt_s=open_s + 131)))))
+    over = {c.name: c.active for c in bench.watch.look()}
+    assert over["maybe_holiday"] is False
+    bench.watch._received = (bench.watch._received[0], 1)
+    assert "feed_stale" in bench.met(), "now a silence is one"
 
 
 def test_a_wrong_clock_is_nobodys_business_after_the_close(

@@ -56,6 +56,7 @@ class Calendar:
 
     Attributes:
         last_day: the last day number that it was made for.
+        unscheduled: segments and days that it has closed, and that trade all the same.
     """
 
     def __init__(self, settings: CalendarSettings) -> None:
@@ -64,6 +65,7 @@ class Calendar:
         self._special = {date_day(date.fromisoformat(d)): h for d, h in settings.special.items()}
         self._events = [(_event_s(event.at), event) for event in settings.events]
         self._cache: dict[tuple[str, int], Session | None] = {}
+        self.unscheduled: frozenset[tuple[str, int]] = frozenset()
         self.last_day = date_day(date.fromisoformat(settings.covers[1]))
 
     def session(self, segment: str, day: int) -> Session | None:
@@ -72,6 +74,12 @@ class Calendar:
         if key not in self._cache:
             self._cache[key] = self._find(segment, day)
         return self._cache[key]
+
+    def admit(self, unscheduled: frozenset[tuple[str, int]]) -> None:
+        """Take these segments and days, and no others, as sessions with their usual hours."""
+        if unscheduled != self.unscheduled:
+            self.unscheduled = unscheduled
+            self._cache.clear()
 
     def is_open(self, segment: str, at_s: float) -> bool:
         """Whether a segment trades at a second."""
@@ -113,7 +121,8 @@ class Calendar:
         special = self._special.get(day)
         if special is not None:
             return _at(day, special)
-        if day in self._holidays or day_date(day).weekday() >= 5:
+        closed = day in self._holidays or day_date(day).weekday() >= 5
+        if closed and (segment, day) not in self.unscheduled:
             return None
         return self.usual(segment, day)
 

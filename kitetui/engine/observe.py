@@ -232,6 +232,10 @@ class Observer:
             return "NSE CLOSED"
         if p.session_s < session.open_s:
             return "NSE PRE-OPEN"
+        if p.session_s < session.close_s and ("equity", ist_day(p.session_s)) in (
+            p.market.calendar.unscheduled
+        ):
+            return "NSE UNSCHEDULED"
         return "NSE OPEN" if p.session_s < session.close_s else "NSE CLOSED"
 
     def events(self, count: int) -> tuple[view.Event, ...]:

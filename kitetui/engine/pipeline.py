@@ -159,7 +159,12 @@ class Pipeline:
         if not len(decoded.batch):
             return
         unknown = len(self.market.rows.unknown_segments)
+        unscheduled = self.market.normaliser.unscheduled
+        known = len(unscheduled.found)
         clean = self.market.normalise(decoded.batch)
+        if len(unscheduled.found) > known:
+            self.note("calendar", "an unscheduled session: "
+                      "trades come on a day that config/calendar.yaml has closed")  # fmt: skip
         if len(self.market.rows.unknown_segments) > unknown:
             self._warn_segments()
         yield from self._bars(self.market.take(clean), out)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from kitetui.engine.alerts.conditions import Condition
-from kitetui.engine.calendar import day_date, ist_day
+from kitetui.engine.calendar import SEGMENTS, day_date, ist_day
 from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.health.lag import LagState
@@ -25,6 +26,7 @@ ANOTHER_DAY_S = 12 * 3600
 """Clocks that differ by more tell of a recorded day, not of a wrong clock."""
 STALL_SHOWN_NS = 5 * NS
 TEXT_MAX = 200
+HOLIDAY_AFTER_S = 120
 
 
 class Watch:
@@ -88,8 +90,23 @@ class Watch:
         reason = next((c.reason for c in source.connections if c.reason), "")
         yield Condition("feed_lost", "feed", not live, f"no connection: {reason or states[0]}")
         silent = monotonic_ns() - since_ns > self._limits.stale_s * NS
-        yield Condition("feed_stale", "feed", live and silent and count > 0,
+        waits_s = self._waits_for_trades_s()
+        yield Condition("maybe_holiday", "calendar", live and waits_s > HOLIDAY_AFTER_S,
+                        "nothing was traded since the open; is today a holiday that "
+                        "config/calendar.yaml lacks?")  # fmt: skip
+        yield Condition("feed_stale", "feed", live and silent and count > 0 and not waits_s,
                         f"connected, but no tick for over {self._limits.stale_s} s")  # fmt: skip
+
+    def _waits_for_trades_s(self) -> int:
+        """For how long the day's session is open without a packet; 0 where one has come."""
+        market = self._pipeline.market
+        now_s = market.session_s
+        opened = [s.open_s for h in np.unique(market.rows.hours[: market.rows.count]).tolist()
+                  if (s := market.calendar.session(SEGMENTS[h], ist_day(now_s))) is not None
+                  and s.open_s <= now_s < s.close_s]  # fmt: skip
+        if not opened or market.normaliser.newest_s >= min(opened):
+            return 0
+        return now_s - min(opened)
 
     def _redis(self) -> Iterator[Condition]:
         publisher, health = self._vitals.redis.publisher, self._vitals.redis.health

@@ -33,9 +33,13 @@ class SessionHours:
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._of: dict[int, Hours] = {}
+        self._admitted = calendar.unscheduled
 
     def on(self, day: int) -> Hours:
         """Hours on an IST date."""
+        if self._admitted is not self._calendar.unscheduled:
+            self._admitted = self._calendar.unscheduled
+            self._of.clear()
         if day not in self._of:
             known = 0 <= day < _LAST_DAY
             sessions = [self._calendar.session(s, day) if known else None for s in SEGMENTS]

@@ -182,6 +182,7 @@ class Market:
 
     def timer(self, session_ns: int) -> Iterator[FrameBars | None]:
         """Session time passes without a packet."""
+        self.normaliser.unscheduled.sync()
         self.normaliser.session_ns = max(self.normaliser.session_ns, session_ns)
         for closing in self.minutes.timer(session_ns // NS):
             yield from self._close_all(closing)

@@ -15,6 +15,7 @@ from kitetui.engine.market.hours import SessionHours
 from kitetui.engine.market.increments import Increments
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.quarantine import NEVER, Quarantine, TickCounts
+from kitetui.engine.market.unscheduled import Opened, Unscheduled
 from kitetui.settings import NormaliseSettings
 
 NS = 1_000_000_000
@@ -118,6 +119,7 @@ class Normaliser:
         self.counts = TickCounts()
         self.quarantine = Quarantine(rows, settings, self.counts)
         self._hours = SessionHours(calendar)
+        self.unscheduled = Unscheduled(rows, calendar)
         self.volumes = Increments(rows, self._hours)
         self.newest_s = 0
         self.session_ns = 0
@@ -135,6 +137,7 @@ class Normaliser:
 
     def apply(self, run: TickBatch) -> Clean:
         """Normalise one run of ticks; sets their rows and flags."""
+        self.unscheduled.sync()
         self.counts.received += len(run)
         run.row = self._rows.admit(run.token)
         timed_before = self.quarantine.timed_s
@@ -279,16 +282,32 @@ class Normaliser:
             if of.all_from_s <= first_s and last_s < of.all_until_s:
                 return
         hours = self._rows.hours[clean.by.row]
-        for day in np.unique((at_s + IST_OFFSET_S) // DAY_S).tolist():
+        days = (at_s + IST_OFFSET_S) // DAY_S
+        opened = self._open_days(clean, hours, days)
+        for day in np.unique(days).tolist():
             of = self._hours.on(day)
-            of_day = (at_s + IST_OFFSET_S) // DAY_S == day
+            of_day = days == day
             inside = (at_s >= of.open_s[hours]) & (at_s < of.close_s[hours])
+            for one in opened:  # what came before a day was opened stays outside
+                if one.day == day:
+                    inside[: one.at + 1] &= hours[: one.at + 1] != one.hours
             clean.ticks.flags[of_day & ~inside] |= Flag.OUT_OF_SESSION
             early = of_day & (at_s >= of.pre_open_s[hours]) & (at_s < of.open_s[hours])
             clean.ticks.flags[early] |= Flag.PRE_OPEN
         outside = clean.folds & ((clean.ticks.flags & Flag.OUT_OF_SESSION) != 0)
         np.add.at(self.out_of_session_volume, clean.by.row[outside], clean.increment[outside])
         clean.folds &= ~outside
+
+    def _open_days(self, clean: Clean, hours: I32, days: I64) -> list[Opened]:
+        """Days that the calendar has closed, and that trades in a run show to be open."""
+        closed = np.zeros(len(days), np.bool_)
+        for day in np.unique(days).tolist():
+            closed |= (days == day) & (self._hours.on(day).close_s[hours] == 0)
+        if not closed.any():
+            return []
+        ticks = clean.ticks
+        closed &= clean.folds & (ticks.length == FULL) & (ticks.ltt_s == clean.at_s)
+        return self.unscheduled.look(clean.by.row, clean.at_s, np.flatnonzero(closed))
 
 
 def _only_day(seconds: I64) -> int | None:
