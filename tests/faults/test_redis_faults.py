@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -230,3 +231,26 @@ async def test_too_few_replicas(server: ValkeyServer, trial: Trial) -> None:
     await broken(server, trial, lambda: admin.config_set("min-replicas-to-write", 1),
                  lambda: admin.config_set("min-replicas-to-write", 0), "down")  # fmt: skip
     await trial.end(server)
+
+
+async def test_its_disk_takes_no_snapshot(tmp_path: Path) -> None:
+    """MISCONF: a server that may not save takes no writes until it can."""
+    folder = tmp_path / "saved"
+    server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=tmp_path / "s.sock",
+                          config={"save": "1 1"})  # fmt: skip
+    await asyncio.to_thread(server.start)
+    trial = Trial(Bench(url := f"unix://{tmp_path}/s.sock", journal=tmp_path / "day.arrows"), url)
+    await asyncio.sleep(1)
+    admin = client(server)
+    away = tmp_path / "away"
+
+    def breaks() -> None:
+        folder.rename(away)  # what is saved goes where the server no longer finds a folder
+        shutil.rmtree(away)
+
+    await broken(server, trial, breaks, lambda: folder.mkdir() or admin.config_set("save", ""),
+                 "down")  # fmt: skip
+    assert "MISCONF" in trial.bench.publisher.reason or not trial.bench.publisher.reason
+    admin.config_set("stop-writes-on-bgsave-error", "no")
+    await trial.end(server)
+    server.stop()

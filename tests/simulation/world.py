@@ -353,6 +353,10 @@ class World:
         for alert in core.pipeline.desk:
             if alert.state in WAITING:
                 done = await core.obey(Acknowledge(*alert.seen, "ops"))
+                journal = core.vitals.journal
+                failing = journal is not None and bool(journal.failed)
+                if done.done and failing != ("not durable" in done.text):
+                    self.violations.append(f"journal failing: {failing}, but said: {done.text}")
                 if done.done:
                     self.acked.add(alert.alert_id)
                 return

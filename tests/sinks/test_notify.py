@@ -7,6 +7,7 @@ import contextlib
 import html
 import json
 import logging
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -135,6 +136,31 @@ async def test_a_server_that_hangs_is_left_and_asked_again(
         b.notifier.take([notice(0, Priority.P1)])
         await b.sent(1)
     assert len(fake.seen) == 3 and b.notes == ["telegram: ReadTimeout"]
+
+
+async def test_a_name_that_no_server_knows_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kitetui.engine.sinks.notify.telegram.backoff_s", lambda n: 0.1)
+    lookups = 0
+    loop = asyncio.get_running_loop()
+    real = loop.getaddrinfo
+
+    async def getaddrinfo(*host: Any, **named: Any) -> Any:
+        nonlocal lookups
+        lookups += 1
+        if lookups < 4:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return await real(*host, **named)
+
+    async with telegram(200) as fake:
+        fake.url = fake.url.replace("127.0.0.1", "localhost")
+        b = Bench(tmp_path, fake, "42")
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        b.notifier.take([notice(0, Priority.P1)])
+        await b.sent(1)
+        await b.stop()
+    assert lookups == 4 and len(fake.seen) == 1 and b.notes == ["telegram: ConnectError"]
 
 
 async def test_a_wait_that_was_told_outlives_the_process(tmp_path: Path) -> None:
