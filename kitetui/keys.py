@@ -80,8 +80,8 @@ KEYS = (
     Key("p", "replay.pause", "play('pause')", "", "Replay: hold it, or let it go on"),
     Key("full_stop", "replay.step", "play('step','1')", "", "Replay: one second on"),
     Key("m", "replay.minute", "play('step','60')", "", "Replay: one minute on"),
-    Key("plus", "replay.faster", "pace(1)", "", "Replay: faster"),
-    Key("minus", "replay.slower", "pace(-1)", "", "Replay: slower"),
+    Key("plus", "replay.faster", "play('speed','faster')", "", "Replay: faster"),
+    Key("minus", "replay.slower", "play('speed','slower')", "", "Replay: slower"),
     Key("t", "replay.time", "go_to_time", "", "Replay: to a time of the day, there or back"),
     Key("escape", "app.back", "unzoom", "", "Leave help or zoom"),
 )

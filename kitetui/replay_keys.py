@@ -10,23 +10,13 @@ from kitetui.engine.commands import Play
 from kitetui.stream_keys import StreamKeys
 from kitetui.widgets.dialogs import PromptScreen
 
-SPEEDS = ("0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50", "100", "200", "500", "max")
-
 
 class ReplayKeys(StreamKeys):
     """An app whose keys reach the player through the engine."""
 
-    async def action_play(self, action: Literal["pause", "step"], value: str = "") -> None:
-        """Hold it or let it go on; or go on for some seconds and hold it there."""
+    async def action_play(self, action: Literal["pause", "step", "speed"], value: str = "") -> None:
+        """Hold it or let it go on; go on for some seconds and hold it there; play faster."""
         await self._send(Play(action, self._actor, value))
-
-    async def action_pace(self, steps: int) -> None:
-        """Play faster or slower."""
-        header = self._snapshot.header if self._snapshot is not None else None
-        pace = header.pace if header is not None else ""
-        at = SPEEDS.index(pace) if pace in SPEEDS else SPEEDS.index("1")
-        wanted = SPEEDS[min(max(at + steps, 0), len(SPEEDS) - 1)]
-        await self._send(Play("speed", self._actor, wanted))
 
     @work
     async def action_go_to_time(self) -> None:

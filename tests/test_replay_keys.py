@@ -25,7 +25,7 @@ class ReplayLink(LocalLink):
         picture = views.snapshot()
         self.picture = msgspec.structs.replace(picture, header=msgspec.structs.replace(
             picture.header, source="replay", simulated=False, state="REPLAY", reason="10x",
-            pace="10"))  # fmt: skip
+))  # fmt: skip
 
     def start(self) -> None:
         """Nothing to start."""
@@ -49,8 +49,8 @@ class ReplayLink(LocalLink):
         (["p"], ("pause", "")),
         (["full_stop"], ("step", "1")),
         (["m"], ("step", "60")),
-        (["plus"], ("speed", "20")),
-        (["minus"], ("speed", "5")),
+        (["plus"], ("speed", "faster")),
+        (["minus"], ("speed", "slower")),
         (["t", *"10:55", "enter"], ("seek", "10:55")),
     ],
 )

@@ -23,6 +23,8 @@ REMEMBER_S = 600
 """Session seconds from one remembered state to the next."""
 REMEMBERED = 48
 """States that are held in memory, to go back to."""
+SPEEDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+"""Faster than the last is as fast as possible."""
 CLOCKS = ("%H:%M:%S", "%H:%M")
 
 
@@ -154,7 +156,7 @@ class Playing:
                 transport.step(max(seconds, 1))
                 return Result(True, f"{seconds} s on")
             if asked.action == "speed":
-                transport.pace(None if asked.value == "max" else float(asked.value))
+                transport.pace(_pace(asked.value, transport.speed))
                 return Result(True, "plays " + " ".join(self._source.state()).lower())
             return self._seek(asked.value, now_s)
         except ValueError:
@@ -175,6 +177,16 @@ class Playing:
             self._source.transport.seek(at_s)
             return Result(True, f"goes to {wanted:%H:%M:%S}")
         return Result(False, f"{text!r} is no time; expected HH:MM or HH:MM:SS")
+
+
+def _pace(text: str, now: float | None) -> float | None:
+    """A speed, or the next one to the present."""
+    if text in ("faster", "slower"):
+        held = float("inf") if now is None else now
+        if text == "faster":
+            return next((speed for speed in SPEEDS if speed > held), None)
+        return max((speed for speed in SPEEDS if speed < held), default=SPEEDS[0])
+    return None if text == "max" else float(text)
 
 
 def _second(now_s: int, wanted: time) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from secrets import token_hex
 
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
@@ -49,7 +50,8 @@ class RedisOutlet:
         self._server = EmbeddedServer(folder) if settings.url == EMBEDDED else None
         self.address = settings.url
         self.url = server_url(settings.url) if self._server is None else self._server.url
-        producer = f"{os.uname().nodename}:{os.getpid()}:{wall_ns() // NS}"
+        # In a container the process has the same number again, and a clock may be set back.
+        producer = f"{os.uname().nodename}:{os.getpid()}:{wall_ns() // NS}:{token_hex(4)}"
         self.publisher = Publisher(settings, self.url, market.rows, MarketRows(market), note,
                                    producer, focus)  # fmt: skip
         self.control = RedisControl(self.url, self.publisher)

@@ -86,7 +86,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     warmed: int
     warm_wanted: int
     frame_age_s: float
-    pace: str = ""
 
 
 class Watch(msgspec.Struct, frozen=True):

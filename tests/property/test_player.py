@@ -174,6 +174,13 @@ async def test_what_makes_no_sense_is_said(journal: Path) -> None:
     ):  # fmt: skip
         result = theatre.do(action, value)
         assert not result.done and words in result.text, action
+    speed = theatre.source.transport.speed
+    for value, wanted in (
+        ("faster", 200.0), ("faster", 500.0), ("faster", None), ("faster", None),
+        ("slower", 500.0), ("0.15", 0.15), ("slower", 0.1), ("slower", 0.1),
+    ):  # fmt: skip
+        assert theatre.do("speed", value).done, speed
+        assert theatre.source.transport.speed == wanted
     theatre.do("speed", "1000000")
     assert theatre.source.transport.speed == 1_000.0
     theatre.task.cancel()

@@ -109,15 +109,10 @@ class ReplaySource:
             self.done.set()
         return True
 
-    @property
-    def pace(self) -> str:
-        """Times its own; `max` for as fast as possible."""
-        return "max" if self.transport.speed is None else f"{self.transport.speed:g}"
-
     def state(self) -> tuple[str, str]:
         """How it goes in one word, and what there is to say of it."""
         transport = self.transport
-        pace = self.pace if transport.speed is None else f"{self.pace}x"
+        pace = "max" if transport.speed is None else f"{transport.speed:g}x"
         if transport.until_s or transport.back_s:
             return "SEEKING", f"to {ist(transport.until_s or transport.back_s):%H:%M:%S}"
         if self.done.is_set():

@@ -38,6 +38,6 @@ class Rate:
     def update(self, total: int, now_ns: int) -> None:
         """Take the running total at a monotonic time."""
         if self._at_ns and now_ns > self._at_ns:
-            fresh = (total - self._total) * NS / (now_ns - self._at_ns)
+            fresh = max(total - self._total, 0) * NS / (now_ns - self._at_ns)  # a replay goes back
             self.per_s = fresh if not self.per_s else 0.5 * self.per_s + 0.5 * fresh
         self._total, self._at_ns = total, now_ns
