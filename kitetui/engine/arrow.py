@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING
+
+from kitetui.engine.lazily import lazily
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
@@ -38,4 +41,9 @@ def _look_once() -> None:
 
 _look_once()
 
-__all__ = ["pa"]
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+else:
+    pc = lazily("pyarrow.compute")
+
+__all__ = ["pa", "pc"]

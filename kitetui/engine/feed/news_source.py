@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from kitetui.engine.clock import sleep
@@ -14,6 +13,7 @@ from kitetui.engine.feed.channel import listen
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
+from kitetui.engine.lazily import httpx
 from kitetui.settings import FeedOfNews, NewsSettings
 
 BYTES_MAX = 2 << 20

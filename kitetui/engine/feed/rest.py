@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import httpx
-
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
+from kitetui.engine.lazily import httpx
 from kitetui.settings import FeedSettings
 
 # httpx logs whole URLs at INFO.

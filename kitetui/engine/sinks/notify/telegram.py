@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import httpx
 import orjson
 
 from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.lazily import httpx
 from kitetui.engine.sinks.notify.sender import Outcome, backoff_s
 from kitetui.engine.sinks.notify.words import blocks, messages, plain
 from kitetui.secret import Secret

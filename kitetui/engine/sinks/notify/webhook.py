@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import httpx
 import msgspec
 
 from kitetui.engine.alerts.flood import Notice
+from kitetui.engine.lazily import httpx
 from kitetui.engine.sinks.notify.sender import Outcome, backoff_s
 
 TIMEOUT_S = 10.0

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow.compute as pc
 
-from kitetui.engine.arrow import pa
+from kitetui.engine.arrow import pa, pc
 from kitetui.engine.feed.batch import F64, I64, U8
 
 Text: TypeAlias = Any
