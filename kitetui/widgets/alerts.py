@@ -181,7 +181,12 @@ def _row(a: Alert, now_s: float) -> Row:
 
 
 def _hit(a: Alert) -> str:
-    """The chance to hit and the outcomes behind it; `~` where they are too few to tell."""
+    """The chance to hit and the outcomes behind it; `~` where they are too few to tell.
+
+    Without any outcome nothing is claimed: the rate that chance alone has says nothing of it.
+    """
+    if a.p_hit is not None and not a.p_outcomes:
+        return "– 0"
     if a.p_hit is None:
         return ""
     return f"{'' if a.calibrated else '~'}{a.p_hit:.0%} {a.p_outcomes}"

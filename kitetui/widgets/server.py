@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kitetui.engine.snapshot import Publication, Server, Snapshot
 from kitetui.widgets.live_grid import Line, LivePane, Span
 from kitetui.widgets.numbers import age, bar, compact
@@ -9,6 +11,7 @@ from kitetui.widgets.numbers import age, bar, compact
 MEMORY_BAR = 16
 TIGHT = 0.8
 SOON_S = 3600.0
+LABEL = "keys   "
 
 
 class ServerPane(LivePane):
@@ -19,7 +22,7 @@ class ServerPane(LivePane):
         self.title("0 Redis", "o pauses, switches the profile")
         lines: list[Line] = _publication(snapshot.publication)
         for server in snapshot.servers:
-            lines += [(), *_server(server)]
+            lines += [(), *_server(server, self.size.width - 2)]
         self.show(lines, stale=snapshot.streams_age_s > 3)
 
 
@@ -43,7 +46,7 @@ def _publication(p: Publication) -> list[Line]:
     return [*out, *(((f"■ {trouble}", "bad"),) for trouble in p.troubles)]
 
 
-def _server(server: Server) -> list[Line]:
+def _server(server: Server, width: int) -> list[Line]:
     s = server.stats
     head: Line = ((f"{server.name}  ", "accent"), (f"{s.version} {s.role}", ""))
     if server.error:
@@ -65,13 +68,26 @@ def _server(server: Server) -> list[Line]:
         out.append((("copies ", "dim"), (s.link, "bad" if "down" in s.link else "")))
     if s.evicted or s.rejected:
         out.append(((f"■ {s.evicted:,} keys evicted, {s.rejected:,} clients turned away", "bad"),))
-    keys = "  ".join(f"{db}:{compact(count)}" for db, count in sorted(s.keys.items()))
-    foreign = f"  {server.foreign:,} streams not ours" if server.foreign else ""
-    out.append((("keys   ", "dim"), (keys or "none", ""), (foreign, "warn")))
+    out += _keys(s.keys, width)
+    if server.foreign:
+        out.append((("       ", ""), (f"{server.foreign:,} streams not ours", "warn")))
     if s.slow_count:
         out.append((("slow   ", "dim"), (f"{s.slow_count:,} calls", "")))
         out += [((f"  {call.took_ms:>8.1f} ms ", "warn"), (call.command, "dim")) for call in s.slow]
     return out
+
+
+def _keys(keys: Mapping[int, int], width: int) -> list[Line]:
+    """Keys of each database, as many to a line as have room."""
+    lines = [""]
+    for db, count in sorted(keys.items()):
+        told = f"{db}:{compact(count)}  "
+        if lines[-1] and len(lines[-1]) + len(told) > width - len(LABEL):
+            lines.append("")
+        lines[-1] += told
+    heads = [LABEL, *[" " * len(LABEL)] * (len(lines) - 1)]
+    return [((head, "dim"), (line.rstrip() or "none", ""))
+            for head, line in zip(heads, lines, strict=True)]  # fmt: skip
 
 
 def _policy(policy: str) -> str:

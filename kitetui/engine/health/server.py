@@ -10,8 +10,8 @@ import numpy as np
 
 from kitetui.engine.replies import server_words
 
-TREND_SAMPLES = 120
-TREND_LEAST = 10
+TREND_EVERY_S, TREND_SAMPLES, TREND_LEAST = 5.0, 120, 36
+"""Ten minutes are looked at, and three at least: streams fill to their caps at first, and stop."""
 
 
 class SlowCall(msgspec.Struct, frozen=True):
@@ -63,8 +63,9 @@ class Trend:
         self._samples: deque[tuple[float, float]] = deque(maxlen=TREND_SAMPLES)
 
     def add(self, now_s: float, used_mb: float) -> None:
-        """Take a sample."""
-        self._samples.append((now_s, used_mb))
+        """Take a sample, if it is time for one."""
+        if not self._samples or now_s - self._samples[-1][0] >= TREND_EVERY_S:
+            self._samples.append((now_s, used_mb))
 
     @property
     def mb_per_s(self) -> float | None:
