@@ -259,9 +259,9 @@ def explain(error: BaseException) -> tuple[int, str]:
         BaseException: the error itself, when it is a bug.
     """
     from kitetui.demo import DemoError
-    from kitetui.engine.core import MemoryCapError
     from kitetui.engine.feed.credentials import CredentialsError
     from kitetui.engine.feed.journal_reader import JournalError
+    from kitetui.engine.memory import MemoryCapError
     from kitetui.engine.sinks.redis.embedded import RedisUnavailable
     from kitetui.engine.state import StateError
 

@@ -31,9 +31,10 @@ from kitetui.engine.fleet import Fleet
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.intake import Intake
-from kitetui.engine.memory import Trimmer, memory_mb
+from kitetui.engine.memory import Memory, MemoryCapError
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
+from kitetui.engine.own_rules import SETTINGS, OwnRules
 from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.engine.playing import Playing
 from kitetui.engine.recording import Recording
@@ -44,7 +45,6 @@ from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
-from kitetui.engine.sinks.rule_file import RuleFile
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
 from kitetui.engine.status import Vitals, health, metrics, status_document
@@ -65,7 +65,6 @@ REPORTED = 100
 """Alerts and events that a black box tells."""
 VITALS_EVERY = 5
 WATCH_S = 1.0
-TRIM_S = 30.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -87,10 +86,6 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     replay: Replay | None = None
     linger: bool = False
     simulated: bool = False
-
-
-class MemoryCapError(Exception):
-    """More memory is used than the settings allow."""
 
 
 class Core:
@@ -143,11 +138,11 @@ class Core:
             self._notifier = notifier(settings, plan.places, self.pipeline, self.session_ns,
                                       self._note)  # fmt: skip
         self.vitals.notifier = self._notifier
-        self._rules = RuleFile(plan.places.rules)
-        self._rules_failed = ""
+        self._rules = OwnRules(plan.places.rules, self._note)
         self._unlogged = ""
         self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
+        self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
         self._manager = ServiceManager()
         self._boxes = BlackBoxes(plan.places.black_boxes, settings.journal.black_box_mb,
                                  self._recording, self._report, self._note)  # fmt: skip
@@ -194,7 +189,7 @@ class Core:
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
         keep("publishing", self._publish_record)
-        keep("memory", self._give_back)
+        keep("memory", self._memory.give_back)
         need(self._measure())
         keep("ledger", self._record.run)
         await self._sockets.start()
@@ -244,17 +239,9 @@ class Core:
 
     async def _take_rules(self) -> None:
         """The user's rules, from the settings and from before."""
-        now_s = wall_ns() / NS
-        rules = [commands.AddRule(text, "settings") for text in self._settings.alerts.rules]
+        rules = [commands.AddRule(text, SETTINGS) for text in self._settings.alerts.rules]
         if not self._plan.simulated:
-            try:
-                rules += [
-                    commands.AddRule(saved.text, saved.actor, saved.until_s)
-                    for saved in self._rules.read(now_s)
-                    if saved.actor != "settings"
-                ]
-            except OSError as error:
-                self._note("rules", f"{error.filename}: {error.strerror}")
+            rules += self._rules.from_before(wall_ns() / NS)
         for rule in rules:
             await self.obey(rule)
 
@@ -495,35 +482,9 @@ class Core:
             await sleep(WATCH_S)
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
-            self._weigh()
+            self._memory.look()
             if not self._plan.simulated:
-                self._keep_rules()
-
-    async def _give_back(self) -> None:
-        """Memory that an outage took goes back to the system, for ever."""
-        trimmer = Trimmer()
-        while True:
-            await sleep(TRIM_S)
-            await asyncio.to_thread(trimmer.look)
-
-    def _weigh(self) -> None:
-        """End in order before the system ends it: what is started again takes less."""
-        most_mb = self._settings.alerts.watch.memory_max_mb
-        used_mb = memory_mb()
-        if used_mb > most_mb:
-            self._supervisor.fail(MemoryCapError(
-                f"{used_mb:,.0f} MB are resident; alerts.watch.memory_max_mb allows {most_mb:,}"
-            ))  # fmt: skip
-
-    def _keep_rules(self) -> None:
-        try:
-            self._rules.keep(self.pipeline.alerting.rules)
-            self._rules_failed = ""
-        except OSError as error:
-            failed = error.strerror or str(error)
-            if failed != self._rules_failed:  # it is tried again every second
-                self._note("rules", failed)
-            self._rules_failed = failed
+                self._rules.keep(self.pipeline.alerting.rules)
 
     async def _measure(self) -> None:
         """Loop lag and rates."""

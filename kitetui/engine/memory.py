@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-TRIM_MB = 16.0
-"""More than this over what was left the last time, and it is worth looking."""
+from kitetui.engine.clock import sleep
+
+TRIM_S, TRIM_MB = 30.0, 16.0
+"""How often it is looked at; more than so much over what was left is worth giving back."""
 
 
 def memory_mb() -> float:
@@ -19,6 +23,35 @@ def memory_mb() -> float:
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+class MemoryCapError(Exception):
+    """More memory is used than the settings allow."""
+
+
+class Memory:
+    """What a running engine does about its own."""
+
+    def __init__(self, most_mb: float, fail: Callable[[BaseException], None]) -> None:
+        """`fail` ends the engine in order, before the system ends it in none."""
+        self._most_mb = most_mb
+        self._fail = fail
+
+    def look(self) -> None:
+        """Whether it is too much: what is started again takes less."""
+        used_mb = memory_mb()
+        if used_mb > self._most_mb:
+            self._fail(MemoryCapError(
+                f"{used_mb:,.0f} MB are resident; alerts.watch.memory_max_mb allows "
+                f"{self._most_mb:,}"
+            ))  # fmt: skip
+
+    async def give_back(self) -> None:
+        """Memory that an outage took goes back to the system, for ever."""
+        trimmer = Trimmer()
+        while True:
+            await sleep(TRIM_S)
+            await asyncio.to_thread(trimmer.look)
 
 
 class Trimmer:
