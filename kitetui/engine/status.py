@@ -122,7 +122,9 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
                 {"state": link.state, "reason": link.reason} for link in vitals.links()
             ],
             "reconnects": source.reconnects if source else 0,
-            "closes": dict(source.closes) if isinstance(source, KiteSource) else {},
+            "closes": {str(int(code)): n for code, n in source.closes.items()}
+            if isinstance(source, KiteSource)
+            else {},
             "frames": p.counts.frames,
             "bad_frames": p.counts.bad_frames,
             "trailing_bytes": p.counts.trailing_bytes,
