@@ -18,6 +18,7 @@ from kitetui.engine.feed.journal_files import JournalFiles, next_name
 from kitetui.engine.feed.journal_format import SCHEMA, SEAL, UNSEALED, to_table
 from kitetui.engine.feed.journal_reader import JournalError, JournalReader, read_at, source_of
 from kitetui.engine.feed.records import Kind, Place, RecordBatch
+from kitetui.engine.sinks import days
 from kitetui.engine.sinks.journal import RETRY_NS, JournalWriter, remove_old
 from kitetui.settings import Settings
 
@@ -343,3 +344,16 @@ def test_whichever_write_fails_nothing_is_lost(
         files = JournalFiles(folder.glob("*.arrows"))
         assert [len(b) for b in files] == list(range(50, 63)), k
         assert (files.unread_bytes, files.lost_batches) == (0, 0), k
+
+
+def test_a_running_writer_holds_its_run_with_two_files_open(tmp_path: Path) -> None:
+    journal = small(tmp_path, compression="none", segment_mb=1)
+    journal._most_bytes = 4_000
+    before = len(os.listdir("/proc/self/fd"))
+    for n in range(50, 70):
+        journal.write(batch(n), 0)
+    paths = sorted(tmp_path.glob("*.arrows"))
+    assert len(paths) > 5 and all(days._held(path) for path in paths)
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    journal.close()
+    assert not any(days._held(path) for path in paths)

@@ -123,6 +123,11 @@ def is_first(path: Path) -> bool:
     return path.name.endswith(f"{FIRST}.arrows") or _run(path) == path.name
 
 
+def first_of(path: Path) -> Path:
+    """The first file of a file's run."""
+    return path.with_name(f"{_run(path)}{FIRST}.arrows") if _SEGMENT.search(path.name) else path
+
+
 def _run(path: Path) -> str:
     return _SEGMENT.sub("", path.name)
 

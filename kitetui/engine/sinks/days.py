@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from kitetui.engine.calendar import ist
-from kitetui.engine.feed.journal_files import is_first, whole_runs
+from kitetui.engine.feed.journal_files import first_of, is_first, whole_runs
 from kitetui.engine.feed.journal_reader import JournalError, source_of
 from kitetui.engine.sinks.journal_packer import FRESH, is_packed, pack
 from kitetui.engine.sinks.keyframes import Keyframes
@@ -177,7 +177,11 @@ def remove_old_ticks(archive: Path, settings: ArchiveSettings, journals: Path) -
 
 
 def _held(path: Path) -> bool:
-    """Whether a journal's writer lives: it holds its files until it ends."""
+    """Whether a journal's writer lives: it holds its run's first file until it ends."""
+    return any(_locked(one) for one in {path, first_of(path)} if one.exists())
+
+
+def _locked(path: Path) -> bool:
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:

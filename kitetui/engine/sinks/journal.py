@@ -74,8 +74,8 @@ class JournalWriter:
         self._retry_ns = 0
         self._dirty = False
         self._closed = False
-        self._held_files: list[int] = []
-        """The files before, held open as long as this process lives: their places are its own."""
+        self._first_fd = -1
+        """The run's first file, held open as long as this process lives: its lock says so."""
         self._turning = threading.Lock()
         """Held while a file is let go: its number may be another's then."""
         self._fd = -1
@@ -175,7 +175,8 @@ class JournalWriter:
             self._segment += 1
             self._before += size
             with self._turning:
-                self._held_files.append(os.dup(old[0]))
+                if self._first_fd < 0:
+                    self._first_fd = os.dup(old[0])
                 _end(*old)
         self._day = max(day, self._day)
 
@@ -244,8 +245,9 @@ class JournalWriter:
             return
         with self._turning:
             _end(self._fd, self._stream, self._sink)
-        while self._held_files:
-            os.close(self._held_files.pop())
+        if self._first_fd >= 0:
+            os.close(self._first_fd)
+            self._first_fd = -1
 
 
 def _give(fd: int, sink: io.BytesIO, size: int) -> int:
