@@ -12,7 +12,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
-from kitetui.engine.lazily import lazily
+from kitetui.engine.lazily import Lazily
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
@@ -44,6 +44,6 @@ _look_once()
 if TYPE_CHECKING:
     import pyarrow.compute as pc
 else:
-    pc = lazily("pyarrow.compute")
+    pc = Lazily("pyarrow.compute")
 
 __all__ = ["pa", "pc"]

@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, time
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kitetui.engine.calendar import IST, ist
+from kitetui.engine.calendar import DAY_S, IST, ist
 from kitetui.engine.commands import Play, Result
 from kitetui.engine.feed.records import Place
 from kitetui.engine.feed.replay import Replay, ReplaySource
@@ -152,8 +153,8 @@ class Playing:
                 transport.pause(held=not transport.paused)
                 return Result(True, "held" if transport.paused else "plays")
             if asked.action == "step":
-                seconds = int(asked.value or 1)
-                transport.step(max(seconds, 1))
+                seconds = min(max(int(asked.value or 1), 1), DAY_S)
+                transport.step(seconds)
                 return Result(True, f"{seconds} s on")
             if asked.action == "speed":
                 transport.pace(_pace(asked.value, transport.speed))
@@ -172,7 +173,7 @@ class Playing:
             except ValueError:
                 continue
             at_s = _second(now_s, wanted)
-            if at_s < now_s and not self._returns:
+            if at_s <= now_s and not self._returns:
                 return Result(False, "only a replay with a screen goes back")
             self._source.transport.seek(at_s)
             return Result(True, f"goes to {wanted:%H:%M:%S}")
@@ -186,7 +187,10 @@ def _pace(text: str, now: float | None) -> float | None:
         if text == "faster":
             return next((speed for speed in SPEEDS if speed > held), None)
         return max((speed for speed in SPEEDS if speed < held), default=SPEEDS[0])
-    return None if text == "max" else float(text)
+    speed = None if text == "max" else float(text)
+    if speed is not None and not isfinite(speed):
+        raise ValueError(text)
+    return speed
 
 
 def _second(now_s: int, wanted: time) -> int:

@@ -81,11 +81,12 @@ class RedisOutlet:
         Raises:
             RedisUnavailable: it does not come up again.
         """
-        while self._server is not None:
+        server = self._server
+        while server is not None:
             await sleep(SERVER_S)
-            if self._server.ended:
+            if await asyncio.to_thread(server.has_ended):
                 note("redis", "the embedded server ended; it is started again")
-                await asyncio.to_thread(self._server.start)
+                await asyncio.to_thread(server.start)
 
     def take(self, derived: Derived, kept: Kept) -> None:
         """Queue what a batch led to; `kept`: what a journal has of it."""

@@ -146,8 +146,12 @@ class Sockets:
 
     async def _say(self, writer: asyncio.StreamWriter, answer: Answered) -> None:
         writer.write(framed(answer))
-        async with asyncio.timeout(DRAIN_S):  # one that reads nothing makes room for others
-            await writer.drain()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await writer.drain()
+        except TimeoutError:  # one that reads nothing makes room for others
+            writer.transport.abort()
+            raise
 
 
 def _peer(writer: asyncio.StreamWriter) -> str:

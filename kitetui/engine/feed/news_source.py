@@ -13,7 +13,7 @@ from kitetui.engine.feed.channel import listen
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
-from kitetui.engine.lazily import httpx
+from kitetui.engine.http import httpx
 from kitetui.settings import FeedOfNews, NewsSettings
 
 BYTES_MAX = 2 << 20

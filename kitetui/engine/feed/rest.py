@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
-from kitetui.engine.lazily import httpx
+from kitetui.engine.http import httpx
 from kitetui.settings import FeedSettings
 
 # httpx logs whole URLs at INFO.

@@ -18,6 +18,8 @@ from kitetui.settings import FeedSettings
 NS = 1_000_000_000
 SUBSCRIBE_CHUNK = 1000
 """Tokens per message, so that a control message stays small."""
+STEADY_NS = 5_000_000_000
+"""A connection that was LIVE for so long begins with the shortest wait when it is lost."""
 
 
 class LinkState(StrEnum):
@@ -118,10 +120,6 @@ def read_text(payload: bytes) -> TextFrame:
     return TextFrame(kind, said[:512] if isinstance(said, str) else "")
 
 
-STEADY_NS = 5_000_000_000
-"""A connection that was LIVE for so long begins with the shortest wait when it is lost."""
-
-
 class Connection:
     """The state of one WebSocket to the ticker.
 
@@ -185,7 +183,8 @@ class Connection:
 
     def lost(self, now_ns: int, reason: str, jitter: float) -> None:
         """The socket closed or the handshake failed; `jitter` in [0, 1) spreads the return."""
-        if self.state is LinkState.LIVE and now_ns - self._live_ns >= STEADY_NS:
+        lived = self.state in (LinkState.LIVE, LinkState.STALE)
+        if lived and now_ns - self._live_ns >= STEADY_NS:
             self.attempts = 0  # one that comes and goes is not hammered
         wait_s = min(
             self._settings.backoff_min_s * 2 ** min(self.attempts, 16),

@@ -64,10 +64,10 @@ class Keyframes:
         slot = mark.at_s // self._every_s
         if slot == self._slot or (self._slot < 0 and slot == self._newest_slot(mark.at_s)):
             return
-        self._slot = slot
         name = name_of(mark)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         checkpoint.keep_also(path, self._folder / name)
+        self._slot = slot
 
     def _newest_slot(self, at_s: int) -> int:
         """Of those that earlier engines kept, up to now: one that starts often keeps no more."""

