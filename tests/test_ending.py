@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from pathlib import Path
 
@@ -69,6 +70,10 @@ async def test_the_last_minute_is_in_the_archive(tmp_path: Path, quick: None) ->
     assert day.minutes() == [-3, -2, -1], "the first tick of all is the baseline"
     assert not list(tmp_path.glob("*.part.arrows"))
     assert day.over == [ist_day(CLOSE_S)]
+    (told,) = tmp_path.glob("*.gaps.json")
+    gaps = json.loads(told.read_text())
+    assert [gap["seconds"] for gap in gaps] == [60, 60, 60] and gaps[0]["missed"] == 1
+    assert told.stat().st_mode & 0o777 == 0o600
     (kept,) = day.store.levels_before(ist_day(CLOSE_S) + 1, [RELIANCE])
     assert kept.day == ist_day(CLOSE_S) and kept.poc <= kept.high
     task.cancel()

@@ -21,9 +21,12 @@ from kitetui.settings import FeedSettings
 LOOK_S = 1.0
 SETTLED_S = 10
 """After a minute's end, until the exchange's history is taken to have it."""
-SESSIONS = 2
-"""Sessions that are asked for: indicators settle over more than one morning's bars."""
+SESSIONS = 12
+"""Sessions that are asked for: their quarters of an hour are as many as settle an indicator."""
 TRIES = 3
+
+Wanted = tuple[int, tuple[int, int]]
+"""A row, and the first and last minute that it misses."""
 
 
 class Backfill:
@@ -35,7 +38,9 @@ class Backfill:
         self._pipeline = pipeline
         self._inbox = inbox
         self._credentials = credentials
-        self._failed: Counter[tuple[int, int]] = Counter()
+        self._failed: Counter[Wanted] = Counter()
+        self._asked: set[Wanted] = set()
+        """Answered, perhaps not applied yet."""
 
     async def run(self) -> None:
         """For ever."""
@@ -47,36 +52,39 @@ class Backfill:
         finally:
             await rest.close()
 
-    def _due(self) -> list[int]:
-        """Rows whose missed minutes are over, focus list first."""
+    def _due(self) -> list[Wanted]:
+        """Stretches whose minutes are over, focus list first."""
         now_s = self._pipeline.session_s
-        return [
-            row for row, (_, last) in sorted(self._pipeline.gaps.wanted.items())
-            if row < self._settings.backfill_instruments and self._failed[row, last] < TRIES
-            and now_s >= (last + 1) * 60 + SETTLED_S
-        ]  # fmt: skip
+        wanted = {(row, span) for row, spans in self._pipeline.gaps.wanted.items()
+                  for span in spans if row < self._settings.backfill_instruments}  # fmt: skip
+        self._asked &= wanted
+        return sorted(one for one in wanted - self._asked if self._failed[one] < TRIES
+                      and now_s >= (one[1][1] + 1) * 60 + SETTLED_S)  # fmt: skip
 
-    async def _tell(self, rest: KiteRest, rows: list[int]) -> None:
-        """Ask for rows, one after the other."""
-        told = failed = 0
-        for row in rows:
+    async def _tell(self, rest: KiteRest, due: list[Wanted]) -> None:
+        """Ask for them, one after the other."""
+        failed = 0
+        for one in due:
             try:
-                await self._ask(rest, row)
-                told += 1
+                await self._ask(rest, *one)
+                self._asked.add(one)
             except (RestError, ValueError) as error:
-                self._failed[row, self._pipeline.gaps.wanted[row][1]] += 1
+                self._failed[one] += 1
                 failed += 1
                 if failed == 1:
                     self._pipeline.note("rest", f"backfill: {error}")
-        if rows:
+        if due:
             words = f"; {failed} without an answer" if failed else ""
-            self._pipeline.note("feed", f"gap: history asked for {told} instruments{words}")
+            self._pipeline.note(
+                "feed", f"gap: history asked for {len(due) - failed} instruments{words}"
+            )
 
-    async def _ask(self, rest: KiteRest, row: int) -> None:
+    async def _ask(self, rest: KiteRest, row: int, gap: tuple[int, int]) -> None:
         market = self._pipeline.market
-        now_s = market.session_s
-        token, gap = int(market.rows.token[row]), self._pipeline.gaps.wanted[row]
+        now_s, token = market.session_s, int(market.rows.token[row])
         days = market.calendar.last_sessions(now_s, SESSIONS)
+        if not days:
+            raise ValueError("the calendar knows no session before now")
         answer = await rest.candles(token, "minute", days[0] * DAY_S - IST_OFFSET_S, now_s)
         told = await asyncio.to_thread(pack_candles, token, answer, market.rows.divisors)
         told = msgspec.structs.replace(told, gap=gap)

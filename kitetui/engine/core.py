@@ -16,7 +16,7 @@ from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.backfill import Backfill
-from kitetui.engine.black_boxes import BlackBoxes
+from kitetui.engine.box_recorder import BoxRecorder
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
@@ -36,7 +36,7 @@ from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.own_rules import SETTINGS, OwnRules
 from kitetui.engine.pipeline import Pipeline, timer_payload
-from kitetui.engine.playing import Playing
+from kitetui.engine.playing import Playing, Theatre
 from kitetui.engine.recording import Recording
 from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
@@ -122,6 +122,8 @@ class Core:
         self._recording = Recording(settings, plan.places, source, self._note)
         self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
         self._playing: Playing | None = None
+        self._furthest_s = 0
+        """What a replay has come to; what it comes to once more is published already."""
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
@@ -144,7 +146,7 @@ class Core:
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
         self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
         self._manager = ServiceManager()
-        self._boxes = BlackBoxes(plan.places.black_boxes, settings.journal.black_box_mb,
+        self._boxes = BoxRecorder(plan.places.black_boxes, settings.journal.black_box_mb,
                                  self._recording, self._report, self._note)  # fmt: skip
 
     # ---- life ----------------------------------------------------------------------------
@@ -189,7 +191,7 @@ class Core:
             self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
             need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
         keep("publishing", self._publish_record)
-        keep("memory", self._memory.give_back)
+        keep("memory", self._memory.run)
         need(self._measure())
         keep("ledger", self._record.run)
         await self._sockets.start()
@@ -373,7 +375,8 @@ class Core:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
         self._restored(batch, derived)
         self._recording.applied = batch.kept.place
-        self.redis.take(derived, batch.kept)
+        if self._playing is None or self.pipeline.session_s > self._furthest_s:
+            self.redis.take(derived, batch.kept)
         for result in derived.results:
             if self._answers:
                 answer = self._answers.popleft()
@@ -449,16 +452,23 @@ class Core:
     # ---- tasks ---------------------------------------------------------------------------
 
     async def _play(self, playing: Playing, replay: Replay) -> None:
-        held = self._held()
-        if await playing.open_hour(held):
+        if await playing.open_hour(self._held()):
             self._note_time()
-        went_back = self._went_back if self._plan.linger else None
-        await playing.run(held, lambda: self.pipeline.session_s, went_back)
+        theatre = Theatre(self._held(), lambda: self.pipeline.session_s, self._settle_played,
+                          self._went_back)  # fmt: skip
+        await playing.run(theatre, looked_on=self._plan.linger)
         if replay.speed is None and not self._plan.linger:
             self.stopping.set()
 
+    def _settle_played(self) -> None:
+        """What followed so far is in what is held; nothing of it is under way."""
+        self._furthest_s = max(self._furthest_s, self.pipeline.session_s)
+        self._record.settle()
+        self._still()
+
     def _went_back(self) -> None:
         """What is shown is of an earlier second now."""
+        self._record.went_back()
         self._newest = (self.pipeline.market.normaliser.newest_s, monotonic_ns())
         self._alerted()
 
@@ -482,7 +492,6 @@ class Core:
             await sleep(WATCH_S)
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
-            self._memory.look()
             if not self._plan.simulated:
                 self._rules.keep(self.pipeline.alerting.rules)
 
@@ -510,7 +519,9 @@ class Core:
         while True:
             await sleep(RECORD_S)
             while self._record.fresh:
-                self.redis.fired(*self._record.fresh.popleft())
+                told = self._record.fresh.popleft()
+                if self._playing is None or self.pipeline.session_s > self._furthest_s:
+                    self.redis.fired(*told)
             looks += 1
             if looks % VITALS_EVERY == 0:
                 self.redis.vitals(metrics(self.pipeline, self.vitals),

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from kitetui.engine.calendar import SEGMENTS, ist_day
@@ -15,7 +16,7 @@ from kitetui.engine.clock import sleep
 from kitetui.engine.derived import Derived
 from kitetui.engine.feed.records import PastLevels
 from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.sinks.archive import BarArchive, finish, parts_of, remove_old
+from kitetui.engine.sinks.archive import BarArchive, finish, keep_gaps, parts_of, remove_old
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.settings import Settings
 
@@ -91,7 +92,9 @@ class Ending:
                     await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
                     self._unfinished = False
                     await self._finish(parts_of(self._folder))
-                    self._tell_over(ist_day(self._pipeline.session_s))
+                    day = ist_day(self._pipeline.session_s)
+                    await asyncio.to_thread(keep_gaps, self._folder, day, self._gaps_of(day))
+                    self._tell_over(day)
             except OSError as error:
                 self._pipeline.note("store", f"{error.strerror or error}; trying again")
                 await sleep(RETRY_S)
@@ -128,6 +131,11 @@ class Ending:
                 out.append((chain.name, chain.expiry, now.years * 365, now.atm_volatility))
             await sleep(0)
         return day, out
+
+    def _gaps_of(self, day: int) -> bytes:
+        """The day's gaps as JSON, as the status document has them."""
+        found = [gap.told() for gap in self._pipeline.gaps.found if ist_day(gap.from_s) == day]
+        return msgspec.json.format(msgspec.json.encode(found))
 
     def _over(self) -> bool:
         """Whether every minute of every row's session is closed."""

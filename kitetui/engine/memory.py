@@ -11,8 +11,9 @@ from pathlib import Path
 
 from kitetui.engine.clock import sleep
 
-TRIM_S, TRIM_MB = 30.0, 16.0
-"""How often it is looked at; more than so much over what was left is worth giving back."""
+LOOK_S = 1.0
+TRIM_LOOKS, TRIM_MB = 30, 16.0
+"""More than so much over what was left is worth giving back; looked at every so many looks."""
 
 
 def memory_mb() -> float:
@@ -46,12 +47,15 @@ class Memory:
                 f"{self._most_mb:,}"
             ))  # fmt: skip
 
-    async def give_back(self) -> None:
-        """Memory that an outage took goes back to the system, for ever."""
-        trimmer = Trimmer()
+    async def run(self) -> None:
+        """Look every second, and give back what an outage took; for ever."""
+        trimmer, looks = Trimmer(), 0
         while True:
-            await sleep(TRIM_S)
-            await asyncio.to_thread(trimmer.look)
+            await sleep(LOOK_S)
+            self.look()
+            looks += 1
+            if looks % TRIM_LOOKS == 0:
+                await asyncio.to_thread(trimmer.look)
 
 
 class Trimmer:

@@ -194,13 +194,16 @@ class Pipeline:
         before = self.links.get(event.connection)
         self.links[event.connection] = event
         self.note(f"ws{event.connection}", f"{event.state} {event.reason}".strip())
+        tokens = self._subscribed[event.first_row : event.first_row + event.rows]
+        rows = self.market.rows.find(np.array(tokens, np.int64))
+        rows = rows[rows >= 0]
+        normaliser = self.market.normaliser
         if event.state == session.LinkState.LIVE:
-            tokens = self._subscribed[event.first_row : event.first_row + event.rows]
-            rows = self.market.rows.find(np.array(tokens, np.int64))
-            self.market.normaliser.connection_live(rows[rows >= 0])
-            self.gaps.back(event.connection, self.session_s, len(tokens))
+            normaliser.connection_live(rows)
+            self.gaps.back(event.connection, self.session_s, len(rows))
         elif before is not None and before.state == session.LinkState.LIVE:
-            self.gaps.lost(event.connection, self.session_s)
+            told_s = int(normaliser.last_seen_s[rows].max(initial=0))
+            self.gaps.lost(event.connection, told_s or self.session_s)
 
     def _timer(self, payload: bytes, _: int, out: Derived) -> Iterator[None]:
         (session_ns,) = TIMER.unpack(payload)

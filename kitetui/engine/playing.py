@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, time
 from math import isfinite
@@ -22,8 +21,8 @@ from kitetui.settings import Settings
 
 REMEMBER_S = 600
 """Session seconds from one remembered state to the next."""
-REMEMBERED = 48
-"""States that are held in memory, to go back to."""
+REMEMBERED_BYTES = 256 << 20
+"""What states may take that are held in memory, to go back to."""
 SPEEDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 """Faster than the last is as fast as possible."""
 CLOCKS = ("%H:%M:%S", "%H:%M")
@@ -35,6 +34,22 @@ class _Moment(NamedTuple):
     at_s: int
     place: Place | None
     state: Frozen
+    size: int
+
+
+class Theatre(NamedTuple):
+    """What a recording is played into.
+
+    Attributes:
+        held: what follows from it, by name; session_s: the session second that it has reached.
+        settle: has everything that followed in what is held; called while nothing is applied.
+        went_back: told when what is held is of an earlier second.
+    """
+
+    held: dict[str, Any]
+    session_s: Callable[[], int]
+    settle: Callable[[], None]
+    went_back: Callable[[], None]
 
 
 class Playing:
@@ -49,7 +64,7 @@ class Playing:
         self._keyframes = Keyframes(replay.states or keyframes)
         self._note = note
         self._returns = False
-        self._moments: deque[_Moment] = deque(maxlen=REMEMBERED)
+        self._moments: list[_Moment] = []
 
     async def open_hour(self, held: dict[str, Any]) -> bool:
         """Take in the latest keyframe before the hour, where one fits; else all is played.
@@ -84,29 +99,24 @@ class Playing:
         if self._replay.states is not None:
             yield from self._keyframes.newest(journals, made)
 
-    async def run(self, held: dict[str, Any], session_s: Callable[[], int],
-                  went_back: Callable[[], None] | None = None) -> None:  # fmt: skip
+    async def run(self, theatre: Theatre, *, looked_on: bool) -> None:
         """Play to the end; then, where somebody looks on, wait for what they want to see again.
-
-        Args:
-            held: what follows from the recording, by name.
-            went_back: told when `held` is of an earlier second; None where nobody looks on.
 
         Raises:
             JournalError: as `ReplaySource.play`.
             StateError: a state cannot be told.
         """
-        if went_back is None:
+        if not looked_on:
             await self._source.play()
             self._tell()
             return
 
         async def passed(place: Place | None) -> None:
-            if session_s() >= self._moments[-1].at_s + REMEMBER_S:
-                await self._remember(place, held, session_s())
+            if theatre.session_s() >= self._moments[-1].at_s + REMEMBER_S:
+                await self._remember(place, theatre)
 
         self._returns = True
-        await self._remember(self._source.opened_behind, held, session_s())
+        await self._remember(self._source.opened_behind, theatre)
         transport = self._source.transport
         while True:
             if await self._source.play(passed):
@@ -114,26 +124,32 @@ class Playing:
             while not transport.back_s:
                 transport.until_s = 0
                 await transport.change()
-            await self._go_back(held, transport.back_s)
-            transport.went_back(session_s())
-            went_back()
+            await self._go_back(theatre, transport.back_s)
+            transport.went_back(theatre.session_s())
+            theatre.went_back()
 
-    async def _remember(self, place: Place | None, held: dict[str, Any], at_s: int) -> None:
+    async def _remember(self, place: Place | None, theatre: Theatre) -> None:
         """Hold the state, between two batches."""
         state = Frozen()
-        await self._intake.between(freeze(held, state))
-        if len(self._moments) == REMEMBERED:
-            del self._moments[1]  # the beginning stays, the oldest of the others goes
-        self._moments.append(_Moment(at_s, place, state))
 
-    async def _go_back(self, held: dict[str, Any], at_s: int) -> None:
+        def steps() -> Iterator[None]:
+            theatre.settle()
+            yield from freeze(theatre.held, state)
+
+        await self._intake.between(steps())
+        self._moments.append(_Moment(theatre.session_s(), place, state, state.size))
+        while len(self._moments) > 2 and sum(m.size for m in self._moments) > REMEMBERED_BYTES:
+            del self._moments[1]  # the beginning stays, the oldest of the others goes
+
+    async def _go_back(self, theatre: Theatre, at_s: int) -> None:
         """To the latest state that is not behind a second; the recording goes on from there."""
         while len(self._moments) > 1 and self._moments[-1].at_s > at_s:
             self._moments.pop()
         moment = self._moments[-1]
 
         def steps() -> Iterator[None]:
-            thaw(held, moment.state)
+            theatre.settle()
+            thaw(theatre.held, moment.state)
             yield
 
         await self._intake.between(steps())

@@ -58,10 +58,11 @@ class Recording:
         if not settings.enabled:
             return
         now_s = wall_ns() / NS
+        name = next_name(folder, now_s)
         if settings.restore and restores:
             keeper = Keeper(self._places.checkpoint, self._settings, self._places.keyframes)
-            self.restart = Restart(folder, self._source, now_s, keeper)
-        self.journal = JournalWriter(folder / next_name(folder, now_s), settings, self._source)
+            self.restart = Restart(folder, self._source, now_s, keeper, name)
+        self.journal = JournalWriter(folder / name, settings, self._source)
 
     async def tidy(self) -> None:
         """Remove what is kept no longer; a start does not wait for it."""

@@ -69,20 +69,30 @@ class Restart:
         last: where the journals have the last batch that was taken in.
     """
 
-    def __init__(self, folder: Path, source: bytes, now_s: float, keeper: Keeper) -> None:
+    def __init__(self, folder: Path, source: bytes, now_s: float, keeper: Keeper,
+                 own: str = "") -> None:  # fmt: skip
+        """`own`: the name of this engine's own journal, which is no earlier one."""
         self._day = ist_day(int(now_s))
         self._folder = folder
         self._source = source
+        self._own = own
         self.keeper = keeper
-        today = ist(now_s).date()
-        self.paths = [
-            path
-            for path in whole_runs(folder, lambda path: ist(path.stat().st_mtime).date() == today)
-            if source_of(path) == source
-        ]
-        self.files = JournalFiles(self.paths)
+        self._today = ist(now_s).date()
+        self.paths: list[Path] = []
+        self.files = JournalFiles(())
         self.resumed = False
         self.last: Place | None = None
+
+    def _find(self) -> list[Path]:
+        """The journals of today and of this feed; blocking."""
+        return [
+            path
+            for path in whole_runs(self._folder, self._is_todays)
+            if (not self._own or path.name < self._own) and source_of(path) == self._source
+        ]
+
+    def _is_todays(self, path: Path) -> bool:
+        return ist(path.stat().st_mtime).date() == self._today
 
     async def play(self, pipeline: Pipeline, intake: Intake, taken: Taken,
                    held: dict[str, Any]) -> None:  # fmt: skip
@@ -92,6 +102,8 @@ class Restart:
             taken: is told what followed from each batch.
             held: what a checkpoint fills.
         """
+        self.paths = await asyncio.to_thread(self._find)
+        self.files = JournalFiles(self.paths)
         if not self.paths:
             return
         await self._resume(pipeline, held)

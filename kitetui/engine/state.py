@@ -60,6 +60,11 @@ class Frozen(msgspec.Struct):
     tree: Any = None
     arrays: list[Packed] = msgspec.field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays, which are most of it."""
+        return sum(len(part) for array in self.arrays for part in array.parts)
+
 
 def freeze(thing: Any, out: Frozen) -> Iterator[None]:
     """Copy a state, in steps; it must not change in between. `out` is complete at the end.

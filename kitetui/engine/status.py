@@ -131,18 +131,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "text_frames": dict(p.counts.text_types),
             "unreadable_records": p.counts.unreadable_records,
             "last_frame_age_s": round((now_ns - frame_ns) / NS, 3) if frame_ns else None,
-            "gaps": [
-                {
-                    "from": ist(g.from_s).isoformat(),
-                    "seconds": g.seconds,
-                    "cause": g.cause,
-                    "instruments": g.instruments,
-                    "jumped": g.jumped,
-                    "missed": g.missed,
-                    "backfilled": g.backfilled,
-                }
-                for g in p.gaps.found
-            ],
+            "gaps": [gap.told() for gap in p.gaps.found],
         },
         "replay": _replay(vitals.replay),
         "ticks": {**_ticks(p), "per_s": round(vitals.rate.per_s, 1)},

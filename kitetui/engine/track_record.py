@@ -102,6 +102,10 @@ class TrackRecord:
         """
         self._work()
 
+    def went_back(self) -> None:
+        """What is known is of an earlier moment: the board is made anew."""
+        self._changed, self._made_ns = True, 0
+
     async def run(self) -> None:
         """Keep what is waiting, for ever."""
         while True:

@@ -27,6 +27,8 @@ ANOTHER_DAY_S = 12 * 3600
 STALL_SHOWN_NS = 5 * NS
 TEXT_MAX = 200
 HOLIDAY_AFTER_S = 120
+LAST_SESSION_S = 10 * 86_400
+"""What is played that is older is a recording, and no morning after a long weekend."""
 
 
 class Watch:
@@ -101,6 +103,10 @@ class Watch:
         """For how long the day's session is open without a packet; 0 where one has come."""
         market = self._pipeline.market
         now_s = market.session_s
+        if self._settings.feed.speed_factor == 1 and not self._vitals.simulated:
+            wall_s = int(wall_ns() // NS)  # on a holiday no packet tells that the day has changed
+            if 0 < wall_s - now_s < LAST_SESSION_S:
+                now_s = wall_s
         opened = [s.open_s for h in np.unique(market.rows.hours[: market.rows.count]).tolist()
                   if (s := market.calendar.session(SEGMENTS[h], ist_day(now_s))) is not None
                   and s.open_s <= now_s < s.close_s]  # fmt: skip

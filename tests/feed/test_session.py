@@ -102,6 +102,10 @@ def test_reconnects_back_off_with_jitter_up_to_the_cap(connection: Connection) -
     live(connection, now)
     connection.lost(now + 6 * S, "closed", 0.5)
     assert connection.attempts == 0
+    live(connection, now)
+    assert connection.step(now + 60 * S)[0] is Do.ABORT, "it fell silent"
+    connection.lost(now + 60 * S, "no frame", 0.5)
+    assert connection.attempts == 0
     calm = Connection(connection._settings, {})
     calm.dialled(0)
     calm.lost(0, "refused", 0.0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kitetui.engine import playing
 from kitetui.engine.calendar import ist
 from kitetui.engine.commands import Play, Result
 from kitetui.engine.feed.records import RecordBatch
@@ -40,7 +41,7 @@ def journal(tmp_path: Path, parts: list[RecordBatch]) -> Path:
     return path
 
 
-class Theatre:
+class Cinema:
     """A player with somebody who looks on."""
 
     def __init__(self, journal: Path, speed: float | None, *, looked_on: bool = True) -> None:
@@ -52,12 +53,9 @@ class Theatre:
         self.playing = Playing(EASY, replay, self.source, self.intake, journal.parent / "none",
                                lambda source, text: self.notes.append(text))  # fmt: skip
         self.went_back = 0
-        self.task = asyncio.create_task(
-            self.playing.run(
-                {"pipeline": self.pipeline}, lambda: self.pipeline.session_s,
-                self._went_back if looked_on else None,
-            )
-        )  # fmt: skip
+        house = playing.Theatre({"pipeline": self.pipeline}, lambda: self.pipeline.session_s,
+                                self.pipeline.market.profiles.settle, self._went_back)  # fmt: skip
+        self.task = asyncio.create_task(self.playing.run(house, looked_on=looked_on))
 
     def _went_back(self) -> None:
         self.went_back += 1
@@ -99,7 +97,7 @@ async def test_whatever_is_asked_of_it_the_end_is_the_same(
     seed: int, journal: Path, played: dict[str, Any]
 ) -> None:
     rng = random.Random(seed)
-    theatre = Theatre(journal, 100.0)
+    cinema = Cinema(journal, 100.0)
     for _ in range(12):
         await asyncio.sleep(rng.uniform(0, 0.05))
         minute = f"10:{15 + rng.randrange(MINUTES):02}:{rng.randrange(60):02}"
@@ -107,80 +105,80 @@ async def test_whatever_is_asked_of_it_the_end_is_the_same(
             [("pause", ""), ("step", "1"), ("step", "60"), ("speed", "50"), ("speed", "max"),
              ("seek", minute), ("seek", minute)]
         )  # fmt: skip
-        theatre.do(action, value)
-    theatre.do("speed", "max")
-    theatre.source.transport.pause(held=False)
-    await theatre.end()
-    same(state_of(theatre.pipeline), played)
+        cinema.do(action, value)
+    cinema.do("speed", "max")
+    cinema.source.transport.pause(held=False)
+    await cinema.end()
+    same(state_of(cinema.pipeline), played)
 
 
 async def test_held_it_stands_and_steps_go_as_far_as_they_say(journal: Path) -> None:
-    theatre = Theatre(journal, 100.0)
-    await theatre.reach("10:15:30")
-    assert theatre.do("pause").text == "held"
-    theatre.do("seek", "10:17")
-    await theatre.settle()
-    at_s = theatre.pipeline.session_s
-    assert f"{ist(at_s):%H:%M}" == "10:17" and theatre.source.state()[0] == "PAUSED"
-    theatre.do("step", "20")
-    await theatre.settle()
-    assert at_s + 20 <= theatre.pipeline.session_s < at_s + 25
+    cinema = Cinema(journal, 100.0)
+    await cinema.reach("10:15:30")
+    assert cinema.do("pause").text == "held"
+    cinema.do("seek", "10:17")
+    await cinema.settle()
+    at_s = cinema.pipeline.session_s
+    assert f"{ist(at_s):%H:%M}" == "10:17" and cinema.source.state()[0] == "PAUSED"
+    cinema.do("step", "20")
+    await cinema.settle()
+    assert at_s + 20 <= cinema.pipeline.session_s < at_s + 25
     await asyncio.sleep(0.1)
-    assert theatre.pipeline.session_s < at_s + 25, "it is held there"
-    theatre.do("seek", "10:16")
-    await theatre.settle()
-    assert theatre.went_back == 1
-    assert f"{ist(theatre.pipeline.session_s):%H:%M}" == "10:16"
-    assert theatre.source.state() == ("PAUSED", "")
-    theatre.task.cancel()
+    assert cinema.pipeline.session_s < at_s + 25, "it is held there"
+    cinema.do("seek", "10:16")
+    await cinema.settle()
+    assert cinema.went_back == 1
+    assert f"{ist(cinema.pipeline.session_s):%H:%M}" == "10:16"
+    assert cinema.source.state() == ("PAUSED", "")
+    cinema.task.cancel()
 
 
 async def test_after_the_end_it_goes_back_when_asked(journal: Path, played: dict[str, Any]) -> None:
-    theatre = Theatre(journal, None)
+    cinema = Cinema(journal, None)
     async with asyncio.timeout(10):
-        await theatre.source.done.wait()
-    assert theatre.source.state()[0] == "REPLAYED"
-    theatre.do("pause")
-    theatre.do("seek", "10:18:30")
-    await theatre.settle()
-    assert f"{ist(theatre.pipeline.session_s):%H:%M:%S}" == "10:18:30"
-    theatre.do("pause")
-    await theatre.end()
-    same(state_of(theatre.pipeline), played)
+        await cinema.source.done.wait()
+    assert cinema.source.state()[0] == "REPLAYED"
+    cinema.do("pause")
+    cinema.do("seek", "10:18:30")
+    await cinema.settle()
+    assert f"{ist(cinema.pipeline.session_s):%H:%M:%S}" == "10:18:30"
+    cinema.do("pause")
+    await cinema.end()
+    same(state_of(cinema.pipeline), played)
 
 
 async def test_pace_is_kept_and_changed(journal: Path, parts: list[RecordBatch]) -> None:
     lasts_s = (parts[-1].recv_ns[-1] - parts[0].recv_ns[0]) / 1e9
     loop = asyncio.get_running_loop()
     began_s = loop.time()
-    theatre = Theatre(journal, lasts_s / 4)
+    cinema = Cinema(journal, lasts_s / 4)
     await asyncio.sleep(1.0)
-    assert 0.1 < theatre.source.files.share < 0.5, "a quarter of the way"
-    told = theatre.do("speed", str(lasts_s * 2))
+    assert 0.1 < cinema.source.files.share < 0.5, "a quarter of the way"
+    told = cinema.do("speed", str(lasts_s * 2))
     assert told.done and told.text == f"plays replay {lasts_s * 2:g}x"
     async with asyncio.timeout(15):
-        await theatre.source.done.wait()
+        await cinema.source.done.wait()
     assert loop.time() - began_s > 1.0
-    theatre.task.cancel()
+    cinema.task.cancel()
 
 
 async def test_what_makes_no_sense_is_said(journal: Path) -> None:
-    theatre = Theatre(journal, 100.0, looked_on=False)
-    assert theatre.do("seek", "10:20") == Result(False, "nothing was played yet")
-    await theatre.reach("10:15:30")
+    cinema = Cinema(journal, 100.0, looked_on=False)
+    assert cinema.do("seek", "10:20") == Result(False, "nothing was played yet")
+    await cinema.reach("10:15:30")
     for action, value, words in (
         ("seek", "soon", "'soon' is no time"), ("speed", "fast", "a number is expected"),
         ("step", "x", "a number is expected"), ("seek", "09:00", "only a replay with a screen"),
     ):  # fmt: skip
-        result = theatre.do(action, value)
+        result = cinema.do(action, value)
         assert not result.done and words in result.text, action
-    speed = theatre.source.transport.speed
+    speed = cinema.source.transport.speed
     for value, wanted in (
         ("faster", 200.0), ("faster", 500.0), ("faster", None), ("faster", None),
         ("slower", 500.0), ("0.15", 0.15), ("slower", 0.1), ("slower", 0.1),
     ):  # fmt: skip
-        assert theatre.do("speed", value).done, speed
-        assert theatre.source.transport.speed == wanted
-    theatre.do("speed", "1000000")
-    assert theatre.source.transport.speed == 1_000.0
-    theatre.task.cancel()
+        assert cinema.do("speed", value).done, speed
+        assert cinema.source.transport.speed == wanted
+    cinema.do("speed", "1000000")
+    assert cinema.source.transport.speed == 1_000.0
+    cinema.task.cancel()

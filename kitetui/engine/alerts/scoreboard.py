@@ -25,6 +25,9 @@ KEPT = 5000
 CLAIM = 0.80
 CLAIM_OUTCOMES = 100
 MOST_WAITING = 200_000
+_FIELDS = ("outcome", "r", "bars", "token", "at_s", "null", "chance", "barrier", "cost_r")
+_FIRST = 64
+"""Outcomes that a line has room for at first."""
 
 Key = tuple[str, str, str]
 """Pattern label, timeframe, asset class."""
@@ -45,10 +48,6 @@ class Waiting(msgspec.Struct, frozen=True):
     chance: float
     barrier: float
     cost_r: float
-
-
-_FIELDS = ("outcome", "r", "bars", "token", "at_s", "null", "chance", "barrier", "cost_r")
-_FIRST = 64
 
 
 class _Told:

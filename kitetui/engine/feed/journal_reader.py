@@ -96,6 +96,15 @@ class JournalReader:
                     yield batch
             self.position = size
 
+    def begin(self) -> int:
+        """Where the first batch begins.
+
+        Raises:
+            JournalError: the file is missing, unreadable, or not a journal at all.
+        """
+        with self._open() as source:
+            return self._begin(source)
+
     def _open(self) -> Any:
         try:
             return pa.OSFile(str(self.path), "rb")
@@ -163,9 +172,7 @@ def begin_of(path: Path) -> int:
     Raises:
         JournalError: the file is missing, unreadable, or not a journal at all.
     """
-    reader = JournalReader(path)
-    with reader._open() as source:
-        return reader._begin(source)
+    return JournalReader(path).begin()
 
 
 def read_at(place: Place) -> RecordBatch:

@@ -8,11 +8,14 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
+from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import I32, Bool, Flag
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Clean, Silence
 
 KEPT = 1_000
+SPANS = 8
+"""Stretches of a row that may wait for its history; of more the oldest are left as they are."""
 
 
 class Gap(msgspec.Struct):
@@ -20,7 +23,8 @@ class Gap(msgspec.Struct):
 
     Attributes:
         cause: `silence`, where the feed told nothing, or `reconnect`.
-        instruments: those that it concerns; jumped: those of them that traded meanwhile.
+        instruments: those that it concerns: the lost connections', or all that are watched;
+            jumped: those of them that traded meanwhile.
         missed: shares traded meanwhile, as far as later packets' totals tell.
         backfilled: instruments whose minutes the exchange's history told afterwards.
     """
@@ -37,6 +41,12 @@ class Gap(msgspec.Struct):
     def seconds(self) -> int:
         return self.to_s - self.from_s
 
+    def told(self) -> dict[str, str | int]:
+        """It, for people and programs."""
+        return {"from": ist(self.from_s).isoformat(), "seconds": self.seconds, "cause": self.cause,
+                "instruments": self.instruments, "jumped": self.jumped, "missed": self.missed,
+                "backfilled": self.backfilled}  # fmt: skip
+
     def widen(self, other: Silence) -> None:
         """It is one with another stretch."""
         self.from_s, self.to_s = min(self.from_s, other.from_s), max(self.to_s, other.to_s)
@@ -47,7 +57,7 @@ class Gaps:
 
     Attributes:
         found: the newest ones, oldest first.
-        wanted: by row, the first and the last minute that ticks do not tell in full.
+        wanted: by row, stretches that ticks do not tell in full: first and last minute of each.
         count: of all.
     """
 
@@ -56,22 +66,24 @@ class Gaps:
         self._rows = rows
         self._inside = inside
         self.found: deque[Gap] = deque(maxlen=KEPT)
-        self.wanted: dict[int, tuple[int, int]] = {}
+        self.wanted: dict[int, list[tuple[int, int]]] = {}
         self.count = 0
+        self._open: Gap | None = None
+        """The one that first packets are counted to."""
         self._lost_s: dict[int, int] = {}
 
     def lost(self, connection: int, at_s: int) -> None:
-        """A connection that was live is no more."""
+        """A connection that was live is no more; `at_s`: when it told something last."""
         self._lost_s.setdefault(connection, at_s)
 
     def back(self, connection: int, at_s: int, instruments: int) -> None:
-        """A connection is live, again or for the first time."""
+        """A connection is live, again or for the first time; it serves so many instruments."""
         from_s = self._lost_s.pop(connection, 0)
-        inside = self._inside(from_s, max(at_s, from_s + 1)) if from_s else None
+        inside = self._inside(from_s, max(at_s, from_s + 1)) if from_s and instruments else None
+        newest = self._open
         if inside is None:
-            return
-        newest = self.found[-1] if self.found else None
-        if newest is not None and newest.cause == "reconnect" and inside.from_s < newest.to_s:
+            self._open = None  # what its first packets bring is nothing that a gap hid
+        elif newest is not None and newest.cause == "reconnect" and inside.from_s < newest.to_s:
             newest.widen(inside)  # several connections, one outage
             newest.instruments += instruments
         else:
@@ -90,7 +102,7 @@ class Gaps:
 
     def _silent(self, silence: Silence) -> None:
         """The feed told nothing; part of a reconnect where there was one meanwhile."""
-        newest = self.found[-1] if self.found else None
+        newest = self._open
         if newest is not None and newest.cause == "reconnect" and silence.from_s < newest.to_s:
             newest.widen(silence)
         else:
@@ -98,22 +110,25 @@ class Gaps:
 
     def _add(self, gap: Gap) -> None:
         self.found.append(gap)
+        self._open = gap
         self.count += 1
 
     def _count(self, clean: Clean, part: slice) -> None:
         """What the totals of first packets tell of the newest gap."""
         behind = (clean.ticks.flags[part] & Flag.GAP_BEFORE) != 0
-        if not self.found or not behind.any():
+        gap = self._open
+        if gap is None or not behind.any():
             return
-        gap = self.found[-1]
         rows, shares = clean.ticks.row[part][behind], clean.increment[part][behind]
         jumped = shares > 0
         gap.jumped += int(jumped.sum())
         gap.missed += int(shares.sum())
         minutes = gap.from_s // 60, gap.to_s // 60
         for row in self._worth_asking(rows, jumped):
-            first, last = self.wanted.get(row, minutes)
-            self.wanted[row] = min(first, minutes[0]), max(last, minutes[1])
+            spans = self.wanted.setdefault(row, [])
+            if minutes not in spans:
+                spans.append(minutes)
+                del spans[:-SPANS]
 
     def _worth_asking(self, rows: I32, jumped: Bool) -> list[int]:
         """Rows that traded meanwhile; of indices, which trade nothing, all."""
@@ -123,7 +138,11 @@ class Gaps:
 
     def told(self, row: int, first: int, last: int) -> None:
         """The exchange's history told a row's minutes."""
-        self.wanted.pop(row, None)
+        spans = self.wanted.get(row, [])
+        if (first, last) in spans:
+            spans.remove((first, last))
+        if not spans:
+            self.wanted.pop(row, None)
         for gap in self.found:
             if first * 60 <= gap.to_s and gap.from_s < (last + 1) * 60:
                 gap.backfilled += 1

@@ -44,12 +44,16 @@ class History:
         self.newest[rows] = bars.start
         self.count[rows] += 1
 
-    def replace(self, row: int, starts: I64, values: I64) -> None:
-        """Give one row other bars, oldest first: i64 (k,) and (fields, k)."""
-        self.count[row] = len(starts)
+    def replace(self, row: int, starts: I64, values: I64, count: int | None = None) -> None:
+        """Give one row other bars, oldest first: i64 (k,) and (fields, k).
+
+        `count`: the number that they are counted to, k by default; at least k.
+        """
+        self.count[row] = len(starts) if count is None else count
         self.newest[row] = starts[-1] if len(starts) else -1
         kept = slice(max(len(starts) - self.depth, 0), None)
-        at = np.arange(len(starts))[kept] % self.depth
+        first = int(self.count[row]) - len(starts)
+        at = (first + np.arange(len(starts))[kept]) % self.depth
         self._start[at, row] = starts[kept]
         self._values[at, :, row] = values[:, kept].T
         self._turnover[at, row] = values[TURNOVER, kept]

@@ -122,7 +122,7 @@ class Increments:
             earliest[0] = held
             np.minimum.accumulate(told[:-1], out=earliest[1:])
             np.minimum(earliest, held, out=earliest)
-            opens_s = self._hours.on(day).open_s[self._rows.hours[row]]
+            opens_s = self._hours.on(day).began_s[self._rows.hours[row]]
             out |= (days == day) & (earliest <= opens_s)
         return out
 

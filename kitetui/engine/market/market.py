@@ -24,6 +24,7 @@ from kitetui.engine.market.bars import (
 from kitetui.engine.market.book import BookFlow, BookShares
 from kitetui.engine.market.chain_reader import ChainReader
 from kitetui.engine.market.day_levels import OPENING_MINUTES, DayLevels, levels_of
+from kitetui.engine.market.filling import mend, warm_up
 from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.landmarks import Landmarks
@@ -45,7 +46,7 @@ from kitetui.engine.market.profile import (
 )
 from kitetui.engine.market.session_profiles import SessionProfiles
 from kitetui.engine.market.straddle import ChainMinutes
-from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe, mend, warm_up
+from kitetui.engine.market.timeframe import DAY, DEPTHS, Timeframe
 from kitetui.engine.market.vpin import VolumeBuckets
 from kitetui.engine.market.warmup import PastBars, longer_bars, minute_bars, segment_of
 from kitetui.engine.market.zones import ENTRY_MINUTES, Zones
@@ -245,6 +246,8 @@ class Market:
         minutes = minute_bars(answer, segment, self.calendar, self.minutes.upto,
                               ist_day(self.session_s))  # fmt: skip
         within = np.flatnonzero((minutes.starts >= gap[0]) & (minutes.starts <= gap[1]))
+        if not len(within):
+            return row, []
         minutes.values[FLAGS, within] |= BarFlag.BACKFILLED
         past = {length: longer_bars(minutes, length) for length in self.longer}
         mend(self.frames, row, {1: minutes, **past}, self.rows.divisor, gap)

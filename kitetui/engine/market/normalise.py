@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, Calendar, ist_day
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, SEGMENTS, Calendar, ist_day
 from kitetui.engine.feed.batch import FULL, I32, I64, PACKET_MAX, QUOTE, U8, Bool, Flag, TickBatch
 from kitetui.engine.market.by_row import ByRow
 from kitetui.engine.market.hours import SessionHours
@@ -211,19 +211,28 @@ class Normaliser:
         found: list[Silence] = []
         index = np.full(len(exch_s), self.gap_count, np.int64)
         for at in np.flatnonzero((exch_s - before > self._gap_after_s) & (before > 0)):
-            gap = self.inside_session(int(before[at]), int(exch_s[at]))
+            gap = self.inside_session(int(before[at]), int(exch_s[at]), closed_too=True)
             if gap is not None and gap.seconds > self._gap_after_s:
                 found.append(msgspec.structs.replace(gap, at=int(at)))
                 self.gap_count += 1
                 index[at:] += 1
         return found, index
 
-    def inside_session(self, from_s: int, to_s: int) -> Silence | None:
-        """What of a stretch lies in the session of the day it ends on; None where nothing does."""
-        session = self._calendar.session("equity_derivatives", ist_day(to_s))
-        if session is None:
+    def inside_session(self, from_s: int, to_s: int, *, closed_too: bool = False) -> Silence | None:
+        """What of a stretch lies in the sessions of the day it ends on; None where nothing does.
+
+        `closed_too`: of a closed day the usual hours count: a packet of it may just open it.
+        """
+        day = ist_day(to_s)
+        hours = np.unique(self._rows.hours[: self._rows.count]).tolist()
+        sessions = [self._calendar.session(SEGMENTS[h], day)
+                    or (self._calendar.usual(SEGMENTS[h], day) if closed_too else None)
+                    for h in hours]  # fmt: skip
+        kept = [session for session in sessions if session is not None]
+        if not kept:
             return None
-        start, end = max(from_s, session.open_s), min(to_s, session.close_s)
+        start = max(from_s, min(session.open_s for session in kept))
+        end = min(to_s, max(session.close_s for session in kept))
         return Silence(start, end) if end > start else None
 
     def _compare(self, ticks: TickBatch, by: ByRow, gap_index: I64 | None) -> None:

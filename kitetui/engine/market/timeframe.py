@@ -8,23 +8,20 @@ import numpy as np
 from kitetui.engine.feed.batch import F64, I64, Bool
 from kitetui.engine.market.bars import (
     CLOSE,
-    FLAGS,
     HIGH,
     LOW,
     VOLUME,
-    BarFlag,
     ClosedBars,
     span,
 )
 from kitetui.engine.market.history import History
-from kitetui.engine.market.indicators import Closed, Indicators, learn
+from kitetui.engine.market.indicators import Closed, Indicators
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.volume import (
     MinuteOfDayVolume,
     robust_z,
     trailing_mean_ratio,
 )
-from kitetui.engine.market.warmup import PastBars
 
 SESSION_MINUTES = 405
 """Longest session whose minutes are kept apart: 09:00 to 15:45."""
@@ -93,17 +90,18 @@ class Timeframe:
             return bars
         self.history.append(bars)
         rows = span(bars.rows)
-        self.indicators.advance(rows, self._closed(bars.values, self._divisor[rows], day))
+        self.indicators.advance(rows, self.closed(bars.values, self._divisor[rows], day))
         return bars
 
     @staticmethod
-    def _closed(values: I64, divisor: I64, day: I64) -> Closed:
+    def closed(values: I64, divisor: I64, day: I64) -> Closed:
+        """Raw bars i64 (fields, n) as indicators take them: rupees, and what tells days apart."""
         high, low, close = values[HIGH] / divisor, values[LOW] / divisor, values[CLOSE] / divisor
         return Closed(high, low, close, values[VOLUME].astype(np.float64), day)
 
     def peek(self, rows: I64, forming: I64, day: I64) -> F64:
         """Indicators as if the forming bars i64 (fields, n) closed now: f64 (len(NAMES), n)."""
-        return self.indicators.peek(rows, self._closed(forming, self._divisor[rows], day))
+        return self.indicators.peek(rows, self.closed(forming, self._divisor[rows], day))
 
     def volume_ratio(self, rows: I64, start: int, opened: I64) -> VolumeRatio:
         """Volume of the newest bar over its usual; rows need more than 20 bars.
@@ -136,63 +134,3 @@ class Timeframe:
         """The newest n prices of rows, rupees: f64 (len(rows), n)."""
         found: F64 = self.history.window(field, rows, n) / self._divisor[rows][:, None]
         return found
-
-
-def warm_up(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars],
-            divisor: I64) -> None:  # fmt: skip
-    """Give a row the bars of its history; its own live bars stay the newest.
-
-    Args:
-        past: past bars by timeframe, whole bars only.
-    """
-    for minutes, bars in past.items():
-        earlier = slice(0, bars.past)
-        frames[minutes].usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
-        _fill(frames[minutes], row, bars, divisor)
-
-
-def mend(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars], divisor: I64,
-         gap: tuple[int, int]) -> None:  # fmt: skip
-    """Give a row what its history tells of a gap: bars that it touches, as it tells them.
-
-    Args:
-        past: bars by timeframe, whole bars only; gap: its first and its last minute.
-    """
-    for minutes, bars in past.items():
-        _fill(frames[minutes], row, bars, divisor, gap)
-
-
-def _fill(frame: Timeframe, row: int, past: PastBars, divisor: I64,
-          gap: tuple[int, int] | None = None) -> None:  # fmt: skip
-    joined = _joined(frame, row, past, gap)
-    if joined is None:
-        return
-    starts, values, opened = joined
-    frame.history.replace(row, starts, values)
-    frame.indicators.put(row, learn(Timeframe._closed(values, divisor[row], opened)))
-
-
-def _joined(frame: Timeframe, row: int, past: PastBars,
-            gap: tuple[int, int] | None) -> tuple[I64, I64, I64] | None:  # fmt: skip
-    """Past and live bars of a row: starts, values, open minutes; None where there is none.
-
-    Where both tell a bar, the live one counts unless its volume is uncertain, or a gap lies in it.
-    """
-    live_starts, live = frame.history.last(row, frame.history.depth)
-    sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
-    if gap is not None:
-        sure &= (live_starts + frame.minutes <= gap[0]) | (live_starts > gap[1])
-    first = max(len(past.starts) - LEARNED_BARS, 0)
-    bars: dict[int, I64] = dict(
-        zip(past.starts[first:].tolist(), past.values[:, first:].T, strict=True)
-    )
-    opened = dict(zip(past.starts.tolist(), past.opens.tolist(), strict=True))
-    for start, bar, whole in zip(live_starts.tolist(), live.T, sure.tolist(), strict=True):
-        if whole or start not in bars:
-            bars[start] = bar
-    if not bars:
-        return None
-    starts = np.array(sorted(bars), np.int64)
-    values = np.stack([bars[start] for start in starts.tolist()], axis=1)
-    days = np.array([opened.get(start, past.today_open) for start in starts.tolist()], np.int64)
-    return starts, values, days

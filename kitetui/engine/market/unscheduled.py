@@ -35,8 +35,7 @@ class Unscheduled:
 
     def sync(self) -> None:
         """Have the calendar know what this state has found, and nothing else."""
-        if len(self.found) != len(self._calendar.unscheduled) or self.found:
-            self._calendar.admit(frozenset(self.found))
+        self._calendar.admit(frozenset(self.found))
 
     def look(self, row: I64 | I32, at_s: I64, places: I64) -> list[Opened]:
         """Look at trades of closed days, in order; the days that they opened.

@@ -14,6 +14,7 @@ from kitetui.engine.arrow import pa, pc
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.market.bars import CLOSE, FLAGS, HIGH, LOW, OI, OPEN, VOLUME, ClosedBars
+from kitetui.private_file import write_private
 
 SCHEMA = pa.schema(
     [
@@ -28,6 +29,8 @@ SCHEMA = pa.schema(
 """`minute` counts from the epoch; prices are raw, as on the wire."""
 _FIELDS = (OPEN, HIGH, LOW, CLOSE, VOLUME, OI, FLAGS)
 ROW_GROUP = 1 << 16
+GAPS = ".gaps.json"
+"""What the names of the files end with that tell what of a session was not seen."""
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
 
 
@@ -182,10 +185,21 @@ def read_bars(folder: Path, tokens: Sequence[int], days: Sequence[int]) -> dict[
     return {token: np.concatenate(parts, axis=1) for token, parts in found.items()}
 
 
+def keep_gaps(folder: Path, day: int, told: bytes) -> None:
+    """Put a session's gaps beside its bars, mode 0600; blocking.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_private(folder / f"{day_date(day).isoformat()}{GAPS}", told)
+
+
 def remove_old(folder: Path, keep: int) -> int:
     """Remove the oldest sessions beyond `keep`; how many went."""
     files = sorted(folder.glob("*.parquet"))
-    for path in files[: max(len(files) - keep, 0)]:
-        with contextlib.suppress(OSError):
-            path.unlink()
-    return max(len(files) - keep, 0)
+    old = files[: max(len(files) - keep, 0)]
+    for path in old:
+        for one in (path, path.with_suffix(GAPS)):
+            with contextlib.suppress(OSError):
+                one.unlink()
+    return len(old)

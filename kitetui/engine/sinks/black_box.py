@@ -5,11 +5,13 @@ It has the journal's last minutes, the engine's state before them, and what it t
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from kitetui.engine.feed.journal_reader import JournalError, begin_of, number_at
 from kitetui.engine.feed.records import Place
@@ -24,34 +26,33 @@ PIECE = 1 << 20
 
 
 def write_box(folder: Path, name: str, states: Sequence[Path], journals: Iterable[Path],
-              report: bytes) -> Path:  # fmt: skip
+              report: bytes, most_bytes: int) -> Path:  # fmt: skip
     """Make a box; blocking. What is written meanwhile is not in it.
 
     Args:
         folder: where boxes are; name: of this one.
         states: checkpoints, the wanted one first: the first that fits is taken.
         journals: the run's files; those from the state on are copied, without one all of them.
+        most_bytes: what it may take; of what the disk has left it takes half at the most.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the disk does not take it, or it would be too large.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.glob(".*"):  # of one who was killed while at it
+        shutil.rmtree(left, ignore_errors=True)
     made, done = folder / f".{name}", folder / name
-    shutil.rmtree(made, ignore_errors=True)
     (made / KEYFRAMES).mkdir(mode=0o700, parents=True)
     made.chmod(0o700)
     try:
-        paths = sorted(journals)
-        mark, state = _fitting(states, paths)
-        for path in paths:
-            if mark is None or path.name > mark.journal:
-                _copy(path, made / path.name, 0)
-            elif path.name == mark.journal:
-                begin = _copy(path, made / path.name, mark.offset)
-                moved = Mark(mark.journal, begin, mark.number, mark.at_s, mark.day, mark.source,
-                             mark.made_by)  # fmt: skip
-                assert state is not None
-                shutil.copy(state, made / KEYFRAMES / name_of(moved))
+        paths = {path.name: path for path in sorted(journals)}
+        mark = _take_state(states, paths, made / KEYFRAMES)
+        parts = [(path, mark.offset if mark is not None and path.name == mark.journal else 0)
+                 for path in paths.values()
+                 if mark is None or path.name >= mark.journal]  # fmt: skip
+        _fits(parts, min(most_bytes, shutil.disk_usage(folder).free // 2))
+        for path, offset in parts:
+            _copy(path, made / path.name, offset)
         write_private(made / REPORT, report)
         made.rename(done)
     except BaseException:
@@ -60,22 +61,36 @@ def write_box(folder: Path, name: str, states: Sequence[Path], journals: Iterabl
     return done
 
 
-def _fitting(states: Iterable[Path], journals: Iterable[Path]) -> tuple[Mark | None, Path | None]:
-    """The first state whose journal is there as it was, and its file."""
-    by_name = {path.name: path for path in journals}
+def _take_state(states: Iterable[Path], journals: Mapping[str, Path],
+                folder: Path) -> Mark | None:  # fmt: skip
+    """Copy the first state whose journal is there as it was; what it says of its place."""
     for state in states:
-        with contextlib.suppress(CheckpointError, JournalError):
-            kept = checkpoint.read(state)
-            if kept is None or kept[0].journal not in by_name:
-                continue
-            mark = kept[0]
-            if number_at(Place(by_name[mark.journal], mark.offset)) == mark.number:
-                return mark, state
-    return None, None
+        taken = folder / "state"
+        try:
+            shutil.copy(state, taken)  # first: the next checkpoint takes the name
+            kept = checkpoint.read(taken)
+            mark = kept[0] if kept is not None else None
+            if mark is not None and mark.journal in journals:
+                path = journals[mark.journal]
+                if number_at(Place(path, mark.offset)) == mark.number:
+                    begin = begin_of(path)
+                    moved = msgspec.structs.replace(mark, offset=begin)
+                    taken.rename(folder / name_of(moved))
+                    return mark
+        except (CheckpointError, JournalError, FileNotFoundError):
+            pass
+        taken.unlink(missing_ok=True)
+    return None
 
 
-def _copy(path: Path, target: Path, offset: int) -> int:
-    """Copy a journal from the batch at an offset on, 0 for all; where that batch begins then."""
+def _fits(parts: Iterable[tuple[Path, int]], most_bytes: int) -> None:
+    size = sum(path.stat().st_size - offset for path, offset in parts)
+    if size > most_bytes:
+        raise OSError(errno.EFBIG, f"it would take {size >> 20:,} MB")
+
+
+def _copy(path: Path, target: Path, offset: int) -> None:
+    """Copy a journal from the batch at an offset on, 0 for all: it begins where any first does."""
     begin = begin_of(path)
     with path.open("rb") as source:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -86,7 +101,6 @@ def _copy(path: Path, target: Path, offset: int) -> int:
             while left > 0 and (piece := source.read(min(left, PIECE))):
                 sink.write(piece)
                 left -= len(piece)
-    return begin
 
 
 def boxes(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ NAME_MAX = 60
 _UNFIT = re.compile(r"[^A-Za-z0-9]+")
 
 
-class BlackBoxes:
+class BoxRecorder:
     """Watches for nothing itself: it is told, and writes when it is time."""
 
     def __init__(self, folder: Path, room_mb: int, recording: Recording,
@@ -80,7 +80,8 @@ class BlackBoxes:
             states.reverse()
         run = journal.path.parent.glob(f"{journal.run}*.arrows")
         name = f"{ist(wall_ns() / NS):%Y%m%d-%H%M%S}-{_UNFIT.sub('-', why)[:NAME_MAX]}".strip("-")
-        done = write_box(self._folder, name, states, [*restart.paths, *run], report)
+        done = write_box(self._folder, name, states, [*restart.paths, *run], report,
+                         self._most_bytes)  # fmt: skip
         make_room(self._folder, self._most_bytes)
         return done
 

@@ -1,0 +1,82 @@
+"""Filling: bars of a row as the exchange tells them: before its day, and where a gap was."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kitetui.engine.feed.batch import I64
+from kitetui.engine.market.bars import FLAGS, VOLUME, BarFlag
+from kitetui.engine.market.indicators import learn
+from kitetui.engine.market.timeframe import LEARNED_BARS, Timeframe
+from kitetui.engine.market.warmup import PastBars
+
+
+def warm_up(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars],
+            divisor: I64) -> None:  # fmt: skip
+    """Give a row the bars of its history; its own live bars stay the newest.
+
+    Args:
+        past: past bars by timeframe, whole bars only.
+    """
+    for minutes, bars in past.items():
+        frame, earlier = frames[minutes], slice(0, bars.past)
+        frame.usual_volume.learn(row, bars.slots[earlier], bars.values[VOLUME, earlier])
+        joined = _joined(frame, row, bars, None)
+        if joined is not None:
+            starts, values, opened = joined
+            frame.history.replace(row, starts, values)
+            frame.indicators.put(row, learn(frame.closed(values, divisor[row], opened)))
+
+
+def mend(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars], divisor: I64,
+         gap: tuple[int, int]) -> None:  # fmt: skip
+    """Give a row what its history tells of a gap: bars that it touches, as it tells them.
+
+    Bars keep their numbers, and later ones get higher ones by as many as were missing: what
+    remembers a bar by its number still means it, or one before. Indicators are worked out anew
+    where that goes over as many bars as they had seen, or as settle them.
+
+    Args:
+        past: bars by timeframe, whole bars only; gap: its first and its last minute.
+    """
+    for minutes, bars in past.items():
+        touched = bars.starts[(bars.starts + minutes > gap[0]) & (bars.starts <= gap[1])]
+        frame = frames[minutes]
+        joined = _joined(frame, row, bars, gap) if len(touched) else None
+        if joined is None:
+            continue
+        starts, values, opened = joined
+        held = int(frame.history.count[row])
+        known, _ = frame.history.last(row, frame.history.depth)
+        count = max(held + int((~np.isin(touched, known)).sum()), len(starts))
+        frame.history.replace(row, starts, values, count)
+        if len(starts) >= min(held, LEARNED_BARS):
+            learned = learn(frame.closed(values, divisor[row], opened))
+            learned.bars = count
+            frame.indicators.put(row, learned)
+
+
+def _joined(frame: Timeframe, row: int, past: PastBars,
+            gap: tuple[int, int] | None) -> tuple[I64, I64, I64] | None:  # fmt: skip
+    """Past and live bars of a row: starts, values, open minutes; None where there is none.
+
+    Where both tell a bar, the live one counts unless its volume is uncertain, or a gap lies in it.
+    """
+    live_starts, live = frame.history.last(row, frame.history.depth)
+    sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
+    if gap is not None:
+        sure &= (live_starts + frame.minutes <= gap[0]) | (live_starts > gap[1])
+    first = max(len(past.starts) - LEARNED_BARS, 0)
+    bars: dict[int, I64] = dict(
+        zip(past.starts[first:].tolist(), past.values[:, first:].T, strict=True)
+    )
+    opened = dict(zip(past.starts.tolist(), past.opens.tolist(), strict=True))
+    for start, bar, whole in zip(live_starts.tolist(), live.T, sure.tolist(), strict=True):
+        if whole or start not in bars:
+            bars[start] = bar
+    if not bars:
+        return None
+    starts = np.array(sorted(bars), np.int64)
+    values = np.stack([bars[start] for start in starts.tolist()], axis=1)
+    days = np.array([opened.get(start, past.today_open) for start in starts.tolist()], np.int64)
+    return starts, values, days
