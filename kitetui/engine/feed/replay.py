@@ -91,8 +91,7 @@ class ReplaySource:
         waits = bool(self._begin)
         try:
             for batch in self.files:
-                whole = transport.speed is None and passed is None
-                for part in (batch,) if whole else short(batch):
+                for part in (batch,) if transport.hurries else short(batch):
                     waits = waits and not self._reached()
                     if not waits and not await transport.due(part.recv_ns[0]):
                         return False

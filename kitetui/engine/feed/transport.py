@@ -63,6 +63,11 @@ class Transport:
 
     # ---- the player's side ---------------------------------------------------------------
 
+    @property
+    def hurries(self) -> bool:
+        """Whether it goes as fast as possible, and is to stop nowhere."""
+        return self.speed is None and not (self.paused or self.until_s or self.back_s)
+
     async def due(self, recv_ns: int) -> bool:
         """Wait until what was received at a time is to be played; False to go back instead."""
         while True:

@@ -491,7 +491,7 @@ class Publisher:
         try:
             await link.open()
             found = await find(link, self.names, self.ticks, self._logs.values(), self._doubt,
-                               self._stored)  # fmt: skip
+                               self._stored, wrote=bool(self._run_id))  # fmt: skip
         except BaseException:
             await link.close()
             raise

@@ -60,8 +60,8 @@ class Found(msgspec.Struct):
 
 
 async def find(link: Link, names: Names, ticks: TickEntries,
-               logs: Iterable[StreamLog], doubt: Doubt | None,
-               known: Mapping[str, int]) -> Found:  # fmt: skip
+               logs: Iterable[StreamLog], doubt: Doubt | None, known: Mapping[str, int], *,
+               wrote: bool) -> Found:  # fmt: skip
     """Look before writing.
 
     Args:
@@ -69,6 +69,7 @@ async def find(link: Link, names: Names, ticks: TickEntries,
             before it. Where they have later ones and not that one, those are taken away, to be
             written again in order.
         known: number of the tick that each stream had when it was last looked at.
+        wrote: whether this engine has written there before; else nothing of it is looked for.
 
     Raises:
         RedisError, OSError, TimeoutError: the server does not answer as a Redis does.
@@ -89,7 +90,7 @@ async def find(link: Link, names: Names, ticks: TickEntries,
     await link.ask("SELECT", names.db("continuous_market"))
     for name in ticks.streams:
         key = names.key(name)
-        found = await _stream(link, name, key, ticks)
+        found = await _stream(link, name, key, ticks, wrote=wrote)
         if doubt is not None and found.seq is not None and found.seq >= doubt[0]:
             await _mend(link, key, ticks, doubt, found, known.get(name, -1))
         out.streams.append(found)
@@ -106,15 +107,17 @@ async def find(link: Link, names: Names, ticks: TickEntries,
     return out
 
 
-async def _stream(link: Link, name: str, key: bytes, ticks: TickEntries) -> FoundStream:
+async def _stream(link: Link, name: str, key: bytes, ticks: TickEntries, *,
+                  wrote: bool) -> FoundStream:  # fmt: skip
     info = await _info(link, key)
     if info is None:
         return FoundStream(name, unknown=True)
     length, last = info
     out = FoundStream(name, length, last)
     upto = "+"
-    for page in range(PAGES_MAX if length else 0):
-        entries = await link.ask("XREVRANGE", key, upto, "-", "COUNT", LOOK_BACK)
+    pages, at_once = (PAGES_MAX, LOOK_BACK) if wrote else (1, 1)
+    for page in range(pages if length else 0):
+        entries = await link.ask("XREVRANGE", key, upto, "-", "COUNT", at_once)
         for entry_id, fields in entries:
             told = dict(zip(fields[::2], fields[1::2], strict=False))
             if told.get(b"producer") == ticks.producer:
@@ -122,7 +125,7 @@ async def _stream(link: Link, name: str, key: bytes, ticks: TickEntries) -> Foun
                 return out
             upto = f"({entry_id.decode()}"
         out.foreign = out.foreign or (page == 0 and bool(entries))
-        if len(entries) < LOOK_BACK:
+        if len(entries) < at_once:
             break
     return out
 
