@@ -47,7 +47,7 @@ def test_a_loop_that_may_never_go_on_leaves_word(
     watchdog.beat()
     block(0.8)
     told = hang.read_text()
-    assert "the engine has done nothing for 0 s" in told and "in block" in told
+    assert "the engine has done nothing for" in told and "in block" in told
     assert "thread MainThread" in told and "thread watchdog" in told
     assert hang.stat().st_mode & 0o777 == 0o600
     watchdog.beat()
