@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING
-
-from kitetui.engine.lazily import Lazily
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 class _Hidden:
@@ -40,10 +38,5 @@ def _look_once() -> None:
 
 
 _look_once()
-
-if TYPE_CHECKING:
-    import pyarrow.compute as pc
-else:
-    pc = Lazily("pyarrow.compute")
 
 __all__ = ["pa", "pc"]
