@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from kitetui.caller import Caller, NoEngine
 
 PROGRAM = [sys.executable, "-m", "kitetui"]
 UNWANTED = ("COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
@@ -64,6 +67,20 @@ def feed_options(hello: dict[str, Any]) -> list[str]:
 
 
 LOGIN = {"KITE_API_KEY": "demo", "KITE_ACCESS_TOKEN": "demo"}
+
+
+def status_when(state: Path, right: Callable[[dict[str, Any]], bool],
+                wait_s: float = 20.0) -> dict[str, Any]:  # fmt: skip
+    """The first status document of a running engine that is right."""
+    end = time.monotonic() + wait_s
+    found: dict[str, Any] = {}
+    while time.monotonic() < end:
+        with contextlib.suppress(NoEngine), Caller(state / "kitetui" / "run", "ro") as caller:
+            found = caller.status()
+            if right(found):
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"it never came to that: {found}")
 
 
 def processes_below(state: Path) -> list[str]:

@@ -9,38 +9,24 @@ import pytest
 
 from kitetui.app import KiteApp
 from kitetui.engine.commands import Command, Play, Result
-from kitetui.engine.snapshot import Snapshot, View
-from kitetui.link import LocalLink
 from kitetui.settings import Settings
-from tests.widgets import views
+from tests.links import PictureLink, answered
 
 
-class ReplayLink(LocalLink):
+class ReplayLink(PictureLink):
     """An engine that plays a recording, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(None)  # type: ignore[arg-type]
-        self.ready = True
+        super().__init__()
         self.asked: list[tuple[str, str]] = []
-        picture = views.snapshot()
-        self.picture = msgspec.structs.replace(picture, header=msgspec.structs.replace(
-            picture.header, source="replay", simulated=False, state="REPLAY", reason="10x",
-))  # fmt: skip
-
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def snapshot(self, wanted: View) -> Future[Snapshot]:
-        out: Future[Snapshot] = Future()
-        out.set_result(self.picture)
-        return out
+        header = msgspec.structs.replace(self.picture.header, source="replay", simulated=False,
+                                         state="REPLAY", reason="10x")  # fmt: skip
+        self.picture = msgspec.structs.replace(self.picture, header=header)
 
     def command(self, command: Command) -> Future[Result]:
         assert isinstance(command, Play)
         self.asked.append((command.action, command.value))
-        out: Future[Result] = Future()
-        out.set_result(Result(True, "done"))
-        return out
+        return answered(Result(True, "done"))
 
 
 @pytest.mark.parametrize(

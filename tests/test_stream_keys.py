@@ -11,42 +11,29 @@ from textual.screen import ModalScreen
 from kitetui.app import KiteApp
 from kitetui.engine import snapshot as view
 from kitetui.engine.commands import Command, RedisAction, Result
-from kitetui.engine.snapshot import Snapshot, View
-from kitetui.link import LocalLink
 from kitetui.settings import Settings
 from kitetui.widgets.dialogs import ListScreen
+from tests.links import PictureLink, answered
 from tests.widgets import views
 
 LOSES = "115,000 of 116,000 entries go; group archiver loses 7 it has NOT read"
 
 
-class RedisLink(LocalLink):
+class RedisLink(PictureLink):
     """An engine that says what would happen, and keeps what it was told to do."""
 
     def __init__(self) -> None:
-        super().__init__(None)  # type: ignore[arg-type]
-        self.ready = True
+        super().__init__()
         self.asked: list[RedisAction] = []
         self.answer = Result(True, LOSES)
-        self.picture = views.snapshot()
-
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def snapshot(self, wanted: View) -> Future[Snapshot]:
-        out: Future[Snapshot] = Future()
-        out.set_result(self.picture)
-        return out
 
     def command(self, command: Command) -> Future[Result]:
         assert isinstance(command, RedisAction)
         self.asked.append(command)
-        out: Future[Result] = Future()
         told = self.answer
         if command.action == "inspect":
             told = Result(True, "title\n\n1-0  data=RELIANCE 1412.1\n2-0  \x1b[31mred")
-        out.set_result(told)
-        return out
+        return answered(told)
 
     @property
     def done(self) -> list[RedisAction]:

@@ -6,9 +6,13 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.recording import Recording
 from kitetui.engine.sinks.black_box import make_room, write_box
 
@@ -20,6 +24,8 @@ EVERY_S = 60
 OLD_S = 60.0
 """A box begins with the state of at least so long ago, where there is one."""
 NAME_MAX = 60
+REPORTED = 100
+"""Alerts and events that a box tells."""
 _UNFIT = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -27,14 +33,13 @@ class BoxRecorder:
     """Watches for nothing itself: it is told, and writes when it is time."""
 
     def __init__(self, folder: Path, room_mb: int, recording: Recording,
-                 report: Callable[[str], bytes],
-                 note: Callable[[str, str], None]) -> None:  # fmt: skip
-        """`report`: what the engine knows of itself, and why the box is made."""
+                 pipeline: Pipeline, status: Callable[[], dict[str, Any]]) -> None:  # fmt: skip
+        """`status`: the status document, as it is now."""
         self._folder = folder
         self._most_bytes = room_mb << 20
         self._recording = recording
-        self._report = report
-        self._note = note
+        self._pipeline = pipeline
+        self._status = status
         self._why = ""
         self._wanted = asyncio.Event()
         self._next_ns = 0
@@ -67,9 +72,19 @@ class BoxRecorder:
         report = self._report(why)
         try:
             path = await asyncio.to_thread(self._write, why, report)
-            self._note("black box", f"{path}: {why}")
+            self._pipeline.note("black box", f"{path}: {why}")
         except (OSError, RuntimeError) as error:
-            self._note("black box", f"not written: {getattr(error, 'strerror', None) or error}")
+            self._pipeline.note(
+                "black box", f"not written: {getattr(error, 'strerror', None) or error}"
+            )
+
+    def _report(self, why: str) -> bytes:
+        """What a box says of the engine: its alerts, its events, and how it does."""
+        desk, events = self._pipeline.desk, self._pipeline.events
+        newest = sorted((*desk, *desk.closed), key=lambda alert: alert.at_s)[-REPORTED:]
+        return msgspec.json.encode({"why": why, "alerts": newest,
+                                    "events": list(events)[-REPORTED:],
+                                    "status": self._status()})  # fmt: skip
 
     def _write(self, why: str, report: bytes) -> Path:
         restart, journal = self._recording.restart, self._recording.journal

@@ -61,8 +61,6 @@ LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
 RECORD_S = 1.0
-REPORTED = 100
-"""Alerts and events that a black box tells."""
 VITALS_EVERY = 5
 WATCH_S = 1.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -147,7 +145,7 @@ class Core:
         self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
         self._manager = ServiceManager()
         self._boxes = BoxRecorder(plan.places.black_boxes, settings.journal.black_box_mb,
-                                 self._recording, self._report, self._note)  # fmt: skip
+                                 self._recording, self.pipeline, self.status)  # fmt: skip
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -376,7 +374,7 @@ class Core:
         self._restored(batch, derived)
         self._recording.applied = batch.kept.place
         self._reached_s = max(self._reached_s, self.pipeline.session_s)
-        if self._playing is None or self.pipeline.session_s > self._published_s:
+        if self._is_news:
             self.redis.take(derived, batch.kept)
         for result in derived.results:
             if self._answers:
@@ -461,6 +459,11 @@ class Core:
         if replay.speed is None and not self._plan.linger:
             self.stopping.set()
 
+    @property
+    def _is_news(self) -> bool:
+        """Whether what follows now is to be published: a replay that went back did so already."""
+        return self._playing is None or self.pipeline.session_s > self._published_s
+
     def _settle_played(self) -> None:
         """What followed so far is in what is held; nothing of it is under way."""
         self._record.settle()
@@ -521,7 +524,7 @@ class Core:
             await sleep(RECORD_S)
             while self._record.fresh:
                 told = self._record.fresh.popleft()
-                if self._playing is None or self.pipeline.session_s > self._published_s:
+                if self._is_news:
                     self.redis.fired(*told)
             looks += 1
             if looks % VITALS_EVERY == 0:
@@ -533,15 +536,6 @@ class Core:
         """A picture for one view."""
         session_s = (self.session_ns() or self.pipeline.session_s * NS) / NS
         return self.observer.snapshot(wanted, self.vitals, session_s)
-
-    def _report(self, why: str) -> bytes:
-        """What a black box says of the engine: its state, alerts and events."""
-        desk = self.pipeline.desk
-        newest = sorted((*desk, *desk.closed), key=lambda alert: alert.at_s)[-REPORTED:]
-        return msgspec.json.encode({
-            "why": why, "alerts": newest, "events": list(self.pipeline.events)[-REPORTED:],
-            "status": self.status(),
-        })  # fmt: skip
 
     def status(self) -> dict[str, Any]:
         """The status document."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from kitetui.engine.lazily import Lazily
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import httpx
 else:
-    httpx = Lazily("httpx")
+
+    class _Late:
+        """Stands for the module until something of it is asked for, on any thread."""
+
+        def __getattr__(self, attribute: str) -> Any:
+            return getattr(import_module("httpx"), attribute)
+
+    httpx = _Late()
 
 __all__ = ["httpx"]

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,20 +20,7 @@ from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sockets import VIEWERS_MAX, Sockets
 from kitetui.engine.supervisor import Supervisor
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
-
-
-def status_when(folder: Path, right: Any, wait_s: float = 20.0) -> dict[str, Any]:
-    """The first status document that is right."""
-    end = time.monotonic() + wait_s
-    found: dict[str, Any] = {}
-    while time.monotonic() < end:
-        with contextlib.suppress(NoEngine), Caller(folder / "kitetui" / "run", "ro") as caller:
-            found = caller.status()
-            if right(found):
-                return found
-        time.sleep(0.1)
-    raise AssertionError(f"it never came to that: {found.get('redis')}")
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, status_when
 
 
 def server_below(folder: Path) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kitetui.caller import Caller, NoEngine
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, status_when
 
 pytestmark = [
     pytest.mark.e2e,
@@ -24,15 +24,7 @@ pytestmark = [
 
 def status_of(folder: Path, wait_s: float, state: str) -> dict[str, Any]:
     """The status document once it tells a state."""
-    end = time.monotonic() + wait_s
-    found: dict[str, Any] = {}
-    while time.monotonic() < end:
-        with contextlib.suppress(NoEngine), Caller(folder / "kitetui" / "run", "ro") as caller:
-            found = caller.status()
-            if found["state"] == state:
-                return found
-        time.sleep(0.1)
-    raise AssertionError(f"never {state}: {found}")
+    return status_when(folder, lambda status: bool(status["state"] == state), wait_s)
 
 
 def test_an_engine_without_a_file_to_open_goes_on(tmp_path: Path) -> None:
