@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from kitetui.engine.calendar import SEGMENTS, ist_day
+from kitetui.engine.calendar import ist_day
 from kitetui.engine.clock import sleep
 from kitetui.engine.derived import Derived
 from kitetui.engine.feed.records import PastLevels
@@ -141,8 +140,7 @@ class Ending:
         """Whether every minute of every row's session is closed."""
         market = self._pipeline.market
         day = ist_day(market.session_s)
-        hours = np.unique(market.rows.hours[: market.rows.count]).tolist()
-        sessions = [market.calendar.session(SEGMENTS[h], day) for h in hours]
+        sessions = [market.calendar.session(segment, day) for segment in market.rows.segments]
         return all(s is None or market.minutes.upto * 60 >= s.close_s for s in sessions)
 
     async def _finish(self, parts: list[Path]) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from kitetui.engine.alerts.conditions import Condition
-from kitetui.engine.calendar import SEGMENTS, day_date, ist_day
+from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.health.lag import LagState
@@ -107,8 +106,8 @@ class Watch:
             wall_s = int(wall_ns() // NS)  # on a holiday no packet tells that the day has changed
             if 0 < wall_s - now_s < LAST_SESSION_S:
                 now_s = wall_s
-        opened = [s.open_s for h in np.unique(market.rows.hours[: market.rows.count]).tolist()
-                  if (s := market.calendar.session(SEGMENTS[h], ist_day(now_s))) is not None
+        opened = [s.open_s for segment in market.rows.segments
+                  if (s := market.calendar.session(segment, ist_day(now_s))) is not None
                   and s.open_s <= now_s < s.close_s]  # fmt: skip
         if not opened or market.normaliser.newest_s >= min(opened):
             return 0

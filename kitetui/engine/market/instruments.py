@@ -274,6 +274,11 @@ class Rows:
         self._guess: I32 = np.zeros(_GUESSES, np.int32)
         self.unknown_segments: set[int] = set()
 
+    @property
+    def segments(self) -> list[str]:
+        """Those of `SEGMENTS` that are watched."""
+        return [SEGMENTS[h] for h in np.unique(self.hours[: self.count]).tolist()]
+
     def add(self, instruments: Sequence[Instrument]) -> int:
         """Give rows to instruments not yet known; how many found no room."""
         refused = 0

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from kitetui.engine.calendar import SEGMENTS, Calendar, ist_day
+from kitetui.engine.calendar import Calendar, ist_day
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import F64, I64, TickBatch
 from kitetui.engine.feed.records import HistoryAnswer, PastLevels, Remembered
@@ -131,8 +131,7 @@ class Market:
 
     def trades_at(self, at_s: int) -> bool:
         """Whether anything that is watched trades at a second."""
-        hours = np.unique(self.rows.hours[: self.rows.count]).tolist()
-        segments = [SEGMENTS[h] for h in hours] or ["equity"]
+        segments = self.rows.segments or ["equity"]
         return any(self.calendar.is_open(segment, at_s) for segment in segments)
 
     @property

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, SEGMENTS, Calendar, ist_day
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, Calendar, ist_day
 from kitetui.engine.feed.batch import FULL, I32, I64, PACKET_MAX, QUOTE, U8, Bool, Flag, TickBatch
 from kitetui.engine.market.by_row import ByRow
 from kitetui.engine.market.hours import SessionHours
@@ -224,10 +224,9 @@ class Normaliser:
         `closed_too`: of a closed day the usual hours count: a packet of it may just open it.
         """
         day = ist_day(to_s)
-        hours = np.unique(self._rows.hours[: self._rows.count]).tolist()
-        sessions = [self._calendar.session(SEGMENTS[h], day)
-                    or (self._calendar.usual(SEGMENTS[h], day) if closed_too else None)
-                    for h in hours]  # fmt: skip
+        sessions = [self._calendar.session(segment, day)
+                    or (self._calendar.usual(segment, day) if closed_too else None)
+                    for segment in self._rows.segments]  # fmt: skip
         kept = [session for session in sessions if session is not None]
         if not kept:
             return None
