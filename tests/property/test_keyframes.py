@@ -43,9 +43,13 @@ def whole(parts: list[RecordBatch]) -> Pipeline:
 
 
 @pytest.fixture
-def journal(tmp_path: Path, parts: list[RecordBatch]) -> Path:
-    """A day as a running engine records it, with a checkpoint every few batches."""
-    path = tmp_path / "journals" / f"{ist(MONDAY_OPEN_S):%Y%m%d}-091500-000001-7.000.arrows"
+def journal(request: pytest.FixtureRequest, tmp_path: Path, parts: list[RecordBatch]) -> Path:
+    """A day as a running engine records it, with a checkpoint every few batches.
+
+    Its name tells the wall's date: some days behind the session's where a test says so.
+    """
+    begun_s = MONDAY_OPEN_S + getattr(request, "param", 0) * 86_400
+    path = tmp_path / "journals" / f"{ist(begun_s):%Y%m%d}-091500-000001-7.000.arrows"
     path.parent.mkdir()
     writer = JournalWriter(path, SETTINGS, SOURCE)
     keeper = Keeper(tmp_path / "checkpoint.bin", EVERY, tmp_path / "keyframes")
@@ -81,7 +85,9 @@ def kept(journal: Path) -> list[Keyframe]:
     return Keyframes(journal.parent.parent / "keyframes").all()
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("packed", "journal"), [(False, 0), (True, 0), (False, 6)], indirect=["journal"]
+)
 def test_an_hour_opens_and_goes_on(
     packed: bool, journal: Path, whole: Pipeline, parts: list[RecordBatch]
 ) -> None:

@@ -21,6 +21,7 @@ from kitetui.engine.sinks.checkpoint import CheckpointError, Mark
 from kitetui.engine.state import Frozen
 
 _STAMP = "%Y%m%d-%H%M%S"
+_DAY = len("20261126")
 _NAME = re.compile(r"(\d{8}-\d{6})@(\d+)@(\d+)@(.+\.arrows)\.bin$")
 
 
@@ -94,10 +95,15 @@ class Keyframes:
             hour: HH:MM; journals: by name, those that are played.
             made_by: as `Mark.made_by`: others would go on otherwise.
         """
-        # The hour of the first day that is played: a later day's comes after it.
-        wanted = f"{min(journals, default='')[:8]}-{hour.replace(':', '')}00"
-        for one in reversed(self.all()):
-            if one.journal in journals and wanted[:8] <= one.stamp <= wanted:
+        # The hour of the first day that is played: a later day's comes after it. Journals are named
+        # by the wall's date, states by the session's: a demo plays Friday's market on a Sunday.
+        first = min(journals, default="")[:_DAY]
+        kept = [
+            one for one in self.all() if one.journal in journals and one.journal[:_DAY] == first
+        ]
+        day = kept[0].stamp[:_DAY] if kept else ""
+        for one in reversed(kept):
+            if one.stamp <= f"{day}-{hour.replace(':', '')}00":
                 yield from self._fitting(one, journals, made_by)
 
     def newest(self, journals: Mapping[str, Path],
