@@ -9,18 +9,20 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from kitetui.actions.alerts import AlertActions
+from kitetui.actions.replay import ReplayActions
+from kitetui.actions.streams import StreamActions
 from kitetui.engine.snapshot import Header, Snapshot, View
-from kitetui.keys import KEYS, PANES
+from kitetui.keys import PANES, bindings, keymap, remapped
 from kitetui.layout import NARROW, SHARED, layout
 from kitetui.link import LocalLink, answered
-from kitetui.replay_keys import ReplayKeys
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
@@ -48,26 +50,29 @@ QUEUE_MAX = 1
 SLOW_FRAME_S = 0.03
 
 
-class KiteApp(ReplayKeys):
+class KiteApp(AlertActions, StreamActions, ReplayActions):
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
+
+    Attributes:
+        keys: the table of keys, as the settings have it.
     """
 
     CSS_PATH = "app.tcss"
     TITLE = "kitetui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Only ctrl+c passes dialogs by: q closes them.
-        Binding(
-            name, key.action, key.help, show=False, id=f"{key.id}.{name}", priority=name == "ctrl+c"
-        )
-        for key in KEYS
-        for name in key.keys.split(",")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
 
     def __init__(self, settings: ScreenSettings, link: LocalLink) -> None:
-        super().__init__(link, bell=settings.bell)
+        """
+        Raises:
+            ValueError: the settings' keys do not do; names the action.
+        """
+        super().__init__(link)
+        self.keys = remapped(settings.keys)
+        self.set_keymap(keymap(self.keys))
+        self._bell_on = settings.bell
         self.animation_level = "none"
         self._settings = settings
         self._terminal: Size | None = None
@@ -165,6 +170,12 @@ class KiteApp(ReplayKeys):
         screen.query_one(TabStrip).show_tabs(
             self._active, self._snapshot.header.unacked if self._snapshot else 0
         )
+        self._hint()
+
+    def _hint(self) -> None:
+        """Name the keys that are of use now."""
+        replays = self._snapshot is not None and self._snapshot.header.source == "replay"
+        self._base.query_one(FooterBar).show_keys(self.keys, self._active, replays=replays)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         name = event.widget.id or ""
@@ -223,7 +234,10 @@ class KiteApp(ReplayKeys):
         return max(pane.size.height, 1) if pane.display else 0
 
     def _paint(self, snapshot: Snapshot, queue: int) -> None:
+        first = self._snapshot is None
         self._snapshot = snapshot
+        if first:
+            self._hint()
         self._ring(snapshot.header)
         screen = self._base
         screen.query_one(HeaderBar).show_header(
@@ -331,7 +345,7 @@ class KiteApp(ReplayKeys):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(self.keys))
 
     def action_ask_quit(self) -> None:
         """Ask what to do with the engine; a second ctrl+c stops it."""

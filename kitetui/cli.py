@@ -317,6 +317,20 @@ def exchange(
     raise SystemExit(serve_exchange(settings, **options))
 
 
+@cli.command()
+@click.option("--markdown", is_flag=True, help="As the documentation has it.")
+@shared
+def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: str,
+         overrides: tuple[str, ...]) -> None:  # fmt: skip
+    """The screen's keys: id, keys, and what each does.
+
+    `screen.keys` in kitetui.yaml gives actions other keys, by id.
+    """
+    from kitetui.tools.key_table import print_keys
+
+    raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
+
+
 for _verb in (*VERBS, *DAYS, redis):
     cli.add_command(_verb)
 

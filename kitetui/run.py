@@ -69,7 +69,10 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     from kitetui.screen import run_screen
 
     link = LocalLink(starter)
-    app = KiteApp(settings.screen, link)
+    try:
+        app = KiteApp(settings.screen, link)
+    except ValueError as error:
+        fail(EXIT_CONFIG, f"screen.keys: {error}")
     return run_screen(
         app,
         link,

@@ -183,6 +183,7 @@ class ScreenSettings(_Section, frozen=True):
     on_hangup: Literal["stop", "detach"]
     bell: bool
     desktop: Literal["off", "osc9", "osc777"]
+    keys: dict[str, str]
 
 
 class StoreSettings(_Section, frozen=True):

@@ -373,7 +373,7 @@ async def test_e_says_why_in_plain_text_whatever_it_holds(app: KiteApp) -> None:
 async def test_s_says_why_patterns_are_silent(app: KiteApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("s")
+        await pilot.press("i")
         await settle(pilot)
         assert isinstance(app.screen, ExplainScreen)
         assert "no VWAP 2" in str(app.screen.query_one("Static").render())

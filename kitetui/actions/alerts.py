@@ -1,58 +1,28 @@
-"""The keys of the alert desk: acknowledge, shelve, explain, list, watch for."""
+"""The alert desk by keys: acknowledge, shelve, explain, list, watch for."""
 
 from __future__ import annotations
 
-import getpass
-from abc import abstractmethod
-from typing import Any
-
 from textual import work
-from textual.app import App
-from textual.screen import Screen
 
+from kitetui.actions.engine import EngineActions
 from kitetui.engine.commands import (
     Acknowledge,
     AcknowledgeMany,
     AddRule,
-    Command,
-    Result,
     Shelve,
     Undo,
     Unshelve,
 )
-from kitetui.engine.snapshot import Alert, Snapshot, View
-from kitetui.layout import Layout
-from kitetui.link import LocalLink, answered
+from kitetui.engine.snapshot import Alert, View
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.dialogs import ChoiceScreen, ExplainScreen, ListScreen, PromptScreen
 from kitetui.widgets.safe_text import clean
 
 
-class AlertKeys(App[str]):
-    """An app whose keys reach the alert desk. What to do is asked of the engine, never done here.
+class AlertActions(EngineActions):
+    """Keys of the alert desk."""
 
-    Attributes:
-        link: the way to the engine.
-    """
-
-    _layout: Layout
-    _active: str
-    _snapshot: Snapshot | None
-
-    def __init__(self, link: LocalLink, *, bell: bool) -> None:
-        super().__init__()
-        self.link = link
-        self._bell_on = bell
-        self._actor = _user()
-
-    @abstractmethod
-    def _soon(self) -> None:
-        """Have the next frame painted without waiting for its turn."""
-
-    @property
-    def _base(self) -> Screen[Any]:
-        """The screen with the panes, whatever dialog lies over it."""
-        return self.screen_stack[0]
+    _bell_on: bool
 
     @property
     def _alert(self) -> Alert | None:
@@ -78,16 +48,6 @@ class AlertKeys(App[str]):
             self.push_screen(ExplainScreen(snapshot.explained))
         else:
             self._say(f"{alert.symbol} {alert.pattern} has left the queue", done=False)
-
-    async def _picture(self, wanted: View) -> Snapshot | None:
-        """What the engine answers now; None where it does not."""
-        asked = self.link.snapshot(wanted)
-        if asked is None:
-            return None
-        try:
-            return await answered(asked)
-        except ConnectionError:
-            return None
 
     async def action_acknowledge(self) -> None:
         """Acknowledge the alert that is under the cursor, as it was painted."""
@@ -167,32 +127,3 @@ class AlertKeys(App[str]):
     async def action_undo(self) -> None:
         """Take the last acknowledgement back."""
         await self._send(Undo(self._actor))
-
-    async def _ask(self, command: Command) -> Result | None:
-        """What the engine says to a command; None where it says nothing, which is said."""
-        asked = self.link.command(command)
-        if asked is None:
-            self._say("the engine is not ready", done=False)
-            return None
-        try:
-            return await answered(asked)
-        except ConnectionError:
-            self._say("the engine did not answer", done=False)
-            return None
-
-    async def _send(self, command: Command) -> None:
-        result = await self._ask(command)
-        if result is not None:
-            self._say(result.text, done=result.done)
-            self._soon()
-
-    def _say(self, text: str, *, done: bool) -> None:
-        self.notify(clean(text), severity="information" if done else "warning", timeout=4,
-                    markup=False)  # fmt: skip
-
-
-def _user() -> str:
-    try:
-        return clean(getpass.getuser())[:32]
-    except (OSError, KeyError):
-        return "operator"

@@ -1,4 +1,4 @@
-"""The keys of the player: hold, step, faster, slower, and to a time of the day."""
+"""The player by keys: hold, step, faster, slower, and to a time of the day."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import Literal
 
 from textual import work
 
+from kitetui.actions.engine import EngineActions
 from kitetui.engine.commands import Play
-from kitetui.stream_keys import StreamKeys
 from kitetui.widgets.dialogs import PromptScreen
 
 
-class ReplayKeys(StreamKeys):
+class ReplayActions(EngineActions):
     """An app whose keys reach the player through the engine."""
 
-    async def action_play(self, action: Literal["pause", "step", "speed"], value: str = "") -> None:
-        """Hold it or let it go on; go on for some seconds and hold it there; play faster."""
+    async def action_play(self, action: Literal["pause", "speed"], value: str = "") -> None:
+        """Hold it or let it go on; play faster or slower."""
         await self._send(Play(action, self._actor, value))
+
+    async def action_step(self, seconds: int) -> None:
+        """Go on, or back, by some seconds, and hold it there."""
+        await self._send(Play("step", self._actor, str(seconds)))
 
     @work
     async def action_go_to_time(self) -> None:

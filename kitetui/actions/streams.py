@@ -1,4 +1,4 @@
-"""The keys of the Redis panes: a closer look, and what may be done, each once confirmed."""
+"""The Redis panes by keys: a closer look, and what may be done, each once confirmed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from textual import work
 
-from kitetui.alert_keys import AlertKeys
+from kitetui.actions.engine import EngineActions
 from kitetui.engine.commands import RedisAction
 from kitetui.engine.snapshot import Group, Stream
 from kitetui.widgets.dialogs import ChoiceScreen, ListScreen, PromptScreen
@@ -35,7 +35,7 @@ _VALUES = {
 }
 
 
-class StreamKeys(AlertKeys):
+class StreamActions(EngineActions):
     """An app whose keys reach Redis through the engine."""
 
     def _about(self) -> Stream | Group | None:

@@ -122,8 +122,8 @@ class RedisAction(msgspec.Struct, frozen=True, tag="redis"):
 class Play(msgspec.Struct, frozen=True, tag="play"):
     """Something that is asked of the player of a recording.
 
-    `value`: seconds (step); times its own pace, `max`, `faster` or `slower` (speed); HH:MM or
-    HH:MM:SS (seek).
+    `value`: seconds, below 0 for back (step); times its own pace, `max`, `faster` or `slower`
+    (speed); HH:MM or HH:MM:SS (seek).
     """
 
     action: Literal["pause", "step", "speed", "seek"]

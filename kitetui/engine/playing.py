@@ -169,15 +169,21 @@ class Playing:
                 transport.pause(held=not transport.paused)
                 return Result(True, "held" if transport.paused else "plays")
             if asked.action == "step":
-                seconds = min(max(int(asked.value or 1), 1), DAY_S)
-                transport.step(seconds)
-                return Result(True, f"{seconds} s on")
+                return self._step(int(asked.value or 1))
             if asked.action == "speed":
                 transport.pace(_pace(asked.value, transport.speed))
                 return Result(True, "plays " + " ".join(self._source.state()).lower())
             return self._seek(asked.value, now_s)
         except ValueError:
             return Result(False, f"{asked.action} {asked.value}: a number is expected")
+
+    def _step(self, seconds: int) -> Result:
+        """On by some seconds, or back where they are below 0."""
+        if seconds <= 0 and not self._returns:
+            return Result(False, "only a replay with a screen goes back")
+        seconds = min(max(seconds, -DAY_S), DAY_S)
+        self._source.transport.step(seconds)
+        return Result(True, f"{abs(seconds)} s {'on' if seconds > 0 else 'back'}")
 
     def _seek(self, text: str, now_s: int) -> Result:
         """To a time of the day that is played."""

@@ -15,7 +15,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from kitetui.keys import KEYS, shown
+from kitetui.keys import SECTIONS, Key, shown
 from kitetui.widgets.safe_text import clean
 
 
@@ -26,15 +26,30 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,q", "dismiss", show=False)
     ]
 
+    def __init__(self, table: Sequence[Key]) -> None:
+        super().__init__()
+        self._table = table
+
     def compose(self) -> ComposeResult:
         keys = Table.grid(padding=(0, 2))
-        for key in KEYS:
-            keys.add_row(Text(shown(key), "bold"), key.help)
+        for section, name in SECTIONS.items():
+            keys.add_row("", Text(name, "bold"))
+            for key in self._table:
+                if key.id.startswith(f"{section}.") and key.keys:
+                    keys.add_row(Text(shown(key), "bold"), _sentence(key))
         foot = Text("\n● waiting  ○ over  ✓ acknowledged  ◐ shelved  ◌ suppressed\n")
         foot.append("▲ up  ▼ down  ! stale  ~ uncertain, or too few outcomes\n")
         foot.append("esc closes this; arrows scroll", "dim")
         with VerticalScroll(id="dialog", classes="help"):
-            yield Static(Group(Text("Keys\n", "bold"), keys, foot))
+            yield Static(Group(keys, foot))
+
+
+def _sentence(key: Key) -> Text:
+    """What a key does, and in which panes."""
+    text = Text(key.help)
+    if key.where:
+        text.append(f"  in {', '.join(key.where)}", "dim")
+    return text
 
 
 class ExplainScreen(ModalScreen[None]):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import BindingType
+
 from kitetui.engine.snapshot import Group, Snapshot
+from kitetui.keys import bindings
 from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import age, compact
 
@@ -13,6 +18,7 @@ _GLYPHS = {"OK": "✓", "WARN": "▲", "STALL": "■", "STOP": "■", "REWIND": 
 class LagPane(LiveGrid):
     """One line a group. A lag that cannot be known is `?`, never 0."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("lag")]
     columns = (
         Column("GROUP", 16, False), Column("LAG", 7), Column("BEHIND", 6), Column("OUT/s", 7),
         Column("PEND", 6), Column("IDLE", 5), Column("STATE", 8, False),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.binding import BindingType
 
 from kitetui.engine.snapshot import Publication, Server, Snapshot
+from kitetui.keys import bindings
 from kitetui.widgets.live_grid import Line, LivePane, Span
 from kitetui.widgets.numbers import age, bar, compact
 
@@ -16,6 +20,8 @@ LABEL = "keys   "
 
 class ServerPane(LivePane):
     """Publication first, then a server after the other, figures with their names."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("server")]
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw publication and servers."""

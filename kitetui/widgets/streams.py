@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import BindingType
+
 from kitetui.engine.snapshot import Snapshot, Stream
+from kitetui.keys import bindings
 from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import age, compact, spark
 
@@ -13,6 +18,7 @@ class StreamsPane(LiveGrid):
     """One line a stream; streams of symbols are one line together. Those that are not ours are
     marked."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("streams")]
     columns = (
         Column("STREAM", 24, False), Column("LENGTH", 7), Column("CAP%", 4), Column("IN/s", 6),
         Column("", TREND, False), Column("FULL IN", 7), Column("GRP", 3),

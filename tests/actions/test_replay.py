@@ -33,11 +33,13 @@ class ReplayLink(PictureLink):
     ("keys", "asked"),
     [
         (["p"], ("pause", "")),
-        (["full_stop"], ("step", "1")),
-        (["m"], ("step", "60")),
-        (["plus"], ("speed", "faster")),
-        (["minus"], ("speed", "slower")),
-        (["t", *"10:55", "enter"], ("seek", "10:55")),
+        (["right_square_bracket"], ("step", "1")),
+        (["left_square_bracket"], ("step", "-1")),
+        (["greater_than_sign"], ("step", "60")),
+        (["less_than_sign"], ("step", "-60")),
+        (["right_curly_bracket"], ("speed", "faster")),
+        (["left_curly_bracket"], ("speed", "slower")),
+        (["T", *"10:55", "enter"], ("seek", "10:55")),
     ],
 )
 async def test_a_key_asks_for_what_it_says(
@@ -57,7 +59,7 @@ async def test_nothing_is_asked_where_no_time_is_typed(settings: Settings) -> No
     app = KiteApp(settings.screen, link)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause(0.3)
-        await pilot.press("t", "enter")
-        await pilot.press("t", "escape")
+        await pilot.press("T", "enter")
+        await pilot.press("T", "escape")
         await pilot.pause(0.2)
         assert link.asked == []

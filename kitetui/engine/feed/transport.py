@@ -39,10 +39,9 @@ class Transport:
         self._change()
 
     def step(self, seconds: int) -> None:
-        """Go on for so many seconds of the session, and hold it there."""
+        """Go on for so many seconds of the session, back where they are below 0; hold it there."""
         self.paused = True
-        self.until_s = self._session_s() + seconds
-        self._change()
+        self.seek(self._session_s() + seconds)
 
     def pace(self, speed: float | None) -> None:
         """Play at another speed from here on, within what makes sense."""

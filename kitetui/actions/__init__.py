@@ -1,0 +1,1 @@
+"""What keys do: a module for what each group of them is about."""

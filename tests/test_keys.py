@@ -1,0 +1,83 @@
+"""The table of keys: other keys by id, what is refused, and the documentation made of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kitetui.app import KiteApp
+from kitetui.keys import KEYS, SECTIONS, Key, bindings, remapped, shown
+from kitetui.settings import Settings
+from kitetui.tools.key_table import as_markdown, as_text
+from kitetui.widgets.dialogs import HelpScreen
+from tests.links import PictureLink
+
+DOCS = Path(__file__).parent.parent / "docs" / "keys.md"
+
+
+def key(name: str, table: tuple[Key, ...] = KEYS) -> Key:
+    return next(one for one in table if one.id == name)
+
+
+def test_the_documentation_is_the_table() -> None:
+    told = "run: kitetui keys --markdown > docs/keys.md"
+    assert DOCS.read_text(encoding="utf-8") == as_markdown(), told
+
+
+def test_every_key_has_a_section_a_sentence_and_one_id() -> None:
+    assert len({one.id for one in KEYS}) == len(KEYS)
+    for one in KEYS:
+        assert one.id.split(".")[0] in SECTIONS and one.help and not one.help.endswith(".")
+        assert shown(one) in as_text([one])
+
+
+def test_other_keys_are_taken_as_typed_or_by_name() -> None:
+    table = remapped({"alert.ack": "f2", "app.help": "?, f1", "app.quit": "!", "alert.bell": ""})
+    assert key("alert.ack", table).keys == "f2"
+    assert key("app.help", table).keys == "question_mark,f1"
+    assert (
+        key("app.quit", table).keys == "exclamation_mark" and shown(key("app.quit", table)) == "!"
+    )
+    assert key("alert.bell", table).keys == ""
+    assert remapped({"alert.ack": "A", "alert.ack_all": "a"}), "two may change places"
+    assert remapped({"alert.bell": ","}) and "," in shown(
+        key("alert.bell", remapped({"alert.bell": ","}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"alert.akc": "k"}, "alert.akc: there is no such action; near to it: alert.ack"),
+        ({"alert.ack": "A"}, "alert.ack_all: A is taken by alert.ack"),
+        ({"alert.ack": "enter"}, "enter is taken by"),
+        ({"alert.ack": "nonsense"}, "alert.ack: 'nonsense' is no key"),
+        ({"alert.ack": "ctrl+m"}, "alert.ack: ctrl+m: is the same as enter"),
+        ({"alert.ack": "ctrl+b"}, "belongs to tmux"),
+    ],
+)
+def test_what_does_not_do_is_refused_with_the_reason(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        remapped(changes)
+
+
+def test_keys_of_one_pane_are_no_keys_of_the_screen() -> None:
+    everywhere = {one.key for one in bindings()}
+    for pane in {name for one in KEYS for name in one.where}:
+        assert everywhere.isdisjoint(one.key for one in bindings(pane))
+
+
+async def test_a_remapped_key_works_and_its_old_one_does_not(settings: Settings) -> None:
+    changed = msgspec.structs.replace(settings.screen, keys={"app.help": "f1"})
+    app = KiteApp(changed, PictureLink())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("question_mark")
+        assert not isinstance(app.screen, HelpScreen)
+        await pilot.press("f1")
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, HelpScreen)
+        shown_text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert "f1" in shown_text
