@@ -17,12 +17,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from kitetui.actions.alerts import AlertActions
+from kitetui.actions.finding import FindActions
+from kitetui.actions.looks import LookActions
 from kitetui.actions.replay import ReplayActions
 from kitetui.actions.streams import StreamActions
 from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import PANES, bindings, keymap, remapped
 from kitetui.layout import NARROW, SHARED, layout
 from kitetui.link import LocalLink, answered
+from kitetui.pace import Pace
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
@@ -30,12 +33,12 @@ from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.dialogs import HelpScreen, QuitScreen
 from kitetui.widgets.events import EventsPane
+from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
-from kitetui.widgets.live_grid import LiveGrid, LivePane
+from kitetui.widgets.live_grid import LITE, LiveGrid, LivePane
 from kitetui.widgets.news import NewsPane
-from kitetui.widgets.palette import themes
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.server import ServerPane
@@ -44,13 +47,13 @@ from kitetui.widgets.tabs import TabStrip
 from kitetui.widgets.watchlist import Watchlist
 
 BELL_S = 5.0
+FILTERED_MAX = 500
+"""Lines that are asked for where few of them may be shown."""
 ALERTS_MAX = 200
 """More than a queue holds beside its urgent ones."""
-QUEUE_MAX = 1
-SLOW_FRAME_S = 0.03
 
 
-class KiteApp(AlertActions, StreamActions, ReplayActions):
+class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActions):
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
@@ -85,14 +88,12 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
         self._bells: int | None = None
         self._rang_s = -BELL_S
         self._pumping = False
-        self._frame_s = 0.0
-        self._skip = 0
+        self._again = False
+        self._pace = Pace(settings.hz, settings.lite)
         self._leave_asked = ""
+        self._dress(settings)
         self._main_loop: asyncio.AbstractEventLoop | None = None
         self.frames = 0
-        for theme in themes():
-            self.register_theme(theme)
-        self.theme = settings.theme
 
     def compose(self) -> ComposeResult:
         yield HeaderBar(id="header")
@@ -110,10 +111,12 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
             yield ServerPane(id="server")
         yield AlertStrip(id="strip")
         yield FooterBar(id="footer")
+        yield FilterBar(id="filter")
         yield Static(id="too-small")
 
     def on_mount(self) -> None:
         self._main_loop = asyncio.get_running_loop()
+        self._spare_colours()
         self.link.on_alert = self._alerted
         self._arrange()
         for number, name in enumerate(PANES, 1):
@@ -183,19 +186,25 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
             self._active = name
             self._arrange()
 
+    def on_live_pane_asks(self) -> None:
+        """A pane shows something else."""
+        self._soon()
+
     # ---- the pump ------------------------------------------------------------------------
 
     def _soon(self) -> None:
         """An alert or a key paints at once."""
-        self.run_worker(self._pump(), exclusive=False)
+        self.run_worker(self._pump(at_once=True), exclusive=False)
 
-    async def _pump(self) -> None:
+    async def _pump(self, *, at_once: bool = False) -> None:
         """One frame: ask for what is on screen, paint what differs; skip when behind."""
-        queue = write_queue(self)
+        queue, now_s = write_queue(self), asyncio.get_running_loop().time()
         if not self.is_running or not self._base.is_mounted:
             return
-        if self._pumping or queue > QUEUE_MAX or self._skip > 0:
-            self._skip = max(self._skip - 1, 0)
+        if self._pumping:
+            self._again |= at_once
+            return
+        if not self._pace.due(queue, now_s, at_once=at_once):
             return
         self._pumping = True
         try:
@@ -211,10 +220,11 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
             self._pumping = False
         began = asyncio.get_running_loop().time()
         self._paint(snapshot, queue)
-        self._frame_s = asyncio.get_running_loop().time() - began
-        if self._frame_s > SLOW_FRAME_S:
-            self._skip = 1
+        self._pace.painted(began, asyncio.get_running_loop().time())
         self.frames += 1
+        if self._again:
+            self._again = False
+            self._soon()
 
     def _view(self) -> View:
         watch = self._base.query_one(Watchlist)
@@ -222,6 +232,7 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
             focus=watch.token,
             watch_from=watch.wanted[0],
             watch_count=watch.wanted[1],
+            watching=watch.watching,
             buckets=self._rows("buckets"),
             alerts=ALERTS_MAX,
             events=self._rows("events"),
@@ -231,18 +242,21 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
 
     def _rows(self, name: str) -> int:
         pane = self._pane(name)
-        return max(pane.size.height, 1) if pane.display else 0
+        if not pane.display:
+            return 0
+        return FILTERED_MAX if pane.filtered else max(pane.size.height, 1)
 
     def _paint(self, snapshot: Snapshot, queue: int) -> None:
         first = self._snapshot is None
         self._snapshot = snapshot
+        self.set_class(self._pace.lite, LITE)
         if first:
             self._hint()
         self._ring(snapshot.header)
         screen = self._base
         screen.query_one(HeaderBar).show_header(
             snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
-            hz=self._settings.hz / (2 if self._skip else 1),
+            hz=self._pace.hz,
         )  # fmt: skip
         for name in PANES:
             pane = screen.query_one(f"#{name}", LivePane)
@@ -298,8 +312,10 @@ class KiteApp(AlertActions, StreamActions, ReplayActions):
         self._soon()
 
     def action_unzoom(self) -> None:
-        """Leave zoom."""
-        if self._zoomed:
+        """Leave the pane's filter, or zoom."""
+        if self._pane(self._active).filtered:
+            self._pane(self._active).filter("")
+        elif self._zoomed:
             self.action_zoom()
 
     def action_cursor(self, by: int) -> None:

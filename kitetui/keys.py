@@ -37,8 +37,8 @@ PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events",
 
 REDIS = ("streams", "lag", "server")
 
-SECTIONS = {"alert": "Alerts", "pane": "Panes", "cursor": "Cursor", "redis": "Redis",
-            "replay": "Replay", "app": "Screen"}  # fmt: skip
+SECTIONS = {"alert": "Alerts", "pane": "Panes", "watch": "Watchlist", "cursor": "Cursor",
+            "redis": "Redis", "replay": "Replay", "app": "Screen"}  # fmt: skip
 """Sections of the help, by what an id begins with."""
 
 KEYS = (
@@ -58,11 +58,15 @@ KEYS = (
         Key(str(n % 10), f"pane.{name}", f"pane('{name}')", "", f"Go to {name}")
         for n, name in enumerate(PANES, 1)
     ),
+    Key("slash", "pane.filter", "filter", "find", "Show only lines that hold what is typed"),
     Key("tab", "pane.next", "next_pane", "next", "Go to the next pane"),
     Key("shift+tab", "pane.previous", "previous_pane", "", "Go to the previous pane"),
     Key("z", "pane.zoom", "zoom", "zoom", "Give the whole screen to this pane, or take it back"),
     Key("space", "pane.freeze", "freeze", "freeze", "Hold this pane still; the engine goes on"),
     Key("F", "pane.freeze_all", "freeze_all", "", "Hold all panes still"),
+    Key("s", "watch.sort", "sort", "sort", "Sort by the next value", ("watchlist",)),
+    Key("S", "watch.reverse", "reverse", "", "Turn the order round", ("watchlist",)),
+    Key("c", "watch.group", "group", "group", "The next group, such as options", ("watchlist",)),
     Key("up,k", "cursor.up", "cursor(-1)", "", "One line up"),
     Key("down,j", "cursor.down", "cursor(1)", "", "One line down"),
     Key("pageup", "cursor.page_up", "cursor_page(-1)", "", "One page up"),
@@ -79,8 +83,9 @@ KEYS = (
     Key("left_curly_bracket", "replay.slower", "play('speed','slower')", "slower", "Slower"),
     Key("right_curly_bracket", "replay.faster", "play('speed','faster')", "faster", "Faster"),
     Key("T", "replay.time", "go_to_time", "time", "To a time of the day, there or back"),
+    Key("t", "app.theme", "theme", "", "The next theme"),
     Key("question_mark", "app.help", "help", "help", "Show or hide this help"),
-    Key("escape", "app.back", "unzoom", "", "Leave a dialog or zoom"),
+    Key("escape", "app.back", "unzoom", "", "Leave a dialog, a filter or zoom"),
     Key("q", "app.quit", "ask_quit", "quit", "Quit: stop the engine, or leave it running"),
     Key("ctrl+c", "app.interrupt", "ask_quit", "", "The same; twice stops the engine"),
 )

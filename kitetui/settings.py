@@ -179,7 +179,10 @@ class WebhookSettings(_Section, frozen=True):
 
 class ScreenSettings(_Section, frozen=True):
     hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
-    theme: Literal["kite-cb", "classic", "light", "mono"]
+    theme: Literal["kite-cb", "classic", "light", "high-contrast", "mono", "ansi-16"]
+    ascii: bool
+    flash: bool
+    lite: Literal["auto", "on", "off"]
     on_hangup: Literal["stop", "detach"]
     bell: bool
     desktop: Literal["off", "osc9", "osc777"]

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import cache
 from typing import TypeVar
 
+import msgspec
+
+from kitetui.config import load
+from kitetui.engine.observe import Observer
+from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.link import LocalLink
+from tests.samples import market_day
 from tests.widgets import views
 
 T = TypeVar("T")
+
+
+@cache
+def market() -> Observer:
+    """Some minutes of a simulated session, as an engine knows them at their end."""
+    pipeline = Pipeline(load(), 200)
+    pipeline.apply(market_day(4))
+    return Observer(pipeline)
 
 
 def answered(told: T) -> Future[T]:
@@ -32,3 +47,22 @@ class PictureLink(LocalLink):
 
     def snapshot(self, wanted: View) -> Future[Snapshot]:
         return answered(self.picture)
+
+
+class MarketLink(PictureLink):
+    """Shows a market that stands still, as it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observer = market()
+        self.asked: list[View] = []
+
+    @property
+    def now_s(self) -> int:
+        """The session second that the market has reached."""
+        return self.observer.pipeline.session_s
+
+    def snapshot(self, wanted: View) -> Future[Snapshot]:
+        self.asked.append(wanted)
+        looked = self.observer.market(wanted, self.now_s)
+        return answered(msgspec.structs.replace(self.picture, **looked))

@@ -13,7 +13,7 @@ from kitetui.engine.alerts.alerting import Alerting
 from kitetui.engine.alerts.explain import explain, explain_condition, wrapped
 from kitetui.engine.calendar import SEGMENTS, ist, ist_day
 from kitetui.engine.clock import monotonic_ns
-from kitetui.engine.feed.batch import COLUMNS, FULL
+from kitetui.engine.feed.batch import COLUMNS, FULL, I64
 from kitetui.engine.feed.wire import MODES
 from kitetui.engine.health.streams import ServerHealth
 from kitetui.engine.market.bars import (
@@ -35,6 +35,7 @@ from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.engine.status import Vitals, silent_because
+from kitetui.engine.watch_order import WatchOrder
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
 NS = 1_000_000_000
@@ -51,22 +52,16 @@ class Observer:
     """Reads the engine's state; changes nothing."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._p = pipeline
+        self._p = self.pipeline = pipeline
         self.reader = Reader(pipeline)
+        self._order = WatchOrder(pipeline)
 
     def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
         """A picture for one view."""
-        rows = self._p.market.rows
-        row = max(int(rows.find(np.array([wanted.focus], np.int64))[0]), 0)
-        known = row < rows.count
         age_s = (monotonic_ns() - vitals.redis.health_ns) / NS if vitals.redis.health_ns else -1.0
         return view.Snapshot(
             header=self._header(vitals, session_s),
-            watch_total=rows.count,
-            watch_from=wanted.watch_from,
-            watch=self.watch(wanted.watch_from, wanted.watch_count, session_s),
-            depth=self.depth(row, session_s) if known else None,
-            buckets=self.buckets(row, wanted.buckets) if known and wanted.buckets else (),
+            **self.market(wanted, session_s),
             streams=streams_of(vitals.redis.health),
             groups=groups_of(vitals.redis.health),
             streams_error=vitals.redis.health.error,
@@ -85,6 +80,25 @@ class Observer:
             publication=publication_of(vitals.redis.publisher),
         )
 
+    def market(self, wanted: view.View, session_s: float) -> dict[str, Any]:
+        """The part of a picture that the market alone tells, by the names of `Snapshot`."""
+        rows = self._p.market.rows
+        row = max(int(rows.find(np.array([wanted.focus], np.int64))[0]), 0)
+        known = row < rows.count
+        order = self._order.rows(wanted.watching)
+        found = np.flatnonzero(order == row)
+        return {
+            "focus": int(rows.token[row]) if known else 0,
+            "watch_total": len(order),
+            "watch_all": rows.count,
+            "watch_at": int(found[0]) if len(found) else -1,
+            "watch_groups": self._order.groups(),
+            "watch_from": wanted.watch_from,
+            "watch": self.watch(order, wanted.watch_from, wanted.watch_count, session_s),
+            "depth": self.depth(row, session_s) if known else None,
+            "buckets": self.buckets(row, wanted.buckets) if known and wanted.buckets else (),
+        }
+
     def explained(self, alert_id: str) -> tuple[str, ...]:
         """An alert in words; nothing where it has left the queue."""
         alert = self._p.desk.get(alert_id)
@@ -102,9 +116,10 @@ class Observer:
         told = [_history(other) for other in siblings[:SIBLINGS_SHOWN]]
         return (*lines, "", f"also of {about}", *told) if told else lines
 
-    def watch(self, first: int, count: int, session_s: float) -> tuple[view.Watch, ...]:
-        """Lines of the watchlist, in row order."""
-        rows = range(max(first, 0), min(first + count, self._p.market.rows.count))
+    def watch(self, order: I64, first: int, count: int,
+              session_s: float) -> tuple[view.Watch, ...]:  # fmt: skip
+        """Lines of the watchlist, in the order of its rows."""
+        rows = order[max(first, 0) : max(first + count, 0)].tolist()
         return tuple(self._watch(row, session_s) for row in rows)
 
     def _watch(self, row: int, session_s: float) -> view.Watch:
@@ -124,6 +139,7 @@ class Observer:
             stale=seen and self._stale(row, age_s, session_s),
             trend=tuple(bars[CLOSE].tolist()),
             decimals=decimals(int(p.market.rows.divisor[row])),
+            oi=int(cols[_AT["oi"]]),
         )
 
     def _stale(self, row: int, age_s: float, session_s: float) -> bool:

@@ -12,7 +12,26 @@ from kitetui.engine.health.server import ServerStats
 __all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainReading", "Depth",
            "Event", "Flood", "Group", "Header", "Level", "Link", "NewsItem", "Numbers",
            "OptionReading", "Origin", "Priority", "ProfileReading", "Reading", "Snapshot",
-           "Stream", "View", "WAITING", "Watch"]  # fmt: skip
+           "SORTS", "Stream", "View", "WAITING", "Watch", "Watching"]  # fmt: skip
+
+
+SORTS = ("", "symbol", "price", "change", "volume", "oi", "age")
+"""What a watchlist is sorted by; '' is as subscribed."""
+
+
+class Watching(msgspec.Struct, frozen=True):
+    """How somebody looks at the watchlist.
+
+    Attributes:
+        sort: one of `SORTS`, the most first; reverse: the least first.
+        text: words that symbol or name must hold, with `!` those that they must not.
+        group: an asset class, `focus`, or '' for all.
+    """
+
+    sort: str = ""
+    reverse: bool = False
+    text: str = ""
+    group: str = ""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -20,7 +39,7 @@ class View(msgspec.Struct, frozen=True):
 
     Attributes:
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
-        watch_from, watch_count: rows of the watchlist on screen.
+        watch_from, watch_count: rows of the watchlist on screen; watching: how it is ordered.
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
         explain: id of an alert to put into words; silence: whether to say why patterns are silent.
         history: whether to list the alerts of the day; actors: what raises the most;
@@ -30,6 +49,7 @@ class View(msgspec.Struct, frozen=True):
     focus: int = 0
     watch_from: int = 0
     watch_count: int = 0
+    watching: Watching = Watching()
     buckets: int = 0
     alerts: int = 0
     events: int = 0
@@ -100,6 +120,7 @@ class Watch(msgspec.Struct, frozen=True):
     stale: bool
     trend: tuple[float, ...]
     decimals: int
+    oi: int = 0
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -355,6 +376,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     """One consistent picture of the engine.
 
     `explained`: lines of plain text on the alert that was asked about; none where it is gone.
+    `focus`: the token that depth and buckets are of.
+    `watch_total`: rows of the watchlist as it is looked at, of `watch_all`; `watch_at`: the place
+    of the focus among them, -1 where it is not; `watch_groups`: names and sizes.
     `silences`: a line for each pattern and timeframe; `listed`: what a view asked to be listed.
     """
 
@@ -378,3 +402,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     flood: Flood = Flood()
     servers: tuple[Server, ...] = ()
     publication: Publication = Publication()
+    focus: int = 0
+    watch_all: int = 0
+    watch_at: int = -1
+    watch_groups: tuple[tuple[str, int], ...] = ()

@@ -16,6 +16,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from kitetui.keys import SECTIONS, Key, shown
+from kitetui.widgets.live_grid import ASCII
+from kitetui.widgets.plain_glyphs import plain
 from kitetui.widgets.safe_text import clean
 
 
@@ -36,12 +38,16 @@ class HelpScreen(ModalScreen[None]):
             keys.add_row("", Text(name, "bold"))
             for key in self._table:
                 if key.id.startswith(f"{section}.") and key.keys:
-                    keys.add_row(Text(shown(key), "bold"), _sentence(key))
-        foot = Text("\n● waiting  ○ over  ✓ acknowledged  ◐ shelved  ◌ suppressed\n")
-        foot.append("▲ up  ▼ down  ! stale  ~ uncertain, or too few outcomes\n")
+                    keys.add_row(Text(self._drawn(shown(key)), "bold"), _sentence(key))
+        glyphs = ("\n● waiting  ○ over  ✓ acknowledged  ◐ shelved  ◌ suppressed\n"
+                  "▲ up  ▼ down  ! stale  ~ uncertain, or too few outcomes\n")  # fmt: skip
+        foot = Text(self._drawn(glyphs))
         foot.append("esc closes this; arrows scroll", "dim")
         with VerticalScroll(id="dialog", classes="help"):
             yield Static(Group(keys, foot))
+
+    def _drawn(self, text: str) -> str:
+        return plain(text) if self.app.has_class(ASCII) else text
 
 
 def _sentence(key: Key) -> Text:

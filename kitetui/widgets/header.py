@@ -48,7 +48,7 @@ class HeaderBar(LivePane, can_focus=False):
             reason = fit(h.reason, min(cell_len(clean(h.reason)), max(room, REASON_MIN)))
             parts.insert(2, (f"{reason} ", "accent" if h.source == "replay" else "bad"))
         if wide:
-            parts += _health(h, queue, hz)
+            parts += _health(h, queue, hz, self.lite)
         self.show([whole(parts, self.size.width)])
 
 
@@ -104,7 +104,7 @@ def _alerts(h: Header) -> list[Span]:
     return [("│", ""), (f" ● {urgent}{h.unacked} unacked ", "alarm" if h.urgent else "bad")]
 
 
-def _health(h: Header, queue: int, hz: float) -> list[Span]:
+def _health(h: Header, queue: int, hz: float, lite: bool) -> list[Span]:
     out: list[Span] = []
     if h.journal not in ("ok", "off"):
         out.append((f" journal ■ {h.journal} ", "alarm"))
@@ -112,5 +112,5 @@ def _health(h: Header, queue: int, hz: float) -> list[Span]:
     out.append((f"│ loop {lag:.0f}ms ", "dim" if lag < 50 else "warn"))
     if h.notify:
         out.insert(0, (f"│ {fit(h.notify, min(cell_len(clean(h.notify)), 40))} ", "warn"))
-    out.append((f"│ {h.memory_mb:.0f}MB │ ui {hz:.0f}Hz q{queue}", "dim"))
+    out.append((f"│ {h.memory_mb:.0f}MB │ ui {hz:.0f}Hz{' lite' * lite} q{queue}", "dim"))
     return out

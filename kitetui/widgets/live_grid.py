@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from kitetui.widgets.palette import styles
+from kitetui.widgets.plain_glyphs import plain as plain_glyphs
 from kitetui.widgets.safe_text import clean, fit
 
 Span = tuple[str, str]
@@ -21,21 +23,31 @@ Span = tuple[str, str]
 
 Line = tuple[Span, ...]
 
+ASCII, STILL, LITE = "-ascii", "-still", "-lite"
+"""Classes of an app whose panes are drawn in ASCII, never flash, or are on a slow link."""
+
 
 class LivePane(Widget, can_focus=True):
     """Lines of styled spans. `show` compares with what is on screen and repaints the difference.
 
     Attributes:
+        filters: whether it has lines to choose from; filtered: the words that they must hold.
         frozen: lines given while frozen wait until it is lifted.
         stale: data older than it should be: kept, dimmed.
     """
+
+    class Asks(Message):
+        """Something else is to be shown: the next frame shall not wait for its turn."""
 
     DEFAULT_CSS = """
     LivePane { background: $surface; }
     """
 
+    filters: ClassVar[bool] = False
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self.filtered = ""
         self._lines: list[Line] = []
         self._strips: LRUCache[tuple[Line, int, bool], Strip] = LRUCache(512)
         self._held: tuple[list[Line], bool] | None = None
@@ -43,6 +55,20 @@ class LivePane(Widget, can_focus=True):
         self.frozen = False
         self.stale = False
         self.held_updates = 0
+
+    def asks(self) -> None:
+        """Have the next frame painted at once."""
+        self.post_message(self.Asks())
+
+    @property
+    def flashes(self) -> bool:
+        """Whether a value that changed is bold for one frame."""
+        return not (self.app.has_class(STILL) or self.app.has_class(LITE))
+
+    @property
+    def lite(self) -> bool:
+        """Whether the link is slow, and is spared what changes often."""
+        return self.app.has_class(LITE)
 
     def on_mount(self) -> None:
         self._restyle()
@@ -74,6 +100,22 @@ class LivePane(Widget, can_focus=True):
         if changed:
             self.refresh(*changed)
 
+    def filter(self, text: str) -> None:
+        """Show only lines that hold these words, and none of those with a `!`."""
+        self.filtered = text
+        self.asks()
+
+    def holds(self, text: str) -> bool:
+        """Whether a line is wanted."""
+        if not self.filtered:
+            return True
+        text = text.upper()
+        return all(
+            (word.lstrip("!") in text) != word.startswith("!")
+            for word in self.filtered.upper().split()
+            if word != "!"
+        )
+
     def freeze(self, on: bool) -> None:
         """Hold the pane still, or catch up with what was given meanwhile."""
         self.frozen = on
@@ -90,7 +132,12 @@ class LivePane(Widget, can_focus=True):
         """
         if self.frozen:
             return
-        text, note = clean(text), clean(note)
+        if self.filtered:
+            text = f"{text}  /{self.filtered}"
+        room = max(self.outer_size.width - 6, 8)
+        text, note = (fit(t, min(cell_len(clean(t)), room)) for t in (text, note))
+        if self.app.has_class(ASCII):
+            text, note = plain_glyphs(text), plain_glyphs(note)
         escaped = text.replace("[", r"\[")
         if self.border_title != escaped:
             self.border_title = escaped
@@ -116,6 +163,7 @@ class LivePane(Widget, can_focus=True):
     def _strip(self, line: Line, width: int) -> Strip:
         known = self._styles
         plain = known.get("", Style())
+        ascii_only = self.app.has_class(ASCII)
         out: list[Segment] = []
         for text, name in line:
             style = known.get(name, plain)
@@ -123,7 +171,8 @@ class LivePane(Widget, can_focus=True):
                 style = known.get(name[7:], plain) + known["cursor"]
             if self.stale:
                 style = style + Style(dim=True)
-            out.append(Segment(clean(text), style))
+            cleaned = clean(text)
+            out.append(Segment(plain_glyphs(cleaned) if ascii_only else cleaned, style))
         return Strip(out).adjust_cell_length(width, plain)
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
@@ -163,6 +212,7 @@ class Row(NamedTuple):
 class LiveGrid(LivePane):
     """Rows under a header line. The cursor sticks to a row's key, wherever the row moves to."""
 
+    filters = True
     columns: tuple[Column, ...] = ()
     empty_text = ""
 
@@ -192,7 +242,7 @@ class LiveGrid(LivePane):
             self.held_updates += 1
             return
         self._foot = foot
-        self._rows = list(rows)
+        self._rows = [row for row in rows if self.holds(" ".join(text for text, _ in row.cells))]
         keys = [row.key for row in self._rows]
         if self.cursor_key not in keys:
             self.cursor_key = keys[0] if keys else None
@@ -228,7 +278,10 @@ class LiveGrid(LivePane):
 
     def _paint(self, stale: bool) -> None:
         if not self._rows:
-            self.show([self._head(), ((self.empty_text, "dim"),), *self._foot], stale=stale)
+            empty = self.empty_text
+            if self.filtered:
+                empty = f"/{self.filtered} matches nothing: esc clears it"
+            self.show([self._head(), ((empty, "dim"),), *self._foot], stale=stale)
             return
         keys = [row.key for row in self._rows]
         at = keys.index(self.cursor_key) if self.cursor_key in keys else 0

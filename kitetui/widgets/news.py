@@ -13,10 +13,16 @@ LOUD = 0.2
 class NewsPane(LivePane):
     """One line a headline."""
 
+    filters = True
+
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the headlines of a snapshot."""
         self.title("9 News", "▲ sounds good  ▼ sounds bad: a lexicon's guess")
-        lines = [_line(item) for item in snapshot.news]
+        lines = [
+            _line(item)
+            for item in snapshot.news
+            if self.holds(" ".join((item.title, item.source, *item.symbols)))
+        ]
         self.show(lines or [(("no headline yet: news.feeds names RSS and Atom feeds", "dim"),)])
 
 

@@ -55,6 +55,11 @@ def age(seconds: float) -> str:
     return f"{minutes}m" if minutes < 120 else f"{minutes // 60}h"
 
 
+def coarse_age(seconds: float) -> str:
+    """<10s, 20s, 2m: what a slow link can carry."""
+    return "<10s" if 0 <= seconds < 10 else age(seconds)
+
+
 def clock(seconds: float) -> str:
     """HH:MM:SS in India."""
     if seconds <= 0:

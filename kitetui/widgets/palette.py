@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 
 class Palette(NamedTuple):
-    """The colours of one theme, by what they mean."""
+    """The colours of one theme, by what they mean: #rrggbb, or the terminal's own by name."""
 
     dark: bool
     background: str
@@ -28,6 +29,11 @@ class Palette(NamedTuple):
     bid_bar: str
     ask_bar: str
 
+    @property
+    def ansi(self) -> bool:
+        """Whether the colours are the terminal's own."""
+        return not self.background.startswith("#")
+
 
 PALETTES = {
     "kite-cb": Palette(True, "#0b0e14", "#10141c", "#d5dae3", "#7d8796", "#2f3a4a", "#e6b450",
@@ -39,27 +45,44 @@ PALETTES = {
     "light": Palette(False, "#fbfbf8", "#f2f2ec", "#1c2128", "#626a73", "#c3c7c0", "#0b5cad",
                      "#0b5cad", "#a84300", "#0b5cad", "#a84300", "#7a5b00", "#b00032",
                      "#0b6b5f", "#b9d6f2", "#f3cfae"),
+    "high-contrast": Palette(True, "#000000", "#000000", "#ffffff", "#c8c8c8", "#9a9a9a",
+                             "#ffd700", "#7fc8ff", "#ffb366", "#7fc8ff", "#ffb366", "#ffe75c",
+                             "#ff9db0", "#8ff0e0", "#1a5a96", "#8f4a0f"),
     "mono": Palette(True, "#000000", "#000000", "#e0e0e0", "#8c8c8c", "#5a5a5a", "#ffffff",
                     "#e0e0e0", "#e0e0e0", "#e0e0e0", "#e0e0e0", "#ffffff", "#ffffff", "#ffffff",
                     "#4a4a4a", "#6a6a6a"),
+    "ansi-16": Palette(True, "default", "default", "default", "bright_black", "bright_black",
+                       "yellow", "bright_blue", "yellow", "bright_blue", "yellow",
+                       "bright_yellow", "bright_red", "bright_cyan", "blue", "yellow"),
 }  # fmt: skip
+DEFAULT = "kite-cb"
 
 
 def themes() -> list[Theme]:
     """The palettes as Textual themes."""
-    return [
-        Theme(name=name, primary=p.focus, secondary=p.bid, accent=p.focus, foreground=p.text,
-              background=p.background, surface=p.panel, panel=p.panel, warning=p.warn,
-              error=p.bad, success=p.good, dark=p.dark,
-              variables={"pane-border": p.border, "pane-focus": p.focus, "pane-dim": p.dim})
-        for name, p in PALETTES.items()
-    ]  # fmt: skip
+    return [_theme(name, palette) for name, palette in PALETTES.items()]
 
 
+def _theme(name: str, p: Palette) -> Theme:
+    def c(colour: str) -> str:
+        return f"ansi_{colour}" if p.ansi else colour
+
+    return Theme(
+        name=name, primary=c(p.focus), secondary=c(p.bid), accent=c(p.focus),
+        foreground=c(p.text), background=c(p.background), surface=c(p.panel), panel=c(p.panel),
+        boost=c(p.panel) if p.ansi else None, warning=c(p.warn), error=c(p.bad),
+        success=c(p.good), dark=p.dark, ansi=p.ansi,
+        variables={**(BUILTIN_THEMES["ansi-dark"].variables if p.ansi else {}),
+                   "pane-border": c(p.border), "pane-focus": c(p.focus), "pane-dim": c(p.dim)},
+    )  # fmt: skip
+
+
+@lru_cache
 def styles(name: str) -> dict[str, Style]:
     """Style by meaning, for the lines of panes."""
-    p = PALETTES.get(name, PALETTES["kite-cb"])
+    p = PALETTES.get(name, PALETTES[DEFAULT])
     base = p.panel
+    ink = "black" if p.ansi else p.background
     return {
         "": Style(color=p.text, bgcolor=base),
         "dim": Style(color=p.dim, bgcolor=base),
@@ -75,7 +98,7 @@ def styles(name: str) -> dict[str, Style]:
         "bad": Style(color=p.bad, bgcolor=base, bold=True),
         "good": Style(color=p.good, bgcolor=base),
         "accent": Style(color=p.focus, bgcolor=base, bold=True),
-        "alarm": Style(color=p.background, bgcolor=p.bad, bold=True),
-        "badge": Style(color=p.background, bgcolor=p.focus, bold=True),
+        "alarm": Style(color=ink, bgcolor=p.bad, bold=True),
+        "badge": Style(color=ink, bgcolor=p.focus, bold=True),
         "cursor": Style(reverse=True),
     }

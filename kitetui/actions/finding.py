@@ -1,0 +1,46 @@
+"""Finding: lines that hold words, and panes by letter."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.widgets import Input
+
+from kitetui.actions.engine import EngineActions
+from kitetui.widgets.filter_bar import FilterBar
+from kitetui.widgets.footer import FooterBar
+from kitetui.widgets.live_grid import LivePane
+
+
+class FindActions(EngineActions):
+    """Keys that look for something on the screen."""
+
+    @property
+    def _pane_now(self) -> LivePane:
+        return self._base.query_one(f"#{self._active}", LivePane)
+
+    def action_filter(self) -> None:
+        """Show only lines of the active pane that hold what is typed."""
+        pane = self._pane_now
+        if not pane.filters:
+            self._say(f"{self._active} has no lines to choose from", done=False)
+            return
+        self._base.query_one(FooterBar).display = False
+        self._base.query_one(FilterBar).open(pane.filtered)
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        self._pane_now.filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _keep_filter(self) -> None:
+        self._close_filter()
+
+    @on(FilterBar.Left)
+    def _clear_filter(self) -> None:
+        self._pane_now.filter("")
+        self._close_filter()
+
+    def _close_filter(self) -> None:
+        self._base.query_one(FilterBar).display = False
+        self._base.query_one(FooterBar).display = True
+        self._pane_now.focus()
