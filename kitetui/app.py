@@ -7,29 +7,28 @@ import contextlib
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
-from textual.content import Content
-from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from kitetui.actions.alerts import AlertActions
+from kitetui.actions.arranging import ArrangeActions
 from kitetui.actions.finding import FindActions
 from kitetui.actions.looks import LookActions
 from kitetui.actions.replay import ReplayActions
 from kitetui.actions.streams import StreamActions
-from kitetui.engine.snapshot import Header, Snapshot, View
-from kitetui.keys import PANES, bindings, keymap, remapped
-from kitetui.layout import NARROW, SHARED, layout
+from kitetui.engine.snapshot import Header, Snapshot, View, Watching
+from kitetui.keys import PANES, bindings, heading, keymap, remapped
 from kitetui.link import LocalLink, answered
 from kitetui.pace import Pace
+from kitetui.screen_memory import Remembered, ScreenMemory
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.buckets import BucketsPane
+from kitetui.widgets.chain import ChainPane
+from kitetui.widgets.chart import ChartPane
 from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.dialogs import HelpScreen, QuitScreen
 from kitetui.widgets.events import EventsPane
@@ -37,8 +36,11 @@ from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
-from kitetui.widgets.live_grid import LITE, LiveGrid, LivePane
+from kitetui.widgets.latency import LatencyPane
+from kitetui.widgets.live_grid import LITE, LivePane
 from kitetui.widgets.news import NewsPane
+from kitetui.widgets.palette import PALETTES
+from kitetui.widgets.pane_grid import PaneGrid
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.server import ServerPane
@@ -53,7 +55,7 @@ ALERTS_MAX = 200
 """More than a queue holds beside its urgent ones."""
 
 
-class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActions):
+class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActions, ArrangeActions):
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
@@ -67,8 +69,12 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
 
-    def __init__(self, settings: ScreenSettings, link: LocalLink) -> None:
+    def __init__(self, settings: ScreenSettings, link: LocalLink,
+                 memory: ScreenMemory | None = None) -> None:  # fmt: skip
         """
+        Args:
+            memory: how the screen was left; without one it starts as at the first time.
+
         Raises:
             ValueError: the settings' keys do not do; names the action.
         """
@@ -78,12 +84,9 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
         self._bell_on = settings.bell
         self.animation_level = "none"
         self._settings = settings
-        self._terminal: Size | None = None
-        self._active = "watchlist"
-        self._shared = SHARED[0]
-        self._zoomed = False
-        self._layout = layout(*NARROW, self._active, self._shared, zoomed=False)
-        self._frozen_all = False
+        self._memory = memory or ScreenMemory(None)
+        self._chosen_theme = ""
+        self._toured = False
         self._snapshot: Snapshot | None = None
         self._bells: int | None = None
         self._rang_s = -BELL_S
@@ -98,7 +101,7 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
     def compose(self) -> ComposeResult:
         yield HeaderBar(id="header")
         yield TabStrip(id="tabs")
-        with Container(id="grid"):
+        with PaneGrid(id="grid"):
             yield Watchlist(id="watchlist")
             yield DepthPane(id="depth")
             yield BucketsPane(id="buckets")
@@ -109,6 +112,9 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
             yield ScoreboardPane(id="scoreboard")
             yield NewsPane(id="news")
             yield ServerPane(id="server")
+            yield ChartPane(id="chart")
+            yield ChainPane(id="chain")
+            yield LatencyPane(id="latency")
         yield AlertStrip(id="strip")
         yield FooterBar(id="footer")
         yield FilterBar(id="filter")
@@ -118,15 +124,41 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
         self._main_loop = asyncio.get_running_loop()
         self._spare_colours()
         self.link.on_alert = self._alerted
+        self._recall()
         self._arrange()
-        for number, name in enumerate(PANES, 1):
-            self._pane(name).title(f"{number % 10} {name.capitalize()}")
-        self._base.query_one("#watchlist").focus()
+        for name in PANES:
+            self._pane(name).title(heading(name))
+        self._pane(self._active).focus()
         self._show_boot()
         self.set_interval(1 / self._settings.hz, self._pump)
         if self._leave_asked:
             self.exit(self._leave_asked)
         self.call_after_refresh(self.link.start)
+
+    def _recall(self) -> None:
+        """Arrange the screen as it was left."""
+        left = self._memory.read()
+        self._arranged(left)
+        self._base.query_one(Watchlist).watching = Watching(left.sort, left.reverse, "", left.group)
+        depth = self._base.query_one(DepthPane)
+        depth.ladder.on, depth.ladder.grouping = left.ladder, left.grouping
+        if left.theme in PALETTES and not self.no_color:
+            self.theme = self._chosen_theme = left.theme
+        self._toured = left.toured
+        if self._memory.reason:
+            self._say(f"{self._memory.reason}; the screen starts as at the first time", done=False)
+
+    def _remember(self) -> None:
+        """Keep how the screen is, where that changed."""
+        watching, ladder = (
+            self._base.query_one(Watchlist).watching, self._base.query_one(DepthPane).ladder
+        )  # fmt: skip
+        self._memory.keep(Remembered(
+            preset=self._preset, guests=dict(self._guests), active=self._active,
+            theme=self._chosen_theme, sort=watching.sort, reverse=watching.reverse,
+            group=watching.group, ladder=ladder.on, grouping=ladder.grouping,
+            toured=self._toured,
+        ))  # fmt: skip
 
     def leave_soon(self, choice: str) -> None:
         """Leave, asked from any thread."""
@@ -139,52 +171,6 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
         """An alert came up, told on the engine's thread."""
         if self._main_loop is not None:
             self._main_loop.call_soon_threadsafe(self._soon)
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._terminal = event.size
-        self._arrange()
-
-    # ---- layout --------------------------------------------------------------------------
-
-    def _pane(self, name: str) -> LivePane:
-        return self._base.query_one(f"#{name}", LivePane)
-
-    def _arrange(self) -> None:
-        """Choose the layout for the size: full grid, two columns, one pane, or a sentence."""
-        columns, lines = self._terminal or self.size
-        screen = self._base
-        if self._active in SHARED:
-            self._shared = self._active
-        chosen = layout(columns, lines, self._active, self._shared, zoomed=self._zoomed)
-        self._layout = chosen
-        if chosen.kind == "tiny":
-            screen.query_one("#too-small", Static).update(Content(
-                f"terminal too small: {columns}x{lines}, need {NARROW[0]}x{NARROW[1]}; "
-                "the engine goes on"
-            ))  # fmt: skip
-        screen.set_class(chosen.kind == "tiny", "-tiny")
-        screen.set_class(chosen.kind == "narrow", "-narrow")
-        grid = screen.query_one("#grid")
-        grid.set_class(chosen.solo, "-solo")
-        grid.set_class(chosen.kind == "mid" and not chosen.solo, "-mid")
-        for name in PANES:
-            screen.query_one(f"#{name}").display = name in chosen.panes
-        screen.query_one(AlertStrip).display = chosen.strip
-        screen.query_one(TabStrip).show_tabs(
-            self._active, self._snapshot.header.unacked if self._snapshot else 0
-        )
-        self._hint()
-
-    def _hint(self) -> None:
-        """Name the keys that are of use now."""
-        replays = self._snapshot is not None and self._snapshot.header.source == "replay"
-        self._base.query_one(FooterBar).show_keys(self.keys, self._active, replays=replays)
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        name = event.widget.id or ""
-        if name in PANES and name != self._active:
-            self._active = name
-            self._arrange()
 
     def on_live_pane_asks(self) -> None:
         """A pane shows something else."""
@@ -222,12 +208,14 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
         self._paint(snapshot, queue)
         self._pace.painted(began, asyncio.get_running_loop().time())
         self.frames += 1
+        self._remember()
         if self._again:
             self._again = False
             self._soon()
 
     def _view(self) -> View:
         watch = self._base.query_one(Watchlist)
+        chart, chain = self._base.query_one(ChartPane), self._base.query_one(ChainPane)
         return View(
             focus=watch.token,
             watch_from=watch.wanted[0],
@@ -235,6 +223,11 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
             watching=watch.watching,
             buckets=self._rows("buckets"),
             alerts=ALERTS_MAX,
+            chart=chart.wanted if chart.display else 0,
+            chart_minutes=chart.minutes,
+            chain=chain.display,
+            expiry=chain.expiry,
+            ingestion=self._pane("latency").display,
             events=self._rows("events"),
             news=self._rows("news"),
             board=self._rows("scoreboard") > 0,
@@ -289,70 +282,6 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
             self.exit("stop")
 
     # ---- actions -------------------------------------------------------------------------
-
-    def action_pane(self, name: str) -> None:
-        """Go to a pane."""
-        self._active = name
-        self._arrange()
-        self._pane(name).focus()
-        self._soon()
-
-    def action_next_pane(self) -> None:
-        """Go to the next pane."""
-        self.action_pane(PANES[(PANES.index(self._active) + 1) % len(PANES)])
-
-    def action_previous_pane(self) -> None:
-        """Go to the previous pane."""
-        self.action_pane(PANES[(PANES.index(self._active) - 1) % len(PANES)])
-
-    def action_zoom(self) -> None:
-        """Give the whole screen to the active pane, or take it back."""
-        self._zoomed = not self._zoomed
-        self._arrange()
-        self._soon()
-
-    def action_unzoom(self) -> None:
-        """Leave the pane's filter, or zoom."""
-        if self._pane(self._active).filtered:
-            self._pane(self._active).filter("")
-        elif self._zoomed:
-            self.action_zoom()
-
-    def action_cursor(self, by: int) -> None:
-        """Move the active pane's cursor."""
-        pane = self._pane(self._active)
-        if isinstance(pane, (LiveGrid, Watchlist)):
-            pane.move(by)
-        elif self._active == "depth":
-            self._base.query_one(Watchlist).move(by)
-        self._soon()
-
-    def action_cursor_page(self, pages: int) -> None:
-        """Move the active pane's cursor by pages."""
-        pane = self._pane(self._active)
-        if isinstance(pane, (LiveGrid, Watchlist)):
-            self.action_cursor(pages * pane.page)
-
-    def action_cursor_to(self, position: int) -> None:
-        """Put the active pane's cursor on a row."""
-        pane = self._pane(self._active)
-        if isinstance(pane, (LiveGrid, Watchlist)):
-            pane.move_to(position)
-            self._soon()
-
-    def action_freeze(self) -> None:
-        """Hold the active pane still, or let it go on."""
-        pane = self._pane(self._active)
-        pane.freeze(not pane.frozen)
-        self.notify("frozen: space lets it go on" if pane.frozen else "live again", timeout=2,
-                    markup=False)  # fmt: skip
-
-    def action_freeze_all(self) -> None:
-        """Hold all panes still, or let them go on."""
-        self._frozen_all = not self._frozen_all
-        for name in PANES:
-            self._pane(name).freeze(self._frozen_all)
-        self._soon()
 
     def action_next_unacked(self) -> None:
         """Go to the next unacknowledged alert."""

@@ -32,13 +32,15 @@ class Key(NamedTuple):
 
 
 PANES = ("watchlist", "depth", "buckets", "streams", "lag", "alerts", "events",
-         "scoreboard", "news", "server")  # fmt: skip
-"""Panes in the order of their number keys, 1 to 9 and then 0."""
+         "scoreboard", "news", "server", "chart", "chain", "latency")  # fmt: skip
+NUMBERED = 10
+"""So many of the panes have a number key, 1 to 9 and then 0; the others are reached by name."""
 
 REDIS = ("streams", "lag", "server")
 
-SECTIONS = {"alert": "Alerts", "pane": "Panes", "watch": "Watchlist", "cursor": "Cursor",
-            "redis": "Redis", "replay": "Replay", "app": "Screen"}  # fmt: skip
+SECTIONS = {"alert": "Alerts", "pane": "Panes", "cursor": "Cursor", "watch": "Watchlist",
+            "depth": "Depth", "chart": "Chart", "chain": "Option chain", "redis": "Redis",
+            "replay": "Replay", "app": "Screen"}  # fmt: skip
 """Sections of the help, by what an id begins with."""
 
 KEYS = (
@@ -56,17 +58,40 @@ KEYS = (
     Key("b", "alert.bell", "switch_bell", "", "Switch the bell on or off"),
     *(
         Key(str(n % 10), f"pane.{name}", f"pane('{name}')", "", f"Go to {name}")
-        for n, name in enumerate(PANES, 1)
+        for n, name in enumerate(PANES[:NUMBERED], 1)
     ),
     Key("slash", "pane.filter", "filter", "find", "Show only lines that hold what is typed"),
-    Key("tab", "pane.next", "next_pane", "next", "Go to the next pane"),
-    Key("shift+tab", "pane.previous", "previous_pane", "", "Go to the previous pane"),
+    Key("v", "pane.view", "view", "view", "The instrument's depth, chart or option chain"),
+    Key("w", "pane.preset", "preset", "layout", "The next arrangement, such as options or redis"),
+    Key("f", "pane.jump", "jump", "", "Jump: letters on the panes"),
+    Key("tab", "pane.next", "focus_next", "next", "Go to the next pane on the screen"),
+    Key("shift+tab", "pane.previous", "focus_previous", "", "Go to the previous pane"),
     Key("z", "pane.zoom", "zoom", "zoom", "Give the whole screen to this pane, or take it back"),
     Key("space", "pane.freeze", "freeze", "freeze", "Hold this pane still; the engine goes on"),
     Key("F", "pane.freeze_all", "freeze_all", "", "Hold all panes still"),
     Key("s", "watch.sort", "sort", "sort", "Sort by the next value", ("watchlist",)),
     Key("S", "watch.reverse", "reverse", "", "Turn the order round", ("watchlist",)),
     Key("c", "watch.group", "group", "group", "The next group, such as options", ("watchlist",)),
+    Key(
+        "L",
+        "depth.ladder",
+        "ladder",
+        "ladder",
+        "List levels, or give every price a row",
+        ("depth",),
+    ),
+    Key("comma", "depth.finer", "group(-1)", "", "A row for fewer ticks", ("depth",)),
+    Key("full_stop", "depth.coarser", "group(1)", "", "A row for more ticks", ("depth",)),
+    Key("c", "depth.recentre", "recentre", "centre", "The last price into the middle", ("depth",)),
+    Key("comma", "chart.shorter", "timeframe(-1)", "", "A shorter timeframe", ("chart",)),
+    Key("full_stop", "chart.longer", "timeframe(1)", "longer", "A longer timeframe", ("chart",)),
+    Key("left,h", "chain.call", "side(False)", "call", "The strike's call", ("chain",)),
+    Key("right,l", "chain.put", "side(True)", "put", "The strike's put", ("chain",)),
+    Key("comma", "chain.sooner", "expiry(-1)", "", "The expiry before", ("chain",)),
+    Key("full_stop", "chain.later", "expiry(1)", "expiry", "The next expiry", ("chain",)),
+    Key(
+        "enter", "chain.choose", "app.focus_option", "go to", "Go to the chosen option", ("chain",)
+    ),
     Key("up,k", "cursor.up", "cursor(-1)", "", "One line up"),
     Key("down,j", "cursor.down", "cursor(1)", "", "One line down"),
     Key("pageup", "cursor.page_up", "cursor_page(-1)", "", "One page up"),
@@ -96,6 +121,12 @@ _EATEN = {"ctrl+i": "is the same as tab", "ctrl+m": "is the same as enter",
           "ctrl+a": "belongs to screen", "ctrl+b": "belongs to tmux"}  # fmt: skip
 """Keys that never arrive, or arrive as others, by what they are instead."""
 _SHOWN = {"enter": "enter", "pageup": "PgUp", "pagedown": "PgDn", "shift+tab": "S-tab"}
+
+
+def heading(pane: str) -> str:
+    """A pane's name behind its number, where it has one."""
+    at = PANES.index(pane)
+    return f"{(at + 1) % 10} {pane.capitalize()}" if at < NUMBERED else pane.capitalize()
 
 
 def shown(key: Key) -> str:

@@ -25,6 +25,18 @@ def read_private(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a file anew, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fresh = path.with_name(f"{path.name}.fresh")
+    fresh.unlink(missing_ok=True)
+    write_private(fresh, data)
+    fresh.replace(path)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a file anew.
 

@@ -13,7 +13,8 @@ from kitetui.engine.alerts.desk import Desk
 from kitetui.engine.alerts.operators import Operators
 from kitetui.engine.commands import Command, Result
 from kitetui.engine.snapshot import Snapshot, View
-from kitetui.keys import KEYS, PANES
+from kitetui.keys import KEYS, NUMBERED, PANES
+from kitetui.layout import PRESETS, leaves
 from kitetui.link import LocalLink
 from kitetui.settings import Settings
 from kitetui.widgets.alerts import AlertsPane
@@ -82,8 +83,8 @@ async def settle(pilot: Any) -> None:
     await pilot.pause(0.3)
 
 
-WHOLE = set(PANES) - {"scoreboard", "news", "server"}
-"""What a large screen shows at first: events share a place with scoreboard and news."""
+WHOLE = set(leaves(PRESETS["trade"].wide))
+"""What a large screen shows at first."""
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,22 @@ async def test_a_terminal_that_is_too_small_gets_a_sentence_and_recovers(app: Ki
 async def test_number_keys_and_tab_go_to_panes(app: KiteApp) -> None:
     async with app.run_test(size=(200, 50)) as pilot:
         await settle(pilot)
-        for number, name in enumerate(PANES, 1):
+        for number, name in enumerate(PANES[:NUMBERED], 1):
             await pilot.press(str(number % 10))
             assert app.focused is not None and app.focused.id == name
-        await pilot.press("tab")
-        assert app.focused.id == PANES[0]
-        await pilot.press("shift+tab")
-        assert app.focused.id == PANES[-1]
+        await pilot.press("1", "tab")
+        assert app.focused.id == PANES[1]
+        await pilot.press("shift+tab", "shift+tab")
+        assert app.focused.id == "server", "of those that are shown"
+
+
+async def test_on_a_small_screen_tab_goes_through_all_panes(app: KiteApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for name in (*PANES[1:], PANES[0]):
+            await pilot.press("tab")
+            assert app.focused is not None and app.focused.id == name
+            assert shown(app) == {name}
 
 
 async def test_on_a_small_screen_a_number_shows_the_pane(app: KiteApp) -> None:
@@ -326,16 +336,13 @@ async def test_panes_that_share_a_place_show_the_one_last_gone_to(app: KiteApp) 
     async with app.run_test(size=(200, 50)) as pilot:
         await pilot.press("8")
         await settle(pilot)
-        assert shown(app) == set(PANES) - {"events", "news", "server"} and app.link.asked[-1].board
+        assert shown(app) == WHOLE - {"events"} | {"scoreboard"} and app.link.asked[-1].board
         await pilot.press("1")
         await settle(pilot)
-        assert shown(app) == set(PANES) - {"events", "news", "server"}
+        assert shown(app) == WHOLE - {"events"} | {"scoreboard"}
         await pilot.press("9")
         await settle(pilot)
-        assert (
-            shown(app) == set(PANES) - {"events", "scoreboard", "server"}
-            and app.link.asked[-1].news
-        )
+        assert shown(app) == WHOLE - {"events"} | {"news"} and app.link.asked[-1].news
         await pilot.press("7")
         await settle(pilot)
         assert shown(app) == WHOLE and not app.link.asked[-1].board
@@ -468,11 +475,3 @@ async def test_ctrl_c_twice_stops(app: KiteApp) -> None:
         await pilot.press("ctrl+c", "ctrl+c")
         await pilot.pause()
     assert app.return_value == "stop"
-
-
-def test_no_two_actions_share_a_key_and_no_chord_is_eaten_by_terminals() -> None:
-    keys = [k for key in KEYS for k in key.keys.split(",")]
-    assert len(keys) == len(set(keys))
-    eaten = {f"ctrl+{c}" for c in "absqhijm"}
-    assert not eaten & set(keys)
-    assert len({key.id for key in KEYS}) == len(KEYS)

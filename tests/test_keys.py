@@ -43,9 +43,9 @@ def test_other_keys_are_taken_as_typed_or_by_name() -> None:
     )
     assert key("alert.bell", table).keys == ""
     assert remapped({"alert.ack": "A", "alert.ack_all": "a"}), "two may change places"
-    assert remapped({"alert.bell": ","}) and "," in shown(
-        key("alert.bell", remapped({"alert.bell": ","}))
-    )
+    assert shown(key("alert.bell", remapped({"alert.bell": "~"}))) == "~"
+    commas = dict.fromkeys(("depth.finer", "chart.shorter", "chain.sooner"), "")
+    assert shown(key("alert.bell", remapped({"alert.bell": ",", **commas}))) == ","
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,12 @@ def test_other_keys_are_taken_as_typed_or_by_name() -> None:
 def test_what_does_not_do_is_refused_with_the_reason(changes: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         remapped(changes)
+
+
+def test_no_chord_is_one_that_terminals_eat() -> None:
+    names = {name for one in KEYS for name in one.keys.split(",")}
+    assert not names & {f"ctrl+{c}" for c in "absqhijm"}
+    assert not any(name.startswith(("alt+", "shift+")) and name != "shift+tab" for name in names)
 
 
 def test_keys_of_one_pane_are_no_keys_of_the_screen() -> None:

@@ -6,9 +6,11 @@ from textual import on
 from textual.widgets import Input
 
 from kitetui.actions.engine import EngineActions
+from kitetui.widgets.chain import ChainPane
 from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.live_grid import LivePane
+from kitetui.widgets.watchlist import Watchlist
 
 
 class FindActions(EngineActions):
@@ -26,6 +28,14 @@ class FindActions(EngineActions):
             return
         self._base.query_one(FooterBar).display = False
         self._base.query_one(FilterBar).open(pane.filtered)
+
+    def action_focus_option(self) -> None:
+        """Go to the option that is chosen in the chain."""
+        chosen = self._base.query_one(ChainPane).selected
+        if chosen is None:
+            self._say("no option is watched there", done=False)
+            return
+        self._base.query_one(Watchlist).focus_on(chosen.token)
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:

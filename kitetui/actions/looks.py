@@ -13,6 +13,8 @@ FEW_COLOURS, NO_COLOURS = "ansi-16", "mono"
 class LookActions(EngineActions):
     """Keys of the screen's looks."""
 
+    _chosen_theme: str
+
     def _dress(self, settings: ScreenSettings) -> None:
         """Take the settings' looks; NO_COLOR goes before them."""
         for theme in themes():
@@ -31,5 +33,6 @@ class LookActions(EngineActions):
         """The next theme."""
         names = list(PALETTES)
         at = names.index(self.theme) if self.theme in names else 0
-        self.theme = names[(at + 1) % len(names)]
-        self._say(f"theme {self.theme}; screen.theme keeps it", done=True)
+        self.theme = self._chosen_theme = names[(at + 1) % len(names)]
+        self._say(f"theme {self.theme}", done=True)
+        self._soon()

@@ -12,6 +12,8 @@ from kitetui.engine.alerts.alert import Alert, Origin
 from kitetui.engine.alerts.alerting import Alerting
 from kitetui.engine.alerts.explain import explain, explain_condition, wrapped
 from kitetui.engine.calendar import SEGMENTS, ist, ist_day
+from kitetui.engine.chain_view import Chains
+from kitetui.engine.charting import Charts
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64
 from kitetui.engine.feed.wire import MODES
@@ -54,6 +56,8 @@ class Observer:
     def __init__(self, pipeline: Pipeline) -> None:
         self._p = self.pipeline = pipeline
         self.reader = Reader(pipeline)
+        self.charts = Charts(pipeline, self.reader)
+        self.chains = Chains(pipeline, self.reader)
         self._order = WatchOrder(pipeline)
 
     def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
@@ -78,6 +82,7 @@ class Observer:
                 view.Server(h.server, h.stats, h.error, h.foreign) for h in vitals.redis.servers
             ),
             publication=publication_of(vitals.redis.publisher),
+            ingestion=ingestion_of(self._p, vitals) if wanted.ingestion else view.Ingestion(),
         )
 
     def market(self, wanted: view.View, session_s: float) -> dict[str, Any]:
@@ -97,6 +102,9 @@ class Observer:
             "watch": self.watch(order, wanted.watch_from, wanted.watch_count, session_s),
             "depth": self.depth(row, session_s) if known else None,
             "buckets": self.buckets(row, wanted.buckets) if known and wanted.buckets else (),
+            "chart": self.charts.of(row, wanted.chart_minutes, wanted.chart) if known else None,
+            "chain": self.chains.of(row, wanted.expiry) if known and wanted.chain else None,
+            "found": self._order.found(wanted.find) if wanted.find else (),
         }
 
     def explained(self, alert_id: str) -> tuple[str, ...]:
@@ -379,6 +387,24 @@ def publication_of(publisher: Publisher) -> view.Publication:
         publisher.spooled, publisher.dropped, publisher.refilled, publisher.refused,
         publisher.latency_ms.quantile(0.5), publisher.latency_ms.quantile(0.99),
         publisher.behind_s, tuple(troubles),
+    )  # fmt: skip
+
+
+def ingestion_of(p: Pipeline, vitals: Vitals) -> view.Ingestion:
+    """What came in and how long it took, as a viewer sees it."""
+    counts, publisher = p.market.normaliser.counts, vitals.redis.publisher
+    source = vitals.source
+    measured = (("received to derived", vitals.latency_ms), ("loop behind", vitals.loop_lag_ms),
+                ("to Redis", publisher.latency_ms))  # fmt: skip
+    return view.Ingestion(
+        tuple(view.Stage(name, one.quantile(0.5), one.quantile(0.9), one.quantile(0.99), one.max,
+                         one.counts(view.LATENCY_MS)) for name, one in measured),
+        (("frames", p.counts.frames), ("bad frames", p.counts.bad_frames),
+         ("ticks", counts.received), ("duplicates", counts.duplicates), ("late", counts.late),
+         ("rejected", counts.rejected + p.counts.rejected_packets),
+         ("reconnects", source.reconnects if source else 0), ("gaps", p.gaps.count),
+         ("bars", p.bars_closed)),
+        tuple(gap.words() for gap in p.gaps.found),
     )  # fmt: skip
 
 

@@ -47,9 +47,9 @@ class Reader:
         flow = market.flow.recent(rows, int(market.packets.cols[row][_EXCH]))[0]
         divisor = float(market.rows.divisor[row])
         return view.BookReading(
-            spread=_defined(now.spread[0] / divisor),
-            microprice=_defined(now.microprice[0] / divisor),
-            imbalance=_defined(now.imbalance[0]),
+            spread=defined(now.spread[0] / divisor),
+            microprice=defined(now.microprice[0] / divisor),
+            imbalance=defined(now.imbalance[0]),
             bid_total=int(now.bid[0]),
             ask_total=int(now.ask[0]),
             largest_price=float(now.largest_price[0] / divisor),
@@ -72,17 +72,17 @@ class Reader:
         if int(frame.history.count[row]) > RATIO_BARS:
             start = int(frame.history.newest[row])
             opened, _ = market.session_minutes(start, rows)
-            ratio = _defined(frame.volume_ratio(rows, start, opened).ratio[0])
+            ratio = defined(frame.volume_ratio(rows, start, opened).ratio[0])
         return view.Numbers(
             timeframe=frame.name,
             bars=bars,
             warm=bars >= ind.WARM_BARS,
-            ema20=_defined(values[ind.EMA20]),
-            rsi=_defined(values[ind.RSI]),
-            atr=_defined(values[ind.ATR]),
-            adx=_defined(values[ind.ADX]),
-            vwap=_defined(values[ind.VWAP]),
-            vwap_sd=_defined(values[ind.VWAP_SD]),
+            ema20=defined(values[ind.EMA20]),
+            rsi=defined(values[ind.RSI]),
+            atr=defined(values[ind.ATR]),
+            adx=defined(values[ind.ADX]),
+            vwap=defined(values[ind.VWAP]),
+            vwap_sd=defined(values[ind.VWAP_SD]),
             volume_ratio=ratio,
         )
 
@@ -116,10 +116,10 @@ class Reader:
             poc=found.poc,
             vah=found.vah,
             val=found.val,
-            vpin=_defined(market.buckets.vpin(np.array([row]))[0]),
-            past_poc=_defined(past.poc) if past else None,
-            past_vah=_defined(past.vah) if past else None,
-            past_val=_defined(past.val) if past else None,
+            vpin=defined(market.buckets.vpin(np.array([row]))[0]),
+            past_poc=defined(past.poc) if past else None,
+            past_vah=defined(past.vah) if past else None,
+            past_val=defined(past.val) if past else None,
             composite_poc=longer.poc if longer else None,
             average_gap=market.average_gap(row),
         )
@@ -127,8 +127,10 @@ class Reader:
     def chain(self, row: int) -> view.ChainReading | None:
         """The chain that a future or an option belongs to; None without one."""
         now = self._chain(row)
-        if now is None:
-            return None
+        return self.told(now) if now is not None else None
+
+    def told(self, now: ChainNow) -> view.ChainReading:
+        """A chain in figures."""
         rank = self.rank(now)
         series = next(s for s in self._market.chains.straddles if s.chain is now.chain)
         premium = series.now()
@@ -136,18 +138,18 @@ class Reader:
             name=now.chain.name,
             expiry=now.chain.expiry,
             days=now.years * 365,
-            forward=_defined(now.forward),
+            forward=defined(now.forward),
             by=now.by,
             strike=float(now.chain.strikes[now.atm]) if now.atm >= 0 else None,
-            straddle=_defined(now.straddle),
-            straddle_vwap=_defined(premium.vwap[now.atm]) if now.atm >= 0 else None,
-            volatility=_defined(now.atm_volatility),
-            pcr=_defined(now.interest.pcr),
-            max_pain=_defined(now.interest.max_pain),
-            call_wall=_defined(now.interest.call_wall),
-            put_wall=_defined(now.interest.put_wall),
-            rank=_defined(rank.rank),
-            percentile=_defined(rank.percentile),
+            straddle=defined(now.straddle),
+            straddle_vwap=defined(premium.vwap[now.atm]) if now.atm >= 0 else None,
+            volatility=defined(now.atm_volatility),
+            pcr=defined(now.interest.pcr),
+            max_pain=defined(now.interest.max_pain),
+            call_wall=defined(now.interest.call_wall),
+            put_wall=defined(now.interest.put_wall),
+            rank=defined(rank.rank),
+            percentile=defined(rank.percentile),
             rank_days=rank.days,
             rank_of=rank.label,
         )
@@ -168,12 +170,12 @@ class Reader:
                 opened = int(self._market.chains.oi_open[row])
                 oi = int(side.oi[k])
                 return view.OptionReading(
-                    volatility=_defined(side.implied.volatility[k]),
+                    volatility=defined(side.implied.volatility[k]),
                     reason=REASONS[int(side.implied.reason[k])],
-                    delta=_defined(side.greeks.delta[k]),
-                    gamma=_defined(side.greeks.gamma[k]),
-                    theta=_defined(side.greeks.theta[k]),
-                    vega=_defined(side.greeks.vega[k]),
+                    delta=defined(side.greeks.delta[k]),
+                    gamma=defined(side.greeks.gamma[k]),
+                    theta=defined(side.greeks.theta[k]),
+                    vega=defined(side.greeks.vega[k]),
                     oi_change=oi - opened if opened >= 0 else None,
                 )
         return None
@@ -190,6 +192,6 @@ class Reader:
         return self._market.chain_now(listed.name, expiry)
 
 
-def _defined(value: float) -> float | None:
+def defined(value: float) -> float | None:
     """A number, or None where it is undefined."""
     return None if math.isnan(value) else float(value)

@@ -41,6 +41,9 @@ class View(msgspec.Struct, frozen=True):
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
         watch_from, watch_count: rows of the watchlist on screen; watching: how it is ordered.
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
+        chart: bars of `chart_minutes`; chain: whether the option chain is shown, and its
+            `expiry`, counted from the nearest; ingestion: whether feed and latencies are.
+        find: a symbol that is looked for.
         explain: id of an alert to put into words; silence: whether to say why patterns are silent.
         history: whether to list the alerts of the day; actors: what raises the most;
             rules: the user's own.
@@ -55,6 +58,12 @@ class View(msgspec.Struct, frozen=True):
     events: int = 0
     news: int = 0
     board: bool = False
+    chart: int = 0
+    chart_minutes: int = 1
+    chain: bool = False
+    expiry: int = 0
+    ingestion: bool = False
+    find: str = ""
     explain: str = ""
     silence: bool = False
     history: bool = False
@@ -252,6 +261,96 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading | None = None
 
 
+class Candle(msgspec.Struct, frozen=True):
+    """One bar; `vwap`: since the session's open; `uncertain`: not every trade of it was seen."""
+
+    start_s: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    vwap: float | None
+    uncertain: bool
+
+
+class Mark(msgspec.Struct, frozen=True, order=True):
+    """An alert on a chart: when its bar began, its side, priority and pattern."""
+
+    at_s: int
+    side: int
+    priority: str
+    pattern: str
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """Bars of one instrument, the oldest first; the last one grows where it is `forming`."""
+
+    minutes: int
+    candles: tuple[Candle, ...]
+    forming: bool
+    poc: float | None
+    vah: float | None
+    val: float | None
+    marks: tuple[Mark, ...]
+
+
+class StrikeSide(msgspec.Struct, frozen=True):
+    """A call or a put; None where undefined or not known."""
+
+    token: int
+    last: float | None
+    volatility: float | None
+    delta: float | None
+    oi: int
+    oi_change: int | None
+    volume: int
+
+
+class Strike(msgspec.Struct, frozen=True):
+    """One strike of a chain; None for an option that is not watched."""
+
+    price: float
+    call: StrikeSide | None
+    put: StrikeSide | None
+
+
+class OptionChain(msgspec.Struct, frozen=True):
+    """The options of one underlying and expiry; `money`: the strike nearest the forward."""
+
+    name: str
+    expiry: str
+    expiries: tuple[str, ...]
+    forward: float | None
+    money: float | None
+    reading: ChainReading
+    strikes: tuple[Strike, ...]
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """How long a stage takes, in ms; `counts`: how many of the newest lie in each of
+    `LATENCY_MS`."""
+
+    name: str
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    most_ms: float
+    counts: tuple[int, ...]
+
+
+LATENCY_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+"""Upper ends of the classes in which latencies are counted; a last one has what is beyond."""
+
+
+class Ingestion(msgspec.Struct, frozen=True):
+    """What came in, what became of it, and how fast that goes."""
+
+    stages: tuple[Stage, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
 class Bucket(msgspec.Struct, frozen=True):
     """Five minutes of one instrument; `open_now` while it still grows.
 
@@ -375,6 +474,7 @@ class Event(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """One consistent picture of the engine.
 
+    `found`: symbols and tokens that were looked for.
     `explained`: lines of plain text on the alert that was asked about; none where it is gone.
     `focus`: the token that depth and buckets are of.
     `watch_total`: rows of the watchlist as it is looked at, of `watch_all`; `watch_at`: the place
@@ -402,6 +502,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     flood: Flood = Flood()
     servers: tuple[Server, ...] = ()
     publication: Publication = Publication()
+    chart: Chart | None = None
+    chain: OptionChain | None = None
+    ingestion: Ingestion = Ingestion()
+    found: tuple[tuple[str, int], ...] = ()
     focus: int = 0
     watch_all: int = 0
     watch_at: int = -1

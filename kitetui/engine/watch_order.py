@@ -13,6 +13,7 @@ from kitetui.engine.snapshot import Watching
 
 KEPT = 16
 """Orders that are kept, one for each way that somebody looks at the market."""
+FOUND_MAX = 20
 FOCUS = "focus"
 _AT = {name: place for place, name in enumerate(COLUMNS)}
 
@@ -38,6 +39,13 @@ class WatchOrder:
             self._known.pop(next(iter(self._known)))
         self._known[wanted] = at, found
         return found
+
+    def found(self, text: str) -> tuple[tuple[str, int], ...]:
+        """Symbols that hold a text, with their tokens; those that begin with it first."""
+        wanted, rows = text.upper().strip(), self._p.market.rows
+        hits = [at for at, words in enumerate(self._texts()) if wanted in words]
+        hits.sort(key=lambda at: (not self._words[at].startswith(wanted), len(self._words[at])))
+        return tuple((rows.instruments[at].symbol, int(rows.token[at])) for at in hits[:FOUND_MAX])
 
     def groups(self) -> tuple[tuple[str, int], ...]:
         """Names of the groups that have instruments, and how many."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import BindingType
+
 from kitetui.engine.snapshot import Depth, Level, Snapshot
+from kitetui.keys import bindings, heading
+from kitetui.widgets.ladder import Ladder, Rung
 from kitetui.widgets.live_grid import Line, LivePane
 from kitetui.widgets.numbers import (
     age,
@@ -19,28 +25,56 @@ from kitetui.widgets.reading import book_lines, reading_lines, whole_parts
 from kitetui.widgets.safe_text import clean
 
 _PRICE, _QTY, _ORDERS, _CUM = 11, 8, 4, 8
+LADDER_REST, LADDER_LEAST = 15, 9
+"""Lines that a ladder leaves to what else is said, and rows that it has at least."""
 ROOMY = 20
 """Lines from which there is room for air."""
 
 
 class DepthPane(LivePane):
-    """Five published levels a side; says so where a mode or an index has none."""
+    """Five published levels a side, or a ladder of prices that keep their rows; says so where a
+    mode or an index has none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("depth")]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.ladder = Ladder()
+
+    def action_ladder(self) -> None:
+        """List the levels, or give every price a row."""
+        self.ladder.on = not self.ladder.on
+        self.ladder.recentre()
+        self.asks()
+
+    def action_recentre(self) -> None:
+        """Put the last price into the middle."""
+        self.ladder.recentre()
+        self.asks()
+
+    def action_group(self, by: int) -> None:
+        """Make a row stand for more ticks, or for fewer."""
+        self.ladder.coarser(by)
+        self.ladder.on = True
+        self.asks()
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the book of a snapshot."""
         d = snapshot.depth
         if d is None:
-            self.title("2 Depth")
+            self.title(heading("depth"))
             self.show([(("… waiting for the first packet", "dim"),)])
             return
         note = f"⚠ {age(d.age_s)}" if d.stale else d.mode  # a border repaints the whole pane
-        self.title(f"2 Depth {clean(d.symbol)}", note)
+        if self.ladder.on and d.bids:
+            note += f"  ladder {self.ladder.step(d):g}"
+        self.title(f"{heading('depth')} {clean(d.symbol)}", note)
         if d.is_index:
             body: list[Line] = [(), (("an index has no book", "dim"),)]
         elif not d.bids:
             body = [(), ((f"no depth: mode={d.mode}; set feed.mode to full", "dim"),)]
         else:
-            body = self._ladder(d)
+            body = self._rungs(d) if self.ladder.on else self._levels(d)
         book, numbers = (
             [whole_parts(line, self.size.width) for line in lines]
             for lines in (book_lines(d), reading_lines(d))
@@ -57,69 +91,68 @@ class DepthPane(LivePane):
         facts = f"  tick {d.tick_size:g}  lot {d.lot_size:,}" if d.lot_size else ""
         return [(*head, (facts, "dim")) if self.size.width >= 64 else head]
 
-    def _ladder(self, d: Depth) -> list[Line]:
-        width = max((self.size.width - _PRICE - 4) // 2 - _QTY - _ORDERS - _CUM - 3, 1)
-        side = _CUM + width + _QTY + _ORDERS + 4
-        most = max((level.quantity for level in (*d.bids, *d.asks)), default=1) or 1
-        lines: list[Line] = [
-            ((f"{'cum':>{_CUM}} {'':{width}} {'qty':>{_QTY}} {'ord':>{_ORDERS}}", "head"),
-             (f" │{'PRICE':^{_PRICE}}│ ", "head"),
-             (f"{'ord':<{_ORDERS}} {'qty':<{_QTY}} {'':{width}} {'cum':<{_CUM}}", "head"))
-        ]  # fmt: skip
-        blank = " " * (side - 1)
-        cumulative = 0
-        asks: list[Line] = []
-        for level in d.asks:
-            cumulative += level.quantity
-            asks.append(self._ask(level, cumulative, most, width, blank, d.decimals))
-        lines += asks[::-1]
-        lines.append(self._between(d, side))
-        cumulative = 0
-        for level in d.bids:
-            cumulative += level.quantity
-            lines.append(self._bid(level, cumulative, most, width, d.decimals))
+    @property
+    def _bar(self) -> int:
+        """Cells of a level's bar."""
+        return max((self.size.width - _PRICE - 4) // 2 - _QTY - _ORDERS - _CUM - 3, 1)
+
+    def _heads(self) -> Line:
+        width = self._bar
+        return (
+            (f"{'cum':>{_CUM}} {'':{width}} {'qty':>{_QTY}} {'ord':>{_ORDERS}}", "head"),
+            (f" │{'PRICE':^{_PRICE}}│ ", "head"),
+            (f"{'ord':<{_ORDERS}} {'qty':<{_QTY}} {'':{width}} {'cum':<{_CUM}}", "head"),
+        )
+
+    def _rungs(self, d: Depth) -> list[Line]:
+        """A row a price: as many as there is room for beside what else is to be said."""
+        count = max(self.size.height - LADDER_REST, LADDER_LEAST) | 1
+        rungs = self.ladder.look(d, count)
+        rows = [self._row(rung, d) for rung in rungs.rows]
+        beyond = (("↑", rungs.above), ("↓", rungs.below))
+        away = "".join(f"  {side} {compact(shares)} beyond" for side, shares in beyond if shares)
+        return [self._heads(), *rows, ((f" {_spread(d)}", "dim"), (away, "warn")),
+                self._imbalance(d)]  # fmt: skip
+
+    def _levels(self, d: Depth) -> list[Line]:
+        """The published levels, with the last trade between them."""
+        asks, bids = _summed(d.asks, asks=True), _summed(d.bids, asks=False)
+        lines = [self._heads(), *(self._row(rung, d) for rung in asks[::-1])]
+        lines.append(self._between(d))
+        lines += [self._row(rung, d) if rung.price else () for rung in bids]
         if self.size.height >= ROOMY:
             lines.append(())
         lines.append(self._imbalance(d))
         return lines
 
-    @staticmethod
-    def _ask(level: Level, cumulative: int, most: int, width: int, blank: str,
-             decimals: int) -> Line:  # fmt: skip
-        if not level.price:
-            return ((blank, ""), (f" │{'':{_PRICE}}│", "dim"))
-        return (
-            (f"{blank} │", "dim"),
-            (f"{price(level.price, decimals):>{_PRICE - 1}} ", "ask"),
-            ("│ ", "dim"),
-            (f"{level.orders:<{_ORDERS}} {level.quantity:<{_QTY},} ", "ask"),
-            (bar(level.quantity / most, width), "ask-bar"),
-            (f" {cumulative:<{_CUM},}", "dim"),
+    def _row(self, rung: Rung, d: Depth) -> Line:
+        """What lies at a price, bids on the left and asks on the right."""
+        width = self._bar
+        most = max((level.quantity for level in (*d.bids, *d.asks)), default=1) or 1
+        left: Line = ((" " * (_CUM + width + _QTY + _ORDERS + 3), ""),)
+        right: Line = ()
+        style = "bold" if rung.last else "bid" if rung.bid else "ask" if rung.ask else "dim"
+        if rung.bid is not None:
+            left = (
+                (f"{rung.bid_total:>{_CUM},} ", "dim"),
+                (bar_left(rung.bid.quantity / most, width), "bid-bar"),
+                (f" {rung.bid.quantity:>{_QTY},} {rung.bid.orders:>{_ORDERS}}", "bid"),
+            )
+        if rung.ask is not None:
+            right = (
+                (f" {rung.ask.orders:<{_ORDERS}} {rung.ask.quantity:<{_QTY},} ", "ask"),
+                (bar(rung.ask.quantity / most, width), "ask-bar"),
+                (f" {rung.ask_total:<{_CUM},}", "dim"),
+            )
+        mark = arrow(d.direction) if rung.last else " "
+        words = (
+            f"{mark}{price(rung.price, d.decimals):>{_PRICE - 2}} " if rung.price else " " * _PRICE
         )
+        return (*left, (" │", "dim"), (words, style), ("│", "dim"), *right)
 
-    @staticmethod
-    def _bid(level: Level, cumulative: int, most: int, width: int, decimals: int) -> Line:
-        if not level.price:
-            return ()
-        return (
-            (f"{cumulative:>{_CUM},} ", "dim"),
-            (bar_left(level.quantity / most, width), "bid-bar"),
-            (f" {level.quantity:>{_QTY},} {level.orders:>{_ORDERS}}", "bid"),
-            (" │", "dim"),
-            (f"{price(level.price, decimals):>{_PRICE - 1}} ", "bid"),
-            ("│", "dim"),
-        )
-
-    @staticmethod
-    def _between(d: Depth, side: int) -> Line:
-        bid, ask = d.bids[0].price, d.asks[0].price
-        if bid and ask:
-            gap = ask - bid
-            words = f"spread {price(gap, d.decimals)} ({gap / ask * 1e4:.1f}bp)"
-            if gap <= 0:
-                words = "CROSSED BOOK" if gap < 0 else "LOCKED BOOK"
-        else:
-            words = "one side only: at its circuit limit?"
+    def _between(self, d: Depth) -> Line:
+        side = _CUM + self._bar + _QTY + _ORDERS + 4
+        words = _spread(d)
         last = f"last {d.last_quantity:,} @ {clock(d.last_trade_s)}"
         left = f" {words} ".center(side - 1, "─")[: side - 1]
         ltp = f"{arrow(d.direction)}{price(d.ltp, d.decimals):>{_PRICE - 2}} "
@@ -152,3 +185,24 @@ class DepthPane(LivePane):
             text = f" total buy {compact(d.total_buy)}  total sell {compact(d.total_sell)}{oi}"
             lines.insert(0, ((text, ""),))
         return lines
+
+
+def _summed(levels: tuple[Level, ...], *, asks: bool) -> list[Rung]:
+    """Levels as rows, the nearest first, with the sums that lie before them."""
+    out, total = [], 0
+    for level in levels:
+        total += level.quantity
+        here = level if level.price else None
+        out.append(Rung(level.price, None if asks else here, here if asks else None, total, total,
+                        last=False))  # fmt: skip
+    return out
+
+
+def _spread(d: Depth) -> str:
+    bid, ask = d.bids[0].price, d.asks[0].price
+    if not (bid and ask):
+        return "one side only: at its circuit limit?"
+    gap = ask - bid
+    if gap <= 0:
+        return "CROSSED BOOK" if gap < 0 else "LOCKED BOOK"
+    return f"spread {price(gap, d.decimals)} ({gap / ask * 1e4:.1f}bp)"

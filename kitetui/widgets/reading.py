@@ -52,7 +52,7 @@ def reading_lines(d: Depth) -> list[Line]:
         if gap is not None and abs(gap) > AVERAGE_GAP:
             lines.append(((f" ! our vwap lies {gap:+.2%} from the exchange's average", "warn"),))
     if r.chain is not None:
-        lines += _chain(r.chain, d.decimals)
+        lines += chain_lines(r.chain, d.decimals)
     return lines
 
 
@@ -117,7 +117,8 @@ def _option(o: OptionReading) -> Line:
     )
 
 
-def _chain(c: ChainReading, decimals: int) -> list[Line]:
+def chain_lines(c: ChainReading, decimals: int) -> list[Line]:
+    """A chain in two lines."""
     rank = ""
     if c.rank_of:
         rank = f"  ivr {_fixed(c.rank, 0)} ivp {_fixed(c.percentile, 0)} "

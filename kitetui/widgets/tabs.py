@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from kitetui.keys import PANES
+from kitetui.keys import NUMBERED, PANES
 from kitetui.widgets.live_grid import LivePane, Span
 
 _TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
          "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor",
-         "news": "News", "server": "Redis"}  # fmt: skip
+         "news": "News", "server": "Rds", "chart": "Chart", "chain": "Chain",
+         "latency": "Lat"}  # fmt: skip
+COUNT_MAX = 99
 
 
 class TabStrip(LivePane, can_focus=False):
@@ -16,8 +18,9 @@ class TabStrip(LivePane, can_focus=False):
     def show_tabs(self, active: str, unacked: int) -> None:
         """Draw the tabs."""
         line: list[Span] = []
-        for number, name in enumerate(PANES, 1):
-            count = f"·{unacked}" if name == "alerts" and unacked else ""
-            text = f" {number % 10}{_TABS[name]}{count} "
-            line.append((text, "badge" if name == active else "dim"))
+        for at, name in enumerate(PANES):
+            count = f"·{min(unacked, COUNT_MAX)}" if name == "alerts" and unacked else ""
+            number = str((at + 1) % 10) if at < NUMBERED else ""
+            text = f"{number}{_TABS[name]}{count}"
+            line += [(text, "badge" if name == active else "dim"), (" ", "")]
         self.show([tuple(line)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 NS = 1_000_000_000
@@ -20,6 +22,13 @@ class Reservoir:
         self._values[self.count % len(self._values)] = value
         self.count += 1
         self.max = max(self.max, value)
+
+    def counts(self, ends: Sequence[float]) -> tuple[int, ...]:
+        """How many of the samples held are up to each end, and above the one before; the last
+        count is of those beyond all."""
+        held = self._values[: min(self.count, len(self._values))]
+        places = np.searchsorted(np.asarray(ends), held)
+        return tuple(np.bincount(places, minlength=len(ends) + 1).tolist())
 
     def quantile(self, q: float) -> float:
         """A quantile of the samples held; 0 before any."""

@@ -47,6 +47,13 @@ class Gap(msgspec.Struct):
                 "instruments": self.instruments, "jumped": self.jumped, "missed": self.missed,
                 "backfilled": self.backfilled}  # fmt: skip
 
+    def words(self) -> str:
+        """It in one line."""
+        told = f"{ist(self.from_s):%H:%M:%S} {self.seconds} s {self.cause}"
+        missed = f", {self.missed:,} shares missed" if self.missed else ""
+        filled = f", {self.backfilled} filled" if self.backfilled else ""
+        return f"{told}: {self.jumped} of {self.instruments} instruments traded{missed}{filled}"
+
     def widen(self, other: Silence) -> None:
         """It is one with another stretch."""
         self.from_s, self.to_s = min(self.from_s, other.from_s), max(self.to_s, other.to_s)

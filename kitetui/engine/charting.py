@@ -1,0 +1,96 @@
+"""The chart of one instrument: candles, session VWAP, value area, and what was alerted."""
+
+from __future__ import annotations
+
+from itertools import chain, groupby
+
+import numpy as np
+
+from kitetui.engine import snapshot as view
+from kitetui.engine.feed.batch import I64
+from kitetui.engine.market.bars import (
+    CLOSE,
+    FLAGS,
+    HIGH,
+    LOW,
+    OPEN,
+    TURNOVER,
+    VOLUME,
+    BarFlag,
+)
+from kitetui.engine.market.profile import levels
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.reading import Reader
+
+SESSION_BARS = 400
+"""More than a session has minutes: its VWAP begins with it."""
+
+
+class Charts:
+    """Reads the engine's state; changes nothing."""
+
+    def __init__(self, pipeline: Pipeline, reader: Reader) -> None:
+        self._p = pipeline
+        self._reader = reader
+
+    def of(self, row: int, minutes: int, count: int) -> view.Chart | None:
+        """The newest bars of a row, the forming one last; None where the timeframe is unknown."""
+        market = self._p.market
+        frame = market.frames.get(minutes)
+        if frame is None or count < 1:
+            return None
+        starts, bars = frame.history.last(row, SESSION_BARS)
+        forming = self._reader.forming(row, minutes)
+        if forming is not None:
+            starts = np.append(starts, forming[0])
+            bars = np.append(bars, forming[1][:, None], axis=1)
+        vwap = self._vwap(row, starts, bars)
+        kept = slice(max(len(starts) - count, 0), None)
+        marks = self._marks(row, int(starts[kept][0]) * 60 if len(starts) else 0)
+        profile = market.profiles.profile(row)
+        found = levels(profile) if profile else None
+        return view.Chart(
+            minutes=minutes,
+            candles=tuple(self._candles(row, starts[kept], bars[:, kept], vwap[kept])),
+            forming=forming is not None,
+            poc=found.poc if found else None,
+            vah=found.vah if found else None,
+            val=found.val if found else None,
+            marks=marks,
+        )
+
+    def _candles(self, row: int, starts: I64, bars: I64, vwap: I64) -> list[view.Candle]:
+        price = self._p.market.rows.price
+        return [
+            view.Candle(
+                int(start) * 60, price(row, int(bar[OPEN])), price(row, int(bar[HIGH])),
+                price(row, int(bar[LOW])), price(row, int(bar[CLOSE])), int(bar[VOLUME]),
+                float(mean) if np.isfinite(mean) else None,
+                bool(int(bar[FLAGS]) & ~BarFlag.BACKFILLED),
+            )
+            for start, bar, mean in zip(starts.tolist(), bars.T, vwap.tolist(), strict=True)
+        ]  # fmt: skip
+
+    def _vwap(self, row: int, starts: I64, bars: I64) -> I64:
+        """VWAP since the session's open at each bar's end, rupees; NaN before any trade."""
+        if not len(starts):
+            return np.zeros(0, np.int64)
+        days = starts * 60 // 86_400
+        value, volume = bars[TURNOVER].astype(np.float64), bars[VOLUME].astype(np.float64)
+        for _, group in groupby(range(len(starts)), key=lambda at: int(days[at])):
+            at = list(group)
+            value[at], volume[at] = value[at].cumsum(), volume[at].cumsum()
+        divisor = float(self._p.market.rows.divisor[row])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out: I64 = np.where(volume > 0, value / volume / divisor, np.nan)
+        return out
+
+    def _marks(self, row: int, since_s: int) -> tuple[view.Mark, ...]:
+        """Alerts of the instrument since a time, oldest first."""
+        token = int(self._p.market.rows.token[row])
+        found = [
+            view.Mark(alert.bar_s, alert.side, alert.priority.name, alert.pattern)
+            for alert in chain(self._p.desk.closed, self._p.desk)
+            if alert.token == token and alert.bar_s >= since_s
+        ]
+        return tuple(sorted(found))
