@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -16,8 +17,11 @@ from kitetui.actions.alerts import AlertActions
 from kitetui.actions.arranging import ArrangeActions
 from kitetui.actions.finding import FindActions
 from kitetui.actions.looks import LookActions
+from kitetui.actions.palette import PaletteActions
 from kitetui.actions.replay import ReplayActions
 from kitetui.actions.streams import StreamActions
+from kitetui.actions.taking import TakeActions
+from kitetui.actions.touring import TourActions
 from kitetui.engine.snapshot import Header, Snapshot, View, Watching
 from kitetui.keys import PANES, bindings, heading, keymap, remapped
 from kitetui.link import LocalLink, answered
@@ -35,6 +39,7 @@ from kitetui.widgets.events import EventsPane
 from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.header import HeaderBar
+from kitetui.widgets.hint_bar import HintBar
 from kitetui.widgets.lag import LagPane
 from kitetui.widgets.latency import LatencyPane
 from kitetui.widgets.live_grid import LITE, LivePane
@@ -55,7 +60,8 @@ ALERTS_MAX = 200
 """More than a queue holds beside its urgent ones."""
 
 
-class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActions, ArrangeActions):
+class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActions, FindActions,
+              ArrangeActions, TakeActions, PaletteActions):  # fmt: skip
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
@@ -70,10 +76,10 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
 
     def __init__(self, settings: ScreenSettings, link: LocalLink,
-                 memory: ScreenMemory | None = None) -> None:  # fmt: skip
+                 folder: Path | None = None) -> None:  # fmt: skip
         """
         Args:
-            memory: how the screen was left; without one it starts as at the first time.
+            folder: where it remembers how it was left, and saves into; None for nowhere.
 
         Raises:
             ValueError: the settings' keys do not do; names the action.
@@ -84,7 +90,8 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
         self._bell_on = settings.bell
         self.animation_level = "none"
         self._settings = settings
-        self._memory = memory or ScreenMemory(None)
+        self._folder = folder
+        self._memory = ScreenMemory(folder / "screen.json" if folder is not None else None)
         self._chosen_theme = ""
         self._toured = False
         self._snapshot: Snapshot | None = None
@@ -116,6 +123,7 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
             yield ChainPane(id="chain")
             yield LatencyPane(id="latency")
         yield AlertStrip(id="strip")
+        yield HintBar(id="hint")
         yield FooterBar(id="footer")
         yield FilterBar(id="filter")
         yield Static(id="too-small")
@@ -144,7 +152,8 @@ class KiteApp(AlertActions, StreamActions, ReplayActions, LookActions, FindActio
         depth.ladder.on, depth.ladder.grouping = left.ladder, left.grouping
         if left.theme in PALETTES and not self.no_color:
             self.theme = self._chosen_theme = left.theme
-        self._toured = left.toured
+        self._toured = left.toured or self._folder is None
+        self._tour()
         if self._memory.reason:
             self._say(f"{self._memory.reason}; the screen starts as at the first time", done=False)
 

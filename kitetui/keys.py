@@ -46,6 +46,14 @@ SECTIONS = {"alert": "Alerts", "pane": "Panes", "cursor": "Cursor", "watch": "Wa
 KEYS = (
     Key("a", "alert.ack", "acknowledge", "ack", "Acknowledge the alert under the cursor, as shown"),
     Key("A", "alert.ack_all", "acknowledge_all", "", "Acknowledge all alerts on the screen"),
+    Key(
+        "m",
+        "alert.mark",
+        "mark",
+        "mark",
+        "Mark the alert; a acknowledges all that are marked",
+        ("alerts",),
+    ),
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
     Key("n", "alert.next", "next_unacked", "next alert", "Go to the next unacknowledged alert"),
     Key("x", "alert.shelve", "shelve", "shelve", "Shelve the alert for a while"),
@@ -67,6 +75,10 @@ KEYS = (
     Key("tab", "pane.next", "focus_next", "next", "Go to the next pane on the screen"),
     Key("shift+tab", "pane.previous", "focus_previous", "", "Go to the previous pane"),
     Key("z", "pane.zoom", "zoom", "zoom", "Give the whole screen to this pane, or take it back"),
+    Key("y", "pane.copy_line", "copy_line", "copy", "Copy the line under the cursor"),
+    Key("Y", "pane.copy", "copy_pane", "", "Copy all lines of this pane"),
+    Key("D", "pane.save", "save_table", "", "Save this pane as CSV"),
+    Key("P", "app.picture", "save_picture", "", "Save a picture of the screen"),
     Key("space", "pane.freeze", "freeze", "freeze", "Hold this pane still; the engine goes on"),
     Key("F", "pane.freeze_all", "freeze_all", "", "Hold all panes still"),
     Key("s", "watch.sort", "sort", "sort", "Sort by the next value", ("watchlist",)),
@@ -108,6 +120,7 @@ KEYS = (
     Key("left_curly_bracket", "replay.slower", "play('speed','slower')", "slower", "Slower"),
     Key("right_curly_bracket", "replay.faster", "play('speed','faster')", "faster", "Faster"),
     Key("T", "replay.time", "go_to_time", "time", "To a time of the day, there or back"),
+    Key("colon,ctrl+p", "app.palette", "palette", "all", "Find any action, symbol, layout, theme"),
     Key("t", "app.theme", "theme", "", "The next theme"),
     Key("question_mark", "app.help", "help", "help", "Show or hide this help"),
     Key("escape", "app.back", "unzoom", "", "Leave a dialog, a filter or zoom"),
@@ -141,7 +154,9 @@ def bindings(where: str = "") -> list[Binding]:
     """
     return [
         # Only ctrl+c passes dialogs by: q closes them.
-        Binding(key.keys, key.action, key.help, show=False, id=key.id, priority="ctrl" in key.keys)
+        Binding(
+            key.keys, key.action, key.help, show=False, id=key.id, priority=key.keys == "ctrl+c"
+        )
         for key in KEYS
         if (where in key.where if where else not key.where)
     ]

@@ -72,10 +72,6 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "redis"
 
     @property
-    def screen(self) -> Path:
-        return self.state / "screen.json"
-
-    @property
     def credentials(self) -> Path:
         return self.state / "credentials.json"
 

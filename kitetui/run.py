@@ -67,11 +67,10 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     from kitetui.app import KiteApp
     from kitetui.link import LocalLink
     from kitetui.screen import run_screen
-    from kitetui.screen_memory import ScreenMemory
 
     link = LocalLink(starter)
     try:
-        app = KiteApp(settings.screen, link, ScreenMemory(where.screen))
+        app = KiteApp(settings.screen, link, where.state)
     except ValueError as error:
         fail(EXIT_CONFIG, f"screen.keys: {error}")
     return run_screen(

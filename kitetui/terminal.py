@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import termios
+from base64 import b64encode
 from typing import Any
 
 from textual.app import App
@@ -20,6 +21,18 @@ def write_queue(app: App[Any]) -> int:
     writer = getattr(app._driver, "_writer_thread", None)
     queue = getattr(writer, "_queue", None)
     return int(queue.qsize()) if queue is not None else 0
+
+
+def copy(app: App[Any], text: str) -> None:
+    """Put text into the clipboard of whoever looks at the terminal, over SSH as well: OSC 52.
+
+    tmux passes it on only in its own envelope, or not at all.
+    """
+    app.copy_to_clipboard(text)
+    if app._driver is not None and os.environ.get("TMUX"):
+        sequence = f"\x1b]52;c;{b64encode(text.encode()).decode()}\x07"
+        inner = sequence.replace("\x1b", "\x1b\x1b")
+        app._driver.write(f"\x1bPtmux;{inner}\x1b\\")
 
 
 def notify_desktop(app: App[Any], kind: str, text: str) -> None:

@@ -475,3 +475,23 @@ async def test_ctrl_c_twice_stops(app: KiteApp) -> None:
         await pilot.press("ctrl+c", "ctrl+c")
         await pilot.pause()
     assert app.return_value == "stop"
+
+
+async def test_marked_alerts_are_acknowledged_together(app: KiteApp) -> None:
+    link: DeskLink = app.link  # type: ignore[assignment]
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("6", "m", "m")
+        await settle(pilot)
+        pane = app.query_one(AlertsPane)
+        assert len(pane.marked) == 2 and "".join(pane.plain).count("◆") == 2
+        assert "2 marked" in str(pane.border_title)
+        await pilot.press("k", "k", "m")
+        await settle(pilot)
+        assert len(pane.marked) == 1, "a mark is taken back by the same key"
+        await pilot.press("k", "m", "a")
+        await settle(pilot)
+        assert link.desk.unacked == 1 and pane.marked == set()
+        await pilot.press("u")
+        await settle(pilot)
+        assert link.desk.unacked == 3

@@ -18,14 +18,14 @@ from tests.links import MarketLink
 
 async def test_a_screen_comes_up_as_it_was_left(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "screen.json"
-    first = KiteApp(settings.screen, MarketLink(), ScreenMemory(path))
+    first = KiteApp(settings.screen, MarketLink(), tmp_path)
     async with first.run_test(size=(200, 50)) as pilot:
         await pilot.pause(0.4)
         await pilot.press("w", "1", "s", "s", "S", "c", "2", "L", "full_stop", "t", "9")
         await pilot.pause(0.6)
         shown = set(first._layout.panes)
     assert path.stat().st_mode & 0o777 == 0o600
-    again = KiteApp(settings.screen, MarketLink(), ScreenMemory(path))
+    again = KiteApp(settings.screen, MarketLink(), tmp_path)
     async with again.run_test(size=(200, 50)) as pilot:
         await pilot.pause(0.5)
         assert again._preset == "options" and again._layout.panes == shown
@@ -56,7 +56,7 @@ async def test_what_does_not_do_is_said_and_the_screen_starts_afresh(
     path.chmod(0o600)
     memory = ScreenMemory(path)
     assert memory.read() == Remembered() and words in memory.reason
-    app = KiteApp(settings.screen, MarketLink(), ScreenMemory(path))
+    app = KiteApp(settings.screen, MarketLink(), tmp_path)
     said: list[Any] = []
     app.notify = lambda text, **_: said.append(text)  # type: ignore[method-assign]
     async with app.run_test(size=(120, 40)) as pilot:

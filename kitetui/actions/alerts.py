@@ -50,7 +50,13 @@ class AlertActions(EngineActions):
             self._say(f"{alert.symbol} {alert.pattern} has left the queue", done=False)
 
     async def action_acknowledge(self) -> None:
-        """Acknowledge the alert that is under the cursor, as it was painted."""
+        """Acknowledge what is marked, or the alert under the cursor, as it was painted."""
+        pane = self._base.query_one(AlertsPane)
+        marked = pane.chosen if "alerts" in self._layout.panes else []
+        if marked:
+            await self._send(AcknowledgeMany(tuple(one.seen for one in marked), self._actor))
+            pane.marked.clear()
+            return
         alert = self._alert
         if alert is None:
             self._say("nothing to acknowledge", done=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from textual import events, work
 from textual.content import Content
 from textual.geometry import Size
@@ -10,7 +12,7 @@ from textual.widgets import Static
 
 from kitetui.actions.engine import EngineActions
 from kitetui.keys import PANES, Key
-from kitetui.layout import ALTERNATES, NARROW, PRESETS, host, layout
+from kitetui.layout import ALTERNATES, NARROW, PRESETS, host, layout, leaves
 from kitetui.screen_memory import Remembered
 from kitetui.widgets.alerts import AlertStrip
 from kitetui.widgets.footer import FooterBar
@@ -131,8 +133,10 @@ class ArrangeActions(EngineActions):
         self._guests.clear()
         self._zoomed = False
         self._arrange()
-        if self._active not in self._layout.panes:
-            self._active = PRESETS[self._preset].main
+        if self._layout.kind == "narrow" or self._active not in self._layout.panes:
+            main = PRESETS[self._preset].main
+            shown = leaves(self._layout.tree)
+            self._active = main if main in shown else shown[0]
             self._arrange()
         self._focus()
         self._say(f"{self._preset}: {PRESETS[self._preset].tells}", done=True)
@@ -158,6 +162,12 @@ class ArrangeActions(EngineActions):
             self._pane(self._active).filter("")
         elif self._zoomed:
             self.action_zoom()
+        else:
+            self._end_tour()
+
+    @abstractmethod
+    def _end_tour(self) -> bool:
+        """End the tour of the first day; whether there was one."""
 
     def action_cursor(self, by: int) -> None:
         """Move the active pane's cursor; views of an instrument go to the next instrument."""

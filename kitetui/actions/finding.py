@@ -35,7 +35,11 @@ class FindActions(EngineActions):
         if chosen is None:
             self._say("no option is watched there", done=False)
             return
-        self._base.query_one(Watchlist).focus_on(chosen.token)
+        self.go_to_instrument(chosen.token)
+
+    def go_to_instrument(self, token: int) -> None:
+        """Put the watchlist's cursor on an instrument."""
+        self._base.query_one(Watchlist).focus_on(token)
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:

@@ -29,10 +29,10 @@ class LookActions(EngineActions):
         if few and self.theme != NO_COLOURS:
             self.theme = FEW_COLOURS
 
-    def action_theme(self) -> None:
-        """The next theme."""
+    def action_theme(self, name: str = "") -> None:
+        """A theme by name, or the next one."""
         names = list(PALETTES)
         at = names.index(self.theme) if self.theme in names else 0
-        self.theme = self._chosen_theme = names[(at + 1) % len(names)]
+        self.theme = self._chosen_theme = name or names[(at + 1) % len(names)]
         self._say(f"theme {self.theme}", done=True)
         self._soon()

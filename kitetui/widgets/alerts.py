@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import BindingType
+
 from kitetui.engine.snapshot import (
     WAITING,
     Alert,
@@ -11,6 +15,7 @@ from kitetui.engine.snapshot import (
     Priority,
     Snapshot,
 )
+from kitetui.keys import bindings
 from kitetui.widgets.live_grid import Column, Line, LiveGrid, LivePane, Row, Span
 from kitetui.widgets.numbers import age, arrow, clock, compact, price, short_pattern, spark
 from kitetui.widgets.safe_text import fit
@@ -28,6 +33,9 @@ class AlertsPane(LiveGrid):
     """Each line is an alert as it was when painted: acknowledging names exactly that one.
 
     While the cursor is in the pane its rows keep their places; what came since is counted.
+
+    Attributes:
+        marked: ids of alerts that are to be acknowledged together.
     """
 
     columns = (
@@ -38,8 +46,11 @@ class AlertsPane(LiveGrid):
     )  # fmt: skip
     empty_text = "0 unacked: all clear"
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("alerts")]
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.marked: set[str] = set()
         self._painted: dict[str, Alert] = {}
         self._waiting_outside = 0
         self._to_top = False
@@ -48,6 +59,18 @@ class AlertsPane(LiveGrid):
     def selected(self) -> Alert | None:
         """The alert under the cursor, as it is on the screen."""
         return self._painted.get(str(self.cursor_key))
+
+    @property
+    def chosen(self) -> list[Alert]:
+        """Marked alerts that wait, as they were painted."""
+        return [a for a in self._painted.values() if a.alert_id in self.marked]
+
+    def action_mark(self) -> None:
+        """Mark the alert under the cursor, or take its mark, and go on to the next."""
+        if self.selected is not None and self.selected.state in WAITING:
+            self.marked ^= {self.selected.alert_id}
+            self.move(1)
+            self.asks()
 
     @property
     def on_screen(self) -> list[Alert]:
@@ -70,13 +93,16 @@ class AlertsPane(LiveGrid):
             kept, self._waiting_outside = list(alerts.values()), 0
         if not kept:
             kept, self._waiting_outside = list(alerts.values()), 0
+        marks = f"  ◆ {len(self.marked)} marked: a" if self.marked else ""
         fresh = f"  ▲ {self._waiting_outside} new: g" if self._waiting_outside else ""
-        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}{fresh}",
+        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}{marks}{fresh}",
                    "a ack  A all  x shelve  e why  u undo")  # fmt: skip
         self._painted = {a.alert_id: a for a in kept}
+        self.marked &= {a.alert_id for a in kept if a.state in WAITING}
         if self._to_top:
             self.cursor_key, self._to_top = None, False
-        self.show_rows([_row(a, h.session_s) for a in kept], foot=_foot(snapshot.flood))
+        rows = [_row(a, h.session_s, marked=a.alert_id in self.marked) for a in kept]
+        self.show_rows(rows, foot=_foot(snapshot.flood))
 
     def move_to(self, position: int) -> None:
         """Put the cursor on a row; the first one also lets in what came since."""
@@ -155,12 +181,15 @@ def _strip_line(a: Alert, now_s: float) -> Line:
     )
 
 
-def _row(a: Alert, now_s: float) -> Row:
+def _row(a: Alert, now_s: float, *, marked: bool) -> Row:
     waiting = a.state in WAITING
     body = "" if waiting else "dim"
     market = a.origin is not Origin.SYSTEM
     cells: tuple[Span, ...] = (
-        (_GLYPHS[a.state], _URGENT[a.priority] or "bad" if waiting else "dim"),
+        (
+            "◆" if marked else _GLYPHS[a.state],
+            "accent" if marked else _URGENT[a.priority] or "bad" if waiting else "dim",
+        ),
         (a.priority.name, _URGENT[a.priority] if waiting else "dim"),
         (age(now_s - a.at_s), body),
         (a.symbol, "bold" if waiting else "dim"),

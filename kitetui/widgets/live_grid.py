@@ -146,6 +146,11 @@ class LivePane(Widget, can_focus=True):
             self.border_subtitle = escaped
 
     @property
+    def line_here(self) -> str:
+        """The line under the cursor, or the first one."""
+        return self.plain[0] if self._lines else ""
+
+    @property
     def plain(self) -> list[str]:
         """The lines as text, for tests and copying."""
         return ["".join(text for text, _ in line) for line in self._lines]
@@ -228,6 +233,12 @@ class LiveGrid(LivePane):
     def page(self) -> int:
         """Rows that fit."""
         return max(self.size.height - 1 - len(self._foot), 1)
+
+    @property
+    def line_here(self) -> str:
+        """The cells of the row under the cursor, with a tab between them."""
+        row = next((row for row in self._rows if row.key == self.cursor_key), None)
+        return "\t".join(text for text, _ in row.cells) if row is not None else ""
 
     @property
     def rows(self) -> list[Row]:

@@ -68,6 +68,12 @@ class Watchlist(LivePane):
         return self._token
 
     @property
+    def line_here(self) -> str:
+        """The line under the cursor."""
+        at = self.cursor - self.top + 1
+        return self.plain[at][2:] if 1 <= at < len(self.plain) else ""
+
+    @property
     def wanted(self) -> tuple[int, int]:
         """Rows to ask for, first and how many: those on screen, else the one under the cursor."""
         return (self.top, self.page) if self.display else (max(self.cursor, 0), 1)

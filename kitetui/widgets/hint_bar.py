@@ -1,0 +1,14 @@
+"""One line that says what to try next."""
+
+from __future__ import annotations
+
+from kitetui.widgets.live_grid import LivePane
+
+
+class HintBar(LivePane, can_focus=False):
+    """A hint of the first day."""
+
+    def hint(self, place: str, key: str, does: str) -> None:
+        """Say what a key does."""
+        self.show([((f" {place} ", "dim"), (f" {key} ", "badge"), (f" {does}", ""),
+                    ("   esc ends the tour", "dim"))])  # fmt: skip
