@@ -80,6 +80,7 @@ KEYS = (
     Key("D", "pane.save", "save_table", "", "Save this pane as CSV"),
     Key("P", "app.picture", "save_picture", "", "Save a picture of the screen"),
     Key("space", "pane.freeze", "freeze", "freeze", "Hold this pane still; the engine goes on"),
+    Key("equals_sign", "pane.compare", "compare", "", "Compare a held pane with what it is now"),
     Key("F", "pane.freeze_all", "freeze_all", "", "Hold all panes still"),
     Key("s", "watch.sort", "sort", "sort", "Sort by the next value", ("watchlist",)),
     Key("S", "watch.reverse", "reverse", "", "Turn the order round", ("watchlist",)),

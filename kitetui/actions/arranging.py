@@ -198,6 +198,10 @@ class ArrangeActions(EngineActions):
         self.notify("frozen: space lets it go on" if pane.frozen else "live again", timeout=2,
                     markup=False)  # fmt: skip
 
+    def action_compare(self) -> None:
+        """Show the held pane as it is now, what differs marked, or as it was held."""
+        self._say(self._pane(self._active).compare(), done=True)
+
     def action_freeze_all(self) -> None:
         """Hold all panes still, or let them go on."""
         self._frozen_all = not self._frozen_all

@@ -18,7 +18,7 @@ from kitetui.widgets.safe_text import clean
 if TYPE_CHECKING:
     from kitetui.app import KiteApp
 
-SYMBOLS_FIRST = 2.0
+SYMBOLS_FIRST = 1e6
 """A symbol that is typed comes before the actions whose words it resembles."""
 
 

@@ -62,7 +62,8 @@ class ChartPane(LivePane):
 
 def _drawn(chart: Chart, width: int, height: int, decimals: int) -> list[Line]:
     candles = chart.candles[-max(width - AXIS - 1, 1) :]
-    rows = max(height - VOLUME_ROWS - 3, 3)
+    traded = any(c.volume for c in candles)  # an index is not
+    rows = max(height - (VOLUME_ROWS if traded else 0) - 3, 3)
     low, high = min(c.low for c in candles), max(c.high for c in candles)
     on = scale(low, high, rows)
     columns = [column(c.open, c.high, c.low, c.close, on, rows) for c in candles]
@@ -74,7 +75,8 @@ def _drawn(chart: Chart, width: int, height: int, decimals: int) -> list[Line]:
         lines.append((*_row(row, candles, columns, on, chart, bool(marks)),
                       _axis(row, rows, on, chart, at_last, last, decimals)))  # fmt: skip
     lines.append((*_alerts(chart, candles), ("", "")))
-    lines += _volume(candles)
+    if traded:
+        lines += _volume(candles)
     lines.append(_times(candles))
     return lines
 
@@ -88,7 +90,7 @@ def _head(chart: Chart, last: Candle, decimals: int) -> Line:
         (f" {clock_minute(last.start_s)} ", "dim"),
         (f"o {o} h {h} l {low} c {c} ", ""),
         (f"{arrow(last.close - last.open)} {percent(moved)}%", style),
-        (f"  vol {compact(last.volume)}", "dim"),
+        (f"  vol {compact(last.volume)}" if last.volume else "", "dim"),
         ("  ~" if last.uncertain else "", "warn"),
         (vwap, "dim"),
         ("  forming" if chart.forming else "", "dim"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kitetui.widgets.live_grid import LivePane
+from kitetui.widgets.live_grid import LivePane, whole
 
 
 class HintBar(LivePane, can_focus=False):
@@ -10,5 +10,6 @@ class HintBar(LivePane, can_focus=False):
 
     def hint(self, place: str, key: str, does: str) -> None:
         """Say what a key does."""
-        self.show([((f" {place} ", "dim"), (f" {key} ", "badge"), (f" {does}", ""),
-                    ("   esc ends the tour", "dim"))])  # fmt: skip
+        line = ((f" {place} ", "dim"), (f" {key} ", "badge"), (f" {does}", ""),
+                ("   esc ends the tour", "dim"))  # fmt: skip
+        self.show([whole(line, self.app.size.width)])

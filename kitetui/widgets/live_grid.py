@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from kitetui.widgets.difference import count, marked
 from kitetui.widgets.palette import styles
 from kitetui.widgets.plain_glyphs import plain as plain_glyphs
 from kitetui.widgets.safe_text import clean, fit
@@ -32,7 +33,8 @@ class LivePane(Widget, can_focus=True):
 
     Attributes:
         filters: whether it has lines to choose from; filtered: the words that they must hold.
-        frozen: lines given while frozen wait until it is lifted.
+        frozen: lines given while frozen wait until it is lifted; comparing: they are shown
+            nevertheless, what differs marked.
         stale: data older than it should be: kept, dimmed.
     """
 
@@ -53,6 +55,8 @@ class LivePane(Widget, can_focus=True):
         self._held: tuple[list[Line], bool] | None = None
         self._styles: dict[str, Style] = {}
         self.frozen = False
+        self.comparing = False
+        self._frozen: list[Line] = []
         self.stale = False
         self.held_updates = 0
 
@@ -82,9 +86,18 @@ class LivePane(Widget, can_focus=True):
     def show(self, lines: Sequence[Line], *, stale: bool = False) -> None:
         """Put lines on the pane; only those that differ are painted."""
         if self.frozen:
-            self._held = (list(lines), stale)
-            self.held_updates += 1
+            self._hold(lines, stale)
             return
+        self._put(lines, stale)
+
+    def _hold(self, lines: Sequence[Line], stale: bool) -> None:
+        """Keep lines until the pane goes on; meanwhile they may be compared."""
+        self._held = (list(lines), stale)
+        self.held_updates += 1
+        if self.comparing:
+            self._put(marked(self._frozen, lines), stale)
+
+    def _put(self, lines: Sequence[Line], stale: bool) -> None:
         if stale != self.stale:
             self.stale = stale
             self._lines = list(lines)
@@ -118,12 +131,34 @@ class LivePane(Widget, can_focus=True):
 
     def freeze(self, on: bool) -> None:
         """Hold the pane still, or catch up with what was given meanwhile."""
-        self.frozen = on
-        if not on:
-            held, self._held = self._held, None
-            self.held_updates = 0
-            if held is not None:
-                self.show(held[0], stale=held[1])
+        if on == self.frozen:
+            return
+        self.frozen, self.comparing = on, False
+        held, self._held = self._held, None
+        self.held_updates = 0
+        if on:
+            self._frozen = list(self._lines)
+            self.border_title = self._glyphs(f"❚❚ {self.border_title}")
+        elif held is not None:
+            self._put(*held)
+
+    def compare(self) -> str:
+        """Show what would be there if it were not held, and mark what differs; or go back.
+
+        Returns:
+            What is shown now, in words.
+        """
+        if not self.frozen or self._held is None:
+            return "nothing is held: space holds this pane still"
+        self.comparing = not self.comparing
+        if not self.comparing:
+            self._put(self._frozen, self.stale)
+            return "as it was held"
+        self._put(marked(self._frozen, self._held[0]), self._held[1])
+        return f"as it is now: {count(self._frozen, self._held[0])} lines differ, and are marked"
+
+    def _glyphs(self, text: str) -> str:
+        return plain_glyphs(text) if self.app.has_class(ASCII) else text
 
     def title(self, text: str, note: str = "") -> None:
         """The border's title and its note at the bottom; each set only when it differs.
@@ -136,8 +171,7 @@ class LivePane(Widget, can_focus=True):
             text = f"{text}  /{self.filtered}"
         room = max(self.outer_size.width - 6, 8)
         text, note = (fit(t, min(cell_len(clean(t)), room)) for t in (text, note))
-        if self.app.has_class(ASCII):
-            text, note = plain_glyphs(text), plain_glyphs(note)
+        text, note = self._glyphs(text), self._glyphs(note)
         escaped = text.replace("[", r"\[")
         if self.border_title != escaped:
             self.border_title = escaped
@@ -250,10 +284,10 @@ class LiveGrid(LivePane):
         """Put rows on the grid, keeping the cursor on its key. A frozen grid keeps its rows."""
         if self.frozen:
             self._held_rows = (list(rows), stale, foot)
-            self.held_updates += 1
+            self._hold(self._drawn([row for row in rows if self._wanted(row)], foot), stale)
             return
         self._foot = foot
-        self._rows = [row for row in rows if self.holds(" ".join(text for text, _ in row.cells))]
+        self._rows = [row for row in rows if self._wanted(row)]
         keys = [row.key for row in self._rows]
         if self.cursor_key not in keys:
             self.cursor_key = keys[0] if keys else None
@@ -261,18 +295,13 @@ class LiveGrid(LivePane):
 
     def freeze(self, on: bool) -> None:
         """Hold rows and cursor's surroundings still, or catch up."""
-        self.frozen = on
-        if not on:
-            held, self._held_rows = self._held_rows, None
-            self.held_updates = 0
-            if held is not None:
-                self.show_rows(held[0], stale=held[1], foot=held[2])
+        super().freeze(on)
+        held, self._held_rows = self._held_rows, None
+        if not on and held is not None:
+            self.show_rows(held[0], stale=held[1], foot=held[2])
 
-    def show(self, lines: Sequence[Line], *, stale: bool = False) -> None:
-        """Put lines on the pane; a frozen grid still follows its own cursor."""
-        frozen, self.frozen = self.frozen, False
-        super().show(lines, stale=stale)
-        self.frozen = frozen
+    def _wanted(self, row: Row) -> bool:
+        return self.holds(" ".join(text for text, _ in row.cells))
 
     def move(self, by: int) -> None:
         """Move the cursor, within the rows."""
@@ -288,22 +317,26 @@ class LiveGrid(LivePane):
             self._paint(self.stale)
 
     def _paint(self, stale: bool) -> None:
-        if not self._rows:
-            empty = self.empty_text
-            if self.filtered:
-                empty = f"/{self.filtered} matches nothing: esc clears it"
-            self.show([self._head(), ((empty, "dim"),), *self._foot], stale=stale)
-            return
+        """Draw the rows as they are; a frozen grid still follows its own cursor."""
         keys = [row.key for row in self._rows]
         at = keys.index(self.cursor_key) if self.cursor_key in keys else 0
         page = self.page
         self._offset = min(max(self._offset, at - page + 1, 0), at, max(len(keys) - page, 0))
-        focused = self.has_focus
+        self._put(self._drawn(self._rows, self._foot), stale)
+
+    def _drawn(self, rows: Sequence[Row], foot: tuple[Line, ...]) -> list[Line]:
+        """Head, the rows that fit, and foot."""
+        if not rows:
+            empty = self.empty_text
+            if self.filtered:
+                empty = f"/{self.filtered} matches nothing: esc clears it"
+            return [self._head(), ((empty, "dim"),), *foot]
+        focused, page = self.has_focus, self.page
         lines = [self._head()]
-        for row in self._rows[self._offset : self._offset + page]:
+        for row in rows[self._offset : self._offset + page]:
             lines.append(self._line(row, focused and row.key == self.cursor_key))
         lines += [()] * (page - len(lines) + 1)
-        self.show([*lines, *self._foot], stale=stale)
+        return [*lines, *foot]
 
     def on_focus(self) -> None:
         self._paint(self.stale)
