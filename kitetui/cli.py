@@ -45,6 +45,8 @@ from kitetui.cli_redis import redis
     help="Where ticks come from: Kite, or crawlers of yours that write to Redis.",
 )
 @click.option("--speed", metavar="N|max", help="Times real time, for --demo and --replay.")
+@click.option("--lite", is_flag=True, help="For a slow link: a frame a second, coarse ages.")
+@click.option("--ascii", "ascii_", is_flag=True, help="Draw borders, bars and glyphs in ASCII.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the demo's market.")
 @shared
 @click.pass_context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from kitetui.keys import KEYS, SECTIONS, Key, bindings, remapped, shown
 from kitetui.settings import Settings
 from kitetui.tools.key_table import as_markdown, as_text
 from kitetui.widgets.dialogs import HelpScreen
-from tests.links import PictureLink
+from tests.links import MarketLink, PictureLink
 
 DOCS = Path(__file__).parent.parent / "docs" / "keys.md"
 
@@ -74,6 +75,37 @@ def test_keys_of_one_pane_are_no_keys_of_the_screen() -> None:
     everywhere = {one.key for one in bindings()}
     for pane in {name for one in KEYS for name in one.where}:
         assert everywhere.isdisjoint(one.key for one in bindings(pane))
+
+
+@pytest.mark.parametrize("one", KEYS, ids=lambda one: one.id)
+async def test_every_key_of_the_table_does_what_it_names(
+    settings: Settings, one: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its action is there, is reached from the pane that it belongs to, and ends well."""
+    app = KiteApp(settings.screen, MarketLink())
+    done: list[tuple[str, bool]] = []
+    run = app.run_action
+
+    async def watched(action: Any, *args: Any, **options: Any) -> bool:
+        told = await run(action, *args, **options)
+        done.append((action if isinstance(action, str) else action[1], told))
+        return told
+
+    monkeypatch.setattr(app, "run_action", watched)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.pause(0.3)
+        for name in one.keys.split(","):
+            for pane in one.where or ("watchlist",):
+                app.action_pane(pane)
+                await pilot.pause(0.1)
+                done.clear()
+                await pilot.press(name)
+                await pilot.pause(0.1)
+                reached = [(action.removeprefix("app."), told) for action, told in done]
+                assert (one.action.removeprefix("app."), True) in reached, (name, pane, done)
+                while len(app.screen_stack) > 1:
+                    app.pop_screen()
+                await pilot.pause(0.05)
 
 
 async def test_a_remapped_key_works_and_its_old_one_does_not(settings: Settings) -> None:
