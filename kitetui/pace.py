@@ -22,10 +22,10 @@ class Pace:
         lite: whether the link is taken for slow: one frame a second, and less on it.
     """
 
-    def __init__(self, hz: float, lite: Literal["auto", "on", "off"]) -> None:
+    def __init__(self, hz: float, lite: Literal["auto", "always", "never"]) -> None:
         self._hz = hz
         self._mode = lite
-        self.lite = lite == "on"
+        self.lite = lite == "always"
         self._skip = 0
         self._painted_s = float("-inf")
         self._stalled: list[float] = []

@@ -39,7 +39,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         lite: bool, ascii_: bool, config_dir: Path | None, state: Path | None, profile: str,
         overrides: tuple[str, ...]) -> int:  # fmt: skip
     """Run until stopped; the exit code."""
-    looks = (("screen.lite=on", lite), ("screen.ascii=true", ascii_))
+    looks = (("screen.lite=always", lite), ("screen.ascii=true", ascii_))
     overrides = (*overrides, *(setting for setting, asked in looks if asked))
     if speed is not None and not (demo or replay):
         fail(2, "--speed goes with --demo or --replay; for an accelerated feed set feed.speed")

@@ -182,7 +182,7 @@ class ScreenSettings(_Section, frozen=True):
     theme: Literal["kite-cb", "classic", "light", "high-contrast", "mono", "ansi-16"]
     ascii: bool
     flash: bool
-    lite: Literal["auto", "on", "off"]
+    lite: Literal["auto", "always", "never"]
     on_hangup: Literal["stop", "detach"]
     bell: bool
     desktop: Literal["off", "osc9", "osc777"]

@@ -26,10 +26,10 @@ def test_a_frame_is_made_as_often_as_is_asked() -> None:
 
 
 def test_a_terminal_that_is_behind_gets_none_not_even_at_once() -> None:
-    pace = Pace(HZ, "off")
+    pace = Pace(HZ, "never")
     assert frames(pace, 2, 10) == [] and not pace.due(2, 10.0, at_once=True)
     assert len(frames(pace, 1, 1, 11)) == 4, "one may wait"
-    assert not pace.lite, "off is off"
+    assert not pace.lite, "never is never"
 
 
 def test_a_frame_that_took_long_is_followed_by_a_pause_but_keys_do_not_wait() -> None:
@@ -53,7 +53,7 @@ def test_a_link_that_is_behind_for_seconds_is_slow_until_it_was_calm_for_a_minut
 
 @pytest.mark.parametrize("jitter", [-0.02, 0.0, 0.02])
 def test_lite_is_a_frame_a_second_whatever_the_timer_does(jitter: float) -> None:
-    pace = Pace(HZ, "on")
+    pace = Pace(HZ, "always")
     made = 0
     for tick in range(40):
         now_s = tick / HZ + (jitter if tick % 2 else 0.0)

@@ -60,7 +60,7 @@ async def test_without_colour_the_theme_is_mono(
 async def test_a_slow_link_is_spared_trends_and_ages_and_the_header_says_so(
     settings: Settings,
 ) -> None:
-    app = KiteApp(changed(settings, lite="on"), MarketLink())
+    app = KiteApp(changed(settings, lite="always"), MarketLink())
     async with app.run_test(size=(200, 50)) as pilot:
         await pilot.pause(1.5)
         text = drawn(app)
