@@ -122,6 +122,17 @@ async def test_w_goes_through_all_arrangements(app: KiteApp, size: tuple[int, in
         assert seen == [*list(PRESETS)[1:], "trade"]
 
 
+async def test_keys_that_come_fast_end_where_the_last_one_says(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("v")
+        for _ in range(len(PRESETS) + 2):
+            app.action_preset()  # as quick as two keys in one read of the terminal
+        await settle(pilot)
+        assert app._preset == "feed"
+        assert app._layout.panes == set(leaves(PRESETS["feed"].wide))
+
+
 async def test_the_first_day_s_hints_are_done_by_doing_them(
     settings: Settings, tmp_path: Path
 ) -> None:
