@@ -23,13 +23,14 @@ from kitetui.actions.streams import StreamActions
 from kitetui.actions.taking import TakeActions
 from kitetui.actions.touring import TourActions
 from kitetui.engine.snapshot import Header, Snapshot, View, Watching
-from kitetui.keys import PANES, bindings, heading, keymap, remapped
+from kitetui.keys import PANES, bindings, heading, keymap, remapped, shown
 from kitetui.link import LocalLink, answered
 from kitetui.pace import Pace
 from kitetui.screen_memory import Remembered, ScreenMemory
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
+from kitetui.widgets.banner import Banner
 from kitetui.widgets.buckets import BucketsPane
 from kitetui.widgets.chain import ChainPane
 from kitetui.widgets.chart import ChartPane
@@ -107,6 +108,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
 
     def compose(self) -> ComposeResult:
         yield HeaderBar(id="header")
+        yield Banner(id="banner")
         yield TabStrip(id="tabs")
         with PaneGrid(id="grid"):
             yield Watchlist(id="watchlist")
@@ -259,6 +261,11 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         screen.query_one(HeaderBar).show_header(
             snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
             hz=self._pace.hz,
+        )  # fmt: skip
+        freeze = next(key for key in self.keys if key.id == "pane.freeze_all")
+        screen.query_one(Banner).show_header(
+            snapshot.header, asyncio.get_running_loop().time(), frozen=self._frozen_all,
+            key=shown(freeze),
         )  # fmt: skip
         for name in PANES:
             pane = screen.query_one(f"#{name}", LivePane)

@@ -1,0 +1,48 @@
+"""One line that is there while what is shown cannot be trusted: why, since when, what to do."""
+
+from __future__ import annotations
+
+from kitetui.engine.snapshot import Header
+from kitetui.widgets.live_grid import LivePane, Span, whole
+from kitetui.widgets.numbers import age
+
+_TOLD = {
+    "AUTH_EXPIRED": ("LOG IN", "the access token is not taken any more; put today's into "
+                               "credentials.json, and it goes on by itself"),
+    "REFUSED": ("REFUSED", "the exchange does not let us in; it is tried again by itself"),
+    "RECONNECTING": ("FEED LOST", "what is shown is as it was; it connects again by itself"),
+    "STALE": ("FEED SILENT", "connected, and nothing comes: what is shown is as it was"),
+}  # fmt: skip
+
+
+class Banner(LivePane, can_focus=False):
+    """Comes up by itself, and leaves by itself."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._since: tuple[str, float] = ("", 0.0)
+
+    def show_header(self, h: Header, now_s: float, *, frozen: bool, key: str) -> None:
+        """Say what is wrong, if anything is.
+
+        Args:
+            now_s: any clock that only goes forward; frozen: whether all panes are held; `key` lets
+                them go on.
+        """
+        word = h.state if h.state in _TOLD else "FROZEN" if frozen else ""
+        if word != self._since[0]:
+            self._since = (word, now_s)
+        self.display = bool(word)
+        if not word:
+            return
+        for_s = now_s - self._since[1]
+        if word == "FROZEN":
+            line: tuple[Span, ...] = (
+                (f" ❚❚ FROZEN {age(for_s)} ", "badge"),
+                (f" the engine goes on; {key} lets the panes", ""),
+            )
+        else:
+            title, words = _TOLD[word]
+            since = "" if for_s < 1 else f" {age(for_s)}"
+            line = ((f" ■ {title}{since} ", "alarm"), (f" {words}", ""), (f"  {h.reason}", "dim"))
+        self.show([whole(line, self.app.size.width)])

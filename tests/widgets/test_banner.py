@@ -1,0 +1,35 @@
+"""The banner: there only while what is shown cannot be trusted."""
+
+from __future__ import annotations
+
+import pytest
+
+from kitetui.widgets.banner import Banner
+from tests.widgets import views
+from tests.widgets.test_panes import staged, text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("AUTH_EXPIRED", "LOG IN"), ("REFUSED", "REFUSED"), ("RECONNECTING", "FEED LOST"),
+     ("STALE", "FEED SILENT")],
+)  # fmt: skip
+@pytest.mark.parametrize("columns", [80, 200])
+async def test_it_says_what_is_wrong_since_when_and_what_to_do(
+    state: str, words: str, columns: int
+) -> None:
+    async with staged(Banner(), columns, 1) as banner:
+        wrong = views.header(state=state, reason="why")
+        banner.show_header(wrong, 100.0, frozen=False, key="F")
+        assert banner.display and words in text(banner) and len(text(banner)) <= columns
+        banner.show_header(wrong, 131.0, frozen=True, key="F")
+        assert f"{words} 30s" in text(banner), "trouble goes before what was held"
+        banner.show_header(views.header(), 140.0, frozen=False, key="F")
+        assert not banner.display
+
+
+async def test_held_panes_say_which_key_lets_them_go_on() -> None:
+    async with staged(Banner(), 80, 1) as banner:
+        banner.show_header(views.header(), 5.0, frozen=True, key="F2")
+        banner.show_header(views.header(), 65.0, frozen=True, key="F2")
+        assert "FROZEN 60s" in text(banner) and "F2 lets the panes" in text(banner)
