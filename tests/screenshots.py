@@ -1,15 +1,18 @@
-"""`make screenshots`: the README's pictures, SVG and PNG, from a seeded demo.
+"""`make screenshots`: pictures of every arrangement, pane and state, in three themes.
 
-With a journal as argument, a picture of that day replayed: python -m tests.screenshots DAY.arrows
+Arrangements and panes are those of one seeded demo, states those of a seeded market that stands
+still. With a journal as argument, a picture of that day replayed:
+python -m tests.screenshots DAY.arrows
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +21,22 @@ import resvg_py
 from kitetui.app import KiteApp
 from kitetui.config import load
 from kitetui.engine.feed.replay import Replay
+from kitetui.keys import PANES
+from kitetui.layout import PRESETS
 from kitetui.link import LocalLink
 from kitetui.places import places
 from kitetui.run import Starter
+from tests.widgets.states import STATES
+from tests.widgets.test_states import StateLink, painted
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
-WAIT_S = 60.0
+GALLERY = FOLDER / "gallery"
+THEMES = ("kite-cb", "light", "high-contrast")
+WIDE, MID, NARROW = (200, 50), (120, 35), (80, 24)
+WAIT_S = 90.0
 MONO = "DejaVu Sans Mono"
+ALERTS = 6
+"""So many are waited for before the first picture."""
 
 
 async def wait_for(condition: Callable[[], bool]) -> None:
@@ -36,101 +48,151 @@ async def wait_for(condition: Callable[[], bool]) -> None:
     raise TimeoutError("the screen never showed what was waited for")
 
 
-def save(app: KiteApp, name: str) -> None:
-    """The screen as SVG and PNG."""
+def save(app: KiteApp, path: Path, *, png: bool) -> None:
+    """The screen as SVG, and as PNG."""
     svg = app.export_screenshot(title="kitetui")
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.S)
-    svg = svg.replace("Fira Code", MONO)
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.svg").write_text(svg)
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=2000)
-    (FOLDER / f"{name}.png").write_bytes(bytes(png))
-    print(FOLDER / f"{name}.png")
+    svg = re.sub(r"terminal-\d+", "terminal", svg.replace("Fira Code", MONO))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".svg").write_text(svg)
+    if png:
+        made = resvg_py.svg_to_bytes(svg_string=svg, width=2000)
+        path.with_suffix(".png").write_bytes(bytes(made))
+    print(path.with_suffix(".svg"))
 
 
-def alerts(app: KiteApp) -> int:
-    """Alerts on the screen."""
-    return app._snapshot.header.alerts if app._snapshot else 0
+async def sized(app: KiteApp, pilot: Any, size: tuple[int, int]) -> str:
+    """Give the terminal another size; its name."""
+    await pilot.resize_terminal(*size)
+    await painted(app, pilot)
+    return f"{size[0]}x{size[1]}"
 
 
-async def demo(size: tuple[int, int], take: Callable[[KiteApp, Any], Awaitable[None]]) -> None:
-    """A seeded demo on a screen of some size."""
+async def arrangements(app: KiteApp, pilot: Any) -> None:
+    """Every arrangement and every pane of a demo, in every theme."""
+    await wait_for(lambda: bool(app._snapshot) and app._snapshot.header.alerts >= ALERTS)
+    await pilot.press("1", "j", "j", "j")
+    for theme in THEMES:
+        app.theme = theme
+        for size in (WIDE, MID):
+            name = await sized(app, pilot, size)
+            for preset in PRESETS:
+                app.action_preset(preset)
+                app.clear_notifications()
+                await painted(app, pilot)
+                await asyncio.sleep(0.6)
+                save(app, GALLERY / f"layout-{preset}-{name}-{theme}", png=False)
+        app.action_preset("trade")
+        name = await sized(app, pilot, NARROW)
+        for pane in PANES:
+            app.action_pane(pane)
+            app.clear_notifications()
+            await painted(app, pilot)
+            await asyncio.sleep(0.6)
+            save(app, GALLERY / f"pane-{pane}-{name}-{theme}", png=False)
+
+
+async def readme(app: KiteApp, pilot: Any) -> None:
+    """The README's own."""
+    app.theme = THEMES[0]
+    wide = await sized(app, pilot, WIDE)
+    for preset in ("trade", "options", "replay", "redis"):
+        app.action_preset(preset)
+        app.clear_notifications()
+        await painted(app, pilot)
+        await asyncio.sleep(1)
+        save(app, FOLDER / f"{preset}-{wide}", png=True)
+    app.action_preset("trade")
+    await pilot.press("6", "a")
+    await asyncio.sleep(1.2)
+    save(app, FOLDER / f"acknowledged-{wide}", png=True)
+    await pilot.press("question_mark")
+    await asyncio.sleep(0.5)
+    save(app, FOLDER / f"help-{wide}", png=True)
+    await pilot.press("escape", "colon", *"nif")
+    await asyncio.sleep(1)
+    save(app, FOLDER / f"palette-{wide}", png=True)
+    await pilot.press("escape")
+    app.clear_notifications()
+    save_mid = await sized(app, pilot, MID)
+    save(app, FOLDER / f"trade-{save_mid}", png=True)
+    narrow = await sized(app, pilot, NARROW)
+    for pane in ("depth", "alerts", "chart", "watchlist"):
+        app.action_pane(pane)
+        await painted(app, pilot)
+        await asyncio.sleep(0.6)
+        save(app, FOLDER / f"{pane}-{narrow}", png=True)
+
+
+async def states() -> None:
+    """Every state at every size in every theme; at the smallest, the panes that differ most."""
+    settings = load()
+    for state in STATES:
+        app = KiteApp(settings.screen, StateLink(state))
+        async with app.run_test(size=WIDE) as pilot:
+            await painted(app, pilot)
+            await pilot.press("1", "j", "j", "j")
+            for theme in THEMES:
+                app.theme = theme
+                for size in (WIDE, MID):
+                    name = await sized(app, pilot, size)
+                    await painted(app, pilot)
+                    save(app, GALLERY / f"state-{state}-{name}-{theme}", png=False)
+                name = await sized(app, pilot, NARROW)
+                for pane in ("watchlist", "depth", "alerts", "streams"):
+                    app.action_pane(pane)
+                    await painted(app, pilot)
+                    save(app, GALLERY / f"state-{state}-{pane}-{name}-{theme}", png=False)
+
+
+async def demo() -> None:
+    """One seeded demo, pictured in every way."""
     with tempfile.TemporaryDirectory() as state:
         settings = load()
         starter = Starter(
             settings, places(Path(state), "default"), demo=True, replay=None, speed=None, seed=7,
             overrides=(), config_dir=None, linger=True,
         )  # fmt: skip
-        await shoot(settings, starter, size, take)
-
-
-async def shoot(settings: Any, starter: Starter, size: tuple[int, int],
-                take: Callable[[KiteApp, Any], Awaitable[None]]) -> None:  # fmt: skip
-    link = LocalLink(starter)
-    app = KiteApp(settings.screen, link)
-    try:
-        async with app.run_test(size=size) as pilot:
-            await take(app, pilot)
-    finally:
-        await asyncio.to_thread(link.stop)
-
-
-async def wide(app: KiteApp, pilot: Any) -> None:
-    await wait_for(lambda: alerts(app) > 0)
-    await asyncio.sleep(8)
-    save(app, "live-200x50")
-    await pilot.press("6", "a")
-    await asyncio.sleep(1.2)
-    save(app, "acknowledged-200x50")
-    await pilot.press("question_mark")
-    await asyncio.sleep(0.5)
-    save(app, "help-200x50")
-
-
-async def narrow(app: KiteApp, pilot: Any) -> None:
-    await wait_for(lambda: alerts(app) > 0)
-    await pilot.press("2")
-    await asyncio.sleep(3)
-    save(app, "depth-80x24")
-    await pilot.press("6")
-    await asyncio.sleep(0.6)
-    save(app, "alerts-80x24")
-    await pilot.press("1")
-    await asyncio.sleep(0.6)
-    save(app, "watchlist-80x24")
-
-
-async def middle(app: KiteApp, pilot: Any) -> None:
-    await wait_for(lambda: alerts(app) > 0)
-    await asyncio.sleep(2)
-    save(app, "live-120x36")
+        link = LocalLink(starter)
+        app = KiteApp(settings.screen, link)
+        try:
+            async with app.run_test(size=WIDE) as pilot:
+                await arrangements(app, pilot)
+                await readme(app, pilot)
+        finally:
+            await asyncio.to_thread(link.stop)
 
 
 async def replayed(path: Path) -> None:
     """A recorded day, played to its end."""
-
-    async def take(app: KiteApp, pilot: Any) -> None:
-        await wait_for(lambda: bool(app._snapshot) and app._snapshot.header.state == "REPLAYED")
-        await pilot.press("down", "down")
-        await asyncio.sleep(1)
-        save(app, "replayed-day-200x50")
-
     with tempfile.TemporaryDirectory() as state:
         settings = load()
         starter = Starter(
             settings, places(Path(state), "default"), demo=False, replay=Replay((path,)),
             speed=None, seed=7, overrides=(), config_dir=None, linger=True,
         )  # fmt: skip
-        await shoot(settings, starter, (200, 50), take)
+        link = LocalLink(starter)
+        app = KiteApp(settings.screen, link)
+        try:
+            async with app.run_test(size=WIDE) as pilot:
+                await wait_for(
+                    lambda: bool(app._snapshot) and app._snapshot.header.state == "REPLAYED"
+                )
+                await pilot.press("down", "down")
+                await asyncio.sleep(1)
+                save(app, FOLDER / "replayed-day-200x50", png=True)
+        finally:
+            await asyncio.to_thread(link.stop)
 
 
 async def main() -> None:
     if len(sys.argv) > 1:
         await replayed(Path(sys.argv[1]))
         return
-    await demo((200, 50), wide)
-    await demo((80, 24), narrow)
-    await demo((120, 36), middle)
+    shutil.rmtree(GALLERY, ignore_errors=True)
+    await states()
+    await demo()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -10,7 +10,7 @@ from kitetui.engine.snapshot import OptionChain, Snapshot, Strike, StrikeSide
 from kitetui.keys import bindings, heading
 from kitetui.widgets.live_grid import Column, Line, LiveGrid, Row, Span
 from kitetui.widgets.numbers import bar, bar_left, compact, price
-from kitetui.widgets.reading import chain_lines
+from kitetui.widgets.reading import chain_lines, whole_parts
 
 NONE = "–"
 _BAR = 4
@@ -87,13 +87,16 @@ class ChainPane(LiveGrid):
         if self._of != (chain.name, chain.expiry) and not self.frozen:
             self._of = chain.name, chain.expiry
             self.cursor_key = chain.money
+            below = sum(strike.price < (chain.money or 0.0) for strike in chain.strikes)
+            self._offset = max(below - self.page // 2, 0)
         self._chain = chain
         at = chain.expiries.index(chain.expiry) + 1
         self.title(f"{heading('chain')} {chain.name} {chain.expiry}",
                    f"expiry {at} of {len(chain.expiries)}: , .")  # fmt: skip
         most = max((side.oi for strike in chain.strikes for side in (strike.call, strike.put)
                     if side is not None), default=0) or 1  # fmt: skip
-        foot = (*(_legs(self.selected, self.puts)), *chain_lines(chain.reading, 2))
+        told = [whole_parts(line, self.size.width) for line in chain_lines(chain.reading, 2)]
+        foot = (*_legs(self.selected, self.puts), *told)
         self.show_rows([self._row(strike, chain, most) for strike in chain.strikes], foot=foot)
 
     def _row(self, strike: Strike, chain: OptionChain, most: int) -> Row:

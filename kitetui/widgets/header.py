@@ -9,7 +9,7 @@ from kitetui.widgets.live_grid import LivePane, Span, whole
 from kitetui.widgets.numbers import age, clock, compact
 from kitetui.widgets.safe_text import clean, fit
 
-REASON_MIN = 12
+REASON_MIN, REASON_MAX = 12, 30
 _GLYPHS = {
     "LIVE": ("●", "good"),
     "CONNECTING": ("○", "warn"),
@@ -37,9 +37,9 @@ class HeaderBar(LivePane, can_focus=False):
         wide = self.size.width >= 150
         parts = [*_source(h), *_session(h, wide)]
         if wide:
-            parts += [*_feed(h, wide), *_redis(h, wide), *_alerts(h)]
+            parts += [*_journal(h), *_feed(h, wide), *_redis(h, wide), *_alerts(h)]
         else:
-            parts += [*_alerts(h), *_feed(h, wide), *_redis(h, wide)]
+            parts += [*_alerts(h), *_journal(h), *_feed(h, wide), *_redis(h, wide)]
         if frozen:
             parts.insert(2, (" ❚❚ FROZEN ", "badge"))
         if h.reason and h.state not in ("LIVE", "CLOSED"):
@@ -97,6 +97,14 @@ def _redis(h: Header, wide: bool) -> list[Span]:
     return out
 
 
+def _journal(h: Header) -> list[Span]:
+    """Only where what comes in is not kept."""
+    if h.journal in ("ok", "off"):
+        return []
+    words = fit(h.journal, min(cell_len(clean(h.journal)), REASON_MAX))
+    return [(f" journal ■ {words} ", "alarm"), (" ", "")]
+
+
 def _alerts(h: Header) -> list[Span]:
     if not h.unacked:
         return [("│ all clear ", "good")]
@@ -106,8 +114,6 @@ def _alerts(h: Header) -> list[Span]:
 
 def _health(h: Header, queue: int, hz: float, lite: bool) -> list[Span]:
     out: list[Span] = []
-    if h.journal not in ("ok", "off"):
-        out.append((f" journal ■ {h.journal} ", "alarm"))
     lag = h.loop_lag_p99_ms
     out.append((f"│ loop {lag:.0f}ms ", "dim" if lag < 50 else "warn"))
     if h.notify:

@@ -51,3 +51,13 @@ def fit(text: str, width: int, right: bool = False) -> str:
     if size > width:
         return set_cell_size(text, max(width - 1, 0)) + "…" if width else ""
     return " " * (width - size) + text if right else text + " " * (width - size)
+
+
+def fit_ends(text: str, width: int) -> str:
+    """Text of exactly `width` cells whose end stays where it does not fit: an option's strike and
+    kind stand there."""
+    text = clean(text)
+    if not text.isascii() or len(text) <= width or width < 8:
+        return fit(text, width)
+    tail = width * 2 // 3
+    return f"{text[: width - tail - 1]}…{text[-tail:]}"

@@ -19,7 +19,7 @@ from kitetui.widgets.numbers import (
     price,
     spark,
 )
-from kitetui.widgets.safe_text import clean, fit
+from kitetui.widgets.safe_text import clean, fit, fit_ends
 
 TREND = 5
 WIDE = 56
@@ -161,7 +161,8 @@ class Watchlist(LivePane):
     def _note(self) -> str:
         w = self.watching
         order = f"  {_HEADS[w.sort]} {'▲' if w.reverse else '▼'}" if w.sort or w.reverse else ""
-        return f"{self.cursor + 1:,} of {self.total:,}{order}"
+        place = f"{self.cursor + 1:,} of {self.total:,}" if self.total else ""
+        return f"{place}{order}"
 
     def on_focus(self) -> None:
         self._paint()
@@ -196,11 +197,11 @@ class Watchlist(LivePane):
         cursor = "cursor " if here and self.has_focus else ""
         body = "dim" if row.stale else ""
         if row.age_s < 0:
-            return ((f"{mark} {fit(row.symbol, name)} {'–':>10}", cursor + "dim"),)
+            return ((f"{mark} {fit_ends(row.symbol, name)} {'–':>10}", cursor + "dim"),)
         change = f"{arrow(row.change_pct)}{percent(row.change_pct):>6}"
         moved = self.flashes and self._prices.get(row.token, row.ltp) != row.ltp
         line: Line = (
-            (f"{mark} {fit(row.symbol, name)} ", cursor + body),
+            (f"{mark} {fit_ends(row.symbol, name)} ", cursor + body),
             (f"{price(row.ltp, row.decimals):>10} ", cursor + ("bold" if moved else body)),
             (change, cursor + change_style(row.change_pct)),
         )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kitetui.widgets.safe_text import COMBINING_MAX, LENGTH_MAX, clean, fit
+from kitetui.widgets.safe_text import COMBINING_MAX, LENGTH_MAX, clean, fit, fit_ends
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,11 @@ def test_fitted_text_has_exactly_the_width_asked_for(text: str, width: int, righ
 def test_markup_stays_what_it_says() -> None:
     assert clean("[b]RELIANCE [NSE][/b]") == "[b]RELIANCE [NSE][/b]"
     assert fit("NIFTY2611225900CE", 10) == "NIFTY2611…"
+
+
+def test_an_option_s_end_stays_where_it_does_not_fit() -> None:
+    for width in range(8, 30):
+        told = fit_ends("NIFTY2612025300CE", width)
+        assert len(told) == width and told.rstrip().endswith("00CE")
+    assert fit_ends("NIFTY2612025300CE", 12) == "NIF…025300CE"
+    assert fit_ends("\x1b[31mRED" * 3, 12).isprintable()
