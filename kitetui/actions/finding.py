@@ -57,4 +57,4 @@ class FindActions(EngineActions):
     def _close_filter(self) -> None:
         self._base.query_one(FilterBar).display = False
         self._base.query_one(FooterBar).display = True
-        self._pane_now.focus()
+        self._base.set_focus(self._pane_now, scroll_visible=False)

@@ -30,7 +30,7 @@ class FilterBar(Input):
             self.value = text
         self.cursor_position = len(text)
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)  # now: the next key is typed into it already
 
     def action_leave(self) -> None:
         """Leave without a filter."""

@@ -204,6 +204,52 @@ def test_an_alert_is_seen_and_acknowledged_by_key(open_terminal: Open) -> None:
     assert terminal.restored()
 
 
+@pytest.mark.parametrize(("columns", "lines"), [(200, 50), (80, 24)])
+def test_a_look_around_an_instrument_and_everything_is_there_the_next_day(
+    open_terminal: Open, tmp_path: Path, columns: int, lines: int
+) -> None:
+    terminal = open_terminal("--demo", columns=columns, lines=lines)
+
+    def shows(keys: str, *words: bytes) -> None:
+        terminal.read(0.6)
+        terminal.output = b""
+        terminal.type(keys)
+        for word in words:
+            assert terminal.read(8, word), (keys, word, terminal.output[-3000:])
+
+    assert terminal.read(20, b"RELIANCE") and terminal.read(5, b"chooses an instrument")
+    shows(":", b"an action, a symbol")
+    terminal.type("bajfin")
+    terminal.read(2)  # what is found comes in a moment later
+    terminal.type("\r")
+    terminal.read(1)
+    shows("2", b"spread")
+    shows("L", b"ladder")
+    assert b"Depth BAJFINANCE" in terminal.output
+    shows("v", b"Chart BAJFINANCE 1m")
+    shows(".", b"BAJFINANCE 3m")
+    shows("1", b"BAJFINANCE")
+    shows("/", b"esc clears it")
+    shows("nif", b"/nif")
+    terminal.type("\r")
+    shows("\x1b", b"1 Watchlist")
+    shows("y", b"\x1b]52;c;")
+    shows("w", b"options: the chain")
+    shows(" ", "❚❚".encode())
+    shows("=", b"as it is now", b"lines differ")
+    shows(" ", b"live again")
+    shows("t", b"theme classic")
+    shows("q", b"Leave?")
+    terminal.type("s")
+    assert terminal.wait(20) == 0 and terminal.restored()
+    (copied,) = (tmp_path / "kitetui" / "taken").iterdir()
+    assert copied.read_text()
+    again = open_terminal("--demo", columns=columns, lines=lines)
+    assert again.read(20, b"Chain"), "the arrangement"
+    again.signal(signal.SIGTERM)
+    assert again.wait(10) == 0
+
+
 def test_a_storm_of_resizes_ends_in_the_right_layout(open_terminal: Open) -> None:
     terminal = open_terminal("--demo")
     assert terminal.read(15, b"SIMULATED")
@@ -215,7 +261,7 @@ def test_a_storm_of_resizes_ends_in_the_right_layout(open_terminal: Open) -> Non
     terminal.read(3)
     terminal.output = b""
     terminal.type("?")
-    assert terminal.read(5, b"Go to watchlist"), "keys are answered"
+    assert terminal.read(5, b"Acknowledge all alerts"), "keys are answered"
     terminal.type("?")
     terminal.resize(0, 0)
     terminal.read(1)
