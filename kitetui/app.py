@@ -43,7 +43,7 @@ from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.hint_bar import HintBar
 from kitetui.widgets.lag import LagPane
 from kitetui.widgets.latency import LatencyPane
-from kitetui.widgets.live_grid import LITE, LivePane
+from kitetui.widgets.live_pane import LITE, LivePane
 from kitetui.widgets.news import NewsPane
 from kitetui.widgets.palette import PALETTES
 from kitetui.widgets.pane_grid import PaneGrid

@@ -17,7 +17,8 @@ from kitetui.screen_memory import Remembered
 from kitetui.widgets.alerts import AlertStrip
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.jump import JumpScreen
-from kitetui.widgets.live_grid import LiveGrid, LivePane
+from kitetui.widgets.live_grid import LiveGrid
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.pane_grid import PaneGrid
 from kitetui.widgets.tabs import TabStrip
 from kitetui.widgets.watchlist import Watchlist

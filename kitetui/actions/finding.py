@@ -9,7 +9,7 @@ from kitetui.actions.engine import EngineActions
 from kitetui.widgets.chain import ChainPane
 from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.footer import FooterBar
-from kitetui.widgets.live_grid import LivePane
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.watchlist import Watchlist
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kitetui.actions.engine import EngineActions
 from kitetui.settings import ScreenSettings
-from kitetui.widgets.live_grid import ASCII, STILL
+from kitetui.widgets.live_pane import ASCII, STILL
 from kitetui.widgets.palette import PALETTES, themes
 
 FEW_COLOURS, NO_COLOURS = "ansi-16", "mono"

@@ -11,7 +11,8 @@ from kitetui.engine.snapshot import View
 from kitetui.takeout import Takeout
 from kitetui.terminal import copy
 from kitetui.widgets.alerts import AlertsPane
-from kitetui.widgets.live_grid import LiveGrid, LivePane
+from kitetui.widgets.live_grid import LiveGrid
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import clock
 from kitetui.widgets.watchlist import Watchlist
 

@@ -16,7 +16,9 @@ from kitetui.engine.snapshot import (
     Snapshot,
 )
 from kitetui.keys import bindings
-from kitetui.widgets.live_grid import Column, Line, LiveGrid, LivePane, Row, Span
+from kitetui.widgets.lines import Line, Span
+from kitetui.widgets.live_grid import Column, LiveGrid, Row
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, arrow, clock, compact, price, short_pattern, spark
 from kitetui.widgets.safe_text import fit
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kitetui.engine.snapshot import Header
-from kitetui.widgets.live_grid import LivePane, Span, whole
+from kitetui.widgets.lines import Span, whole
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age
 
 _TOLD = {

@@ -8,9 +8,10 @@ from textual.binding import BindingType
 
 from kitetui.engine.snapshot import OptionChain, Snapshot, Strike, StrikeSide
 from kitetui.keys import bindings, heading
-from kitetui.widgets.live_grid import Column, Line, LiveGrid, Row, Span
+from kitetui.widgets.lines import Line, Span, whole
+from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import bar, bar_left, compact, price
-from kitetui.widgets.reading import chain_lines, whole_parts
+from kitetui.widgets.reading import chain_lines
 
 NONE = "–"
 _BAR = 4
@@ -95,7 +96,7 @@ class ChainPane(LiveGrid):
                    f"expiry {at} of {len(chain.expiries)}: , .")  # fmt: skip
         most = max((side.oi for strike in chain.strikes for side in (strike.call, strike.put)
                     if side is not None), default=0) or 1  # fmt: skip
-        told = [whole_parts(line, self.size.width) for line in chain_lines(chain.reading, 2)]
+        told = [whole(line, self.size.width) for line in chain_lines(chain.reading, 2)]
         foot = (*_legs(self.selected, self.puts), *told)
         self.show_rows([self._row(strike, chain, most) for strike in chain.strikes], foot=foot)
 

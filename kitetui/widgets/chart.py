@@ -9,7 +9,8 @@ from textual.binding import BindingType
 from kitetui.engine.snapshot import Candle, Chart, Snapshot
 from kitetui.keys import bindings, heading
 from kitetui.widgets.candles import Scale, column, scale
-from kitetui.widgets.live_grid import Line, LivePane, Span, whole
+from kitetui.widgets.lines import Line, Span, whole
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import arrow, clock_minute, compact, percent, price
 
 TIMEFRAMES = (1, 3, 5, 15)

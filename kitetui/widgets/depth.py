@@ -9,7 +9,8 @@ from textual.binding import BindingType
 from kitetui.engine.snapshot import Depth, Level, Snapshot
 from kitetui.keys import bindings, heading
 from kitetui.widgets.ladder import Ladder, Rung
-from kitetui.widgets.live_grid import Line, LivePane
+from kitetui.widgets.lines import Line, whole
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import (
     age,
     arrow,
@@ -21,7 +22,7 @@ from kitetui.widgets.numbers import (
     percent,
     price,
 )
-from kitetui.widgets.reading import book_lines, reading_lines, whole_parts
+from kitetui.widgets.reading import book_lines, reading_lines
 from kitetui.widgets.safe_text import clean
 
 _PRICE, _QTY, _ORDERS, _CUM = 11, 8, 4, 8
@@ -76,7 +77,7 @@ class DepthPane(LivePane):
         else:
             body = self._rungs(d) if self.ladder.on else self._levels(d)
         book, numbers = (
-            [whole_parts(line, self.size.width) for line in lines]
+            [whole(line, self.size.width) for line in lines]
             for lines in (book_lines(d), reading_lines(d))
         )
         self.show([*self._top(d), *body, *book, *self._foot(d), *numbers], stale=d.stale)

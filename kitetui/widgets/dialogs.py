@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from kitetui.keys import SECTIONS, Key, shown
-from kitetui.widgets.live_grid import ASCII
+from kitetui.widgets.live_pane import ASCII
 from kitetui.widgets.plain_glyphs import plain
 from kitetui.widgets.safe_text import clean
 

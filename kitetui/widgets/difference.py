@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-Span = tuple[str, str]
-Line = tuple[Span, ...]
+from kitetui.widgets.lines import Line
+
 CHANGED = "accent"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kitetui.engine.snapshot import Snapshot
-from kitetui.widgets.live_grid import Line, LivePane
+from kitetui.widgets.lines import Line
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import clock
 from kitetui.widgets.safe_text import fit
 

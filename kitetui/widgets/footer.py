@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from kitetui.keys import Key, shown
-from kitetui.widgets.live_grid import LivePane, Span
+from kitetui.widgets.lines import Span
+from kitetui.widgets.live_pane import LivePane
 
 PANE_KEYS = ((" 0-9", "accent"), (" pane ", "dim"))
 

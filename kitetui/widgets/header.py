@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from kitetui.engine.snapshot import Header
-from kitetui.widgets.live_grid import LivePane, Span, whole
+from kitetui.widgets.lines import Span, whole
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, clock, compact
 from kitetui.widgets.safe_text import clean, fit
 

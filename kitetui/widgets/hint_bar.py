@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kitetui.widgets.live_grid import LivePane, whole
+from kitetui.widgets.lines import whole
+from kitetui.widgets.live_pane import LivePane
 
 
 class HintBar(LivePane, can_focus=False):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from kitetui.engine.snapshot import LATENCY_MS, Ingestion, Snapshot, Stage
 from kitetui.keys import heading
-from kitetui.widgets.live_grid import Line, LivePane
+from kitetui.widgets.lines import Line
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import bar, compact
 
 NAME, BAR = 20, 24

@@ -10,7 +10,7 @@ from kitetui.engine.snapshot import (
     OptionReading,
     ProfileReading,
 )
-from kitetui.widgets.live_grid import Line
+from kitetui.widgets.lines import Line
 from kitetui.widgets.numbers import compact, price
 from kitetui.widgets.safe_text import clean
 
@@ -18,16 +18,6 @@ WARM_BARS = 250
 NONE = "–"
 AVERAGE_GAP = 0.001
 """Our VWAP and the exchange's average price are the same trades: beyond this, say so."""
-
-
-def whole_parts(line: Line, width: int) -> Line:
-    """The parts of a line that fit: a price that is cut off would be read as another."""
-    used = 0
-    for at, (text, _) in enumerate(line):
-        used += len(text)
-        if used > width:
-            return line[:at]
-    return line
 
 
 def book_lines(d: Depth) -> list[Line]:

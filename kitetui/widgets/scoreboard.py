@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from kitetui.engine.snapshot import BoardLine, Snapshot
-from kitetui.widgets.live_grid import Column, LiveGrid, Row, Span
+from kitetui.widgets.lines import Span
+from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import short_pattern
 
 

@@ -9,7 +9,8 @@ from textual.binding import BindingType
 
 from kitetui.engine.snapshot import Publication, Server, Snapshot
 from kitetui.keys import bindings
-from kitetui.widgets.live_grid import Line, LivePane, Span
+from kitetui.widgets.lines import Line, Span
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, bar, compact
 
 MEMORY_BAR = 16

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kitetui.keys import NUMBERED, PANES
-from kitetui.widgets.live_grid import LivePane, Span
+from kitetui.widgets.lines import Span
+from kitetui.widgets.live_pane import LivePane
 
 _TABS = {"watchlist": "Watch", "depth": "Depth", "buckets": "Bkts", "streams": "Strm",
          "lag": "Lag", "alerts": "Alrt", "events": "Evts", "scoreboard": "Scor",

@@ -8,7 +8,8 @@ from textual.binding import BindingType
 
 from kitetui.engine.snapshot import SORTS, Snapshot, Watch, Watching
 from kitetui.keys import bindings
-from kitetui.widgets.live_grid import Line, LivePane
+from kitetui.widgets.lines import Line
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import (
     age,
     arrow,

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from kitetui.app import KiteApp
 from kitetui.settings import Settings
-from kitetui.widgets.difference import CHANGED, Line, count, marked
-from kitetui.widgets.live_grid import LivePane
+from kitetui.widgets.difference import CHANGED, count, marked
+from kitetui.widgets.lines import Line
+from kitetui.widgets.live_pane import LivePane
 from tests.links import MarketLink
 from tests.widgets import views
 

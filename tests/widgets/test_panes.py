@@ -19,7 +19,8 @@ from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.events import EventsPane
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
-from kitetui.widgets.live_grid import Column, LiveGrid, LivePane, Row
+from kitetui.widgets.live_grid import Column, LiveGrid, Row
+from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.palette import themes
 from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.server import ServerPane

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from kitetui.engine import snapshot as view
-from kitetui.widgets.reading import book_lines, reading_lines, whole_parts
+from kitetui.widgets.lines import whole
+from kitetui.widgets.reading import book_lines, reading_lines
 from tests.widgets import views
 
 FLOW = {"ofi": -1200, "bid_stacked": 3420, "ask_stacked": 640, "bid_pulled": 1100,
@@ -57,7 +58,7 @@ def test_an_undefined_volatility_says_why_and_cannot_reach_the_terminal() -> Non
 def test_a_price_that_does_not_fit_is_left_out_whole() -> None:
     line = ((" 1m", "head"), (" vwap 2,936.80", ""), (" ema20 2,940.00", "dim"))
     for width, parts in ((32, 3), (31, 2), (17, 2), (16, 1), (0, 0)):
-        assert whole_parts(line, width) == line[:parts]
+        assert whole(line, width) == line[:parts]
 
 
 def test_our_average_is_held_against_the_exchanges() -> None:

@@ -1,0 +1,214 @@
+"""LivePane: lines of styled spans, of which only those that changed are repainted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kitetui.widgets.difference import count, marked
+from kitetui.widgets.lines import Line
+from kitetui.widgets.palette import styles
+from kitetui.widgets.plain_glyphs import plain as plain_glyphs
+from kitetui.widgets.safe_text import clean, fit
+
+ASCII, STILL, LITE = "-ascii", "-still", "-lite"
+"""Classes of an app whose panes are drawn in ASCII, never flash, or are on a slow link."""
+
+
+class LivePane(Widget, can_focus=True):
+    """Lines of styled spans. `show` compares with what is on screen and repaints the difference.
+
+    Attributes:
+        filters: whether it has lines to choose from; filtered: the words that they must hold.
+        frozen: lines given while frozen wait until it is lifted; comparing: they are shown
+            nevertheless, what differs marked.
+        stale: data older than it should be: kept, dimmed.
+    """
+
+    class Asks(Message):
+        """Something else is to be shown: the next frame shall not wait for its turn."""
+
+    DEFAULT_CSS = """
+    LivePane { background: $surface; }
+    """
+
+    filters: ClassVar[bool] = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.filtered = ""
+        self._lines: list[Line] = []
+        self._strips: LRUCache[tuple[Line, int, bool], Strip] = LRUCache(512)
+        self._held: tuple[list[Line], bool] | None = None
+        self._styles: dict[str, Style] = {}
+        self.frozen = False
+        self.comparing = False
+        self._frozen: list[Line] = []
+        self.stale = False
+        self.held_updates = 0
+
+    def asks(self) -> None:
+        """Have the next frame painted at once."""
+        self.post_message(self.Asks())
+
+    @property
+    def flashes(self) -> bool:
+        """Whether a value that changed is bold for one frame."""
+        return not (self.app.has_class(STILL) or self.app.has_class(LITE))
+
+    @property
+    def lite(self) -> bool:
+        """Whether the link is slow, and is spared what changes often."""
+        return self.app.has_class(LITE)
+
+    def on_mount(self) -> None:
+        self._restyle()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+
+    def _restyle(self) -> None:
+        self._styles = styles(self.app.theme)
+        self._strips.clear()
+        self.refresh()
+
+    def show(self, lines: Sequence[Line], *, stale: bool = False) -> None:
+        """Put lines on the pane; only those that differ are painted."""
+        if self.frozen:
+            self._hold(lines, stale)
+            return
+        self._put(lines, stale)
+
+    def _hold(self, lines: Sequence[Line], stale: bool) -> None:
+        """Keep lines until the pane goes on; meanwhile they may be compared."""
+        self._held = (list(lines), stale)
+        self.held_updates += 1
+        if self.comparing:
+            self._put(marked(self._frozen, lines), stale)
+
+    def _put(self, lines: Sequence[Line], stale: bool) -> None:
+        if stale != self.stale:
+            self.stale = stale
+            self._lines = list(lines)
+            self.refresh()
+            return
+        before, self._lines = self._lines, list(lines)
+        width, height = self.size
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(min(height, max(len(before), len(lines))))
+            if (before[y] if y < len(before) else ()) != (lines[y] if y < len(lines) else ())
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def filter(self, text: str) -> None:
+        """Show only lines that hold these words, and none of those with a `!`."""
+        self.filtered = text
+        self.asks()
+
+    def holds(self, text: str) -> bool:
+        """Whether a line is wanted."""
+        if not self.filtered:
+            return True
+        text = text.upper()
+        return all(
+            (word.lstrip("!") in text) != word.startswith("!")
+            for word in self.filtered.upper().split()
+            if word != "!"
+        )
+
+    def freeze(self, on: bool) -> None:
+        """Hold the pane still, or catch up with what was given meanwhile."""
+        if on == self.frozen:
+            return
+        self.frozen, self.comparing = on, False
+        held, self._held = self._held, None
+        self.held_updates = 0
+        if on:
+            self._frozen = list(self._lines)
+            self.border_title = self._glyphs(f"❚❚ {self.border_title}")
+        elif held is not None:
+            self._put(*held)
+
+    def compare(self) -> str:
+        """Show what would be there if it were not held, and mark what differs; or go back.
+
+        Returns:
+            What is shown now, in words.
+        """
+        if not self.frozen or self._held is None:
+            return "nothing is held: space holds this pane still"
+        self.comparing = not self.comparing
+        if not self.comparing:
+            self._put(self._frozen, self.stale)
+            return "as it was held"
+        self._put(marked(self._frozen, self._held[0]), self._held[1])
+        return f"as it is now: {count(self._frozen, self._held[0])} lines differ, and are marked"
+
+    def _glyphs(self, text: str) -> str:
+        return plain_glyphs(text) if self.app.has_class(ASCII) else text
+
+    def title(self, text: str, note: str = "") -> None:
+        """The border's title and its note at the bottom; each set only when it differs.
+
+        A border repaints its whole pane: nothing that changes every frame belongs here.
+        """
+        if self.frozen:
+            return
+        if self.filtered:
+            text = f"{text}  /{self.filtered}"
+        room = max(self.outer_size.width - 6, 8)
+        text, note = (fit(t, min(cell_len(clean(t)), room)) for t in (text, note))
+        text, note = self._glyphs(text), self._glyphs(note)
+        escaped = text.replace("[", r"\[")
+        if self.border_title != escaped:
+            self.border_title = escaped
+        escaped = note.replace("[", r"\[")
+        if self.border_subtitle != escaped:
+            self.border_subtitle = escaped
+
+    @property
+    def line_here(self) -> str:
+        """The line under the cursor, or the first one."""
+        return self.plain[0] if self._lines else ""
+
+    @property
+    def plain(self) -> list[str]:
+        """The lines as text, for tests and copying."""
+        return ["".join(text for text, _ in line) for line in self._lines]
+
+    def render_line(self, y: int) -> Strip:
+        """One line, from the cache where it has been drawn before."""
+        width = self.size.width
+        line = self._lines[y] if y < len(self._lines) else ()
+        key = (line, width, self.stale)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._strip(line, width)
+        return strip
+
+    def _strip(self, line: Line, width: int) -> Strip:
+        known = self._styles
+        plain = known.get("", Style())
+        ascii_only = self.app.has_class(ASCII)
+        out: list[Segment] = []
+        for text, name in line:
+            style = known.get(name, plain)
+            if name.startswith("cursor "):
+                style = known.get(name[7:], plain) + known["cursor"]
+            if self.stale:
+                style = style + Style(dim=True)
+            cleaned = clean(text)
+            out.append(Segment(plain_glyphs(cleaned) if ascii_only else cleaned, style))
+        return Strip(out).adjust_cell_length(width, plain)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
