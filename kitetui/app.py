@@ -227,6 +227,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
     def _view(self) -> View:
         watch = self._base.query_one(Watchlist)
         chart, chain = self._base.query_one(ChartPane), self._base.query_one(ChainPane)
+        buckets = self._base.query_one(BucketsPane)
         return View(
             focus=watch.token,
             watch_from=watch.wanted[0],
@@ -234,6 +235,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
             watching=watch.watching,
             buckets=self._rows("buckets"),
             alerts=ALERTS_MAX,
+            volumes=buckets.display and buckets.kind != "time",
             chart=chart.wanted if chart.display else 0,
             chart_minutes=chart.minutes,
             chain=chain.display,

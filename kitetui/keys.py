@@ -39,8 +39,8 @@ NUMBERED = 10
 REDIS = ("streams", "lag", "server")
 
 SECTIONS = {"alert": "Alerts", "pane": "Panes", "cursor": "Cursor", "watch": "Watchlist",
-            "depth": "Depth", "chart": "Chart", "chain": "Option chain", "redis": "Redis",
-            "replay": "Replay", "app": "Screen"}  # fmt: skip
+            "depth": "Depth", "buckets": "Buckets", "chart": "Chart", "chain": "Option chain",
+            "redis": "Redis", "replay": "Replay", "app": "Screen"}  # fmt: skip
 """Sections of the help, by what an id begins with."""
 
 KEYS = (
@@ -96,6 +96,14 @@ KEYS = (
     Key("comma", "depth.finer", "group(-1)", "", "A row for fewer ticks", ("depth",)),
     Key("full_stop", "depth.coarser", "group(1)", "", "A row for more ticks", ("depth",)),
     Key("c", "depth.recentre", "recentre", "centre", "The last price into the middle", ("depth",)),
+    Key(
+        "L",
+        "buckets.kind",
+        "kind",
+        "by",
+        "Volume by time, by equal buckets, or by price",
+        ("buckets",),
+    ),
     Key("comma", "chart.shorter", "timeframe(-1)", "", "A shorter timeframe", ("chart",)),
     Key("full_stop", "chart.longer", "timeframe(1)", "longer", "A longer timeframe", ("chart",)),
     Key("left,h", "chain.call", "side(False)", "call", "The strike's call", ("chain",)),

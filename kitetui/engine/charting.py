@@ -1,4 +1,4 @@
-"""The chart of one instrument: candles, session VWAP, value area, and what was alerted."""
+"""The chart of one instrument: candles, VWAP, value area, what was alerted, and its volume."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from kitetui.engine.market.bars import (
 )
 from kitetui.engine.market.profile import levels
 from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.reading import Reader
+from kitetui.engine.reading import Reader, defined
 
+EQUAL_BUCKETS = 50
 SESSION_BARS = 400
 """More than a session has minutes: its VWAP begins with it."""
 
@@ -58,6 +59,30 @@ class Charts:
             val=found.val if found else None,
             marks=marks,
         )
+
+    def volumes(self, row: int) -> view.Volumes:
+        """A row's volume by equal buckets and by price."""
+        market = self._p.market
+        buckets, closed = market.buckets, int(market.buckets.closed[row])
+        divisor = float(market.rows.divisor[row])
+        last = buckets.last(row, EQUAL_BUCKETS)
+        profile = market.profiles.profile(row)
+        prices = () if profile is None else tuple(
+            view.VolumeAt(round(profile.low + at * profile.size, 4), int(shares))
+            for at, shares in reversed(list(enumerate(profile.volume.tolist())))
+        )  # fmt: skip
+        return view.Volumes(
+            size=int(buckets.size[row]),
+            filled=buckets.filled(row),
+            vpin=defined(float(buckets.vpin(np.array([row]))[0])),
+            buckets=tuple(
+                view.EqualBucket(closed - at, one.end_s, one.seconds,
+                                 one.turnover / max(one.buy + one.sell, 1) / divisor,
+                                 one.buy, one.sell)
+                for at, one in enumerate(reversed(last))
+            ),
+            prices=prices,
+        )  # fmt: skip
 
     def _candles(self, row: int, starts: I64, bars: I64, vwap: I64) -> list[view.Candle]:
         price = self._p.market.rows.price

@@ -102,6 +102,7 @@ class Observer:
             "watch": self.watch(order, wanted.watch_from, wanted.watch_count, session_s),
             "depth": self.depth(row, session_s) if known else None,
             "buckets": self.buckets(row, wanted.buckets) if known and wanted.buckets else (),
+            "volumes": self.charts.volumes(row) if known and wanted.volumes else view.Volumes(),
             "chart": self.charts.of(row, wanted.chart_minutes, wanted.chart) if known else None,
             "chain": self.chains.of(row, wanted.expiry) if known and wanted.chain else None,
             "found": self._order.found(wanted.find) if wanted.find else (),

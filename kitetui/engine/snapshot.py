@@ -41,6 +41,7 @@ class View(msgspec.Struct, frozen=True):
         focus: token of the instrument in the depth and bucket panes; 0 for the first row.
         watch_from, watch_count: rows of the watchlist on screen; watching: how it is ordered.
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
+        volumes: whether its volume is shown by equal buckets and by price.
         chart: bars of `chart_minutes`; chain: whether the option chain is shown, and its
             `expiry`, counted from the nearest; ingestion: whether feed and latencies are.
         find: a symbol that is looked for.
@@ -58,6 +59,7 @@ class View(msgspec.Struct, frozen=True):
     events: int = 0
     news: int = 0
     board: bool = False
+    volumes: bool = False
     chart: int = 0
     chart_minutes: int = 1
     chain: bool = False
@@ -372,6 +374,40 @@ class Bucket(msgspec.Struct, frozen=True):
     backfilled: bool = False
 
 
+class EqualBucket(msgspec.Struct, frozen=True):
+    """A bucket of equal volume: its number of the day, its end, and how long it took."""
+
+    number: int
+    end_s: int
+    seconds: int
+    vwap: float
+    buy: int
+    sell: int
+
+
+class VolumeAt(msgspec.Struct, frozen=True):
+    """Shares traded from a price up to the next one."""
+
+    price: float
+    volume: int
+
+
+class Volumes(msgspec.Struct, frozen=True):
+    """A session's volume, not by time: by equal buckets, the newest first, and by price, the
+    highest first.
+
+    Attributes:
+        size: shares a bucket, 0 where no past session tells the usual volume.
+        filled: how full the open bucket is; vpin: None before 50 of them.
+    """
+
+    size: int = 0
+    filled: float = 0.0
+    vpin: float | None = None
+    buckets: tuple[EqualBucket, ...] = ()
+    prices: tuple[VolumeAt, ...] = ()
+
+
 class Stream(msgspec.Struct, frozen=True):
     """A Redis stream, or a family of them (`count` of them, summed up by their name).
 
@@ -502,6 +538,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     flood: Flood = Flood()
     servers: tuple[Server, ...] = ()
     publication: Publication = Publication()
+    volumes: Volumes = Volumes()
     chart: Chart | None = None
     chain: OptionChain | None = None
     ingestion: Ingestion = Ingestion()

@@ -37,7 +37,7 @@ def reading_lines(d: Depth) -> list[Line]:
         lines.append(_option(r.option))
     lines += [_numbers(numbers, d.decimals) for numbers in r.frames]
     if r.profile is not None:
-        lines.append(_profile(r.profile, d.decimals))
+        lines.append(profile_line(r.profile, d.decimals))
         gap = r.profile.average_gap
         if gap is not None and abs(gap) > AVERAGE_GAP:
             lines.append(((f" ! our vwap lies {gap:+.2%} from the exchange's average", "warn"),))
@@ -82,7 +82,8 @@ def _numbers(n: Numbers, decimals: int) -> Line:
     )
 
 
-def _profile(p: ProfileReading, decimals: int) -> Line:
+def profile_line(p: ProfileReading, decimals: int) -> Line:
+    """Point of control and value area, of this session and of the last one."""
     past = ""
     if p.past_poc is not None:
         past = f" last day {_price(p.past_val, decimals)}–{_price(p.past_vah, decimals)}"

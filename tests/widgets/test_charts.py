@@ -181,3 +181,31 @@ async def test_the_chart_s_timeframe_and_the_ladder_s_grouping_have_keys(app: Ki
         assert depth.ladder.grouping == 5
         await pilot.press("comma", "c", "L")
         assert depth.ladder.grouping == 2 and not depth.ladder.on
+
+
+async def test_volume_is_shown_by_time_by_equal_buckets_and_by_price(app: KiteApp) -> None:
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.pause(0.4)
+        await pilot.press("1", "j", "j", "j", "3")
+        await pilot.pause(0.4)
+        pane: Any = app.query_one("#buckets")
+        assert "poc" in text(pane), "the developing profile stands below"
+        row = row_of("RELIANCE")
+        told = OBSERVER.charts.volumes(row)
+        await pilot.press("L")
+        await pilot.pause(0.4)
+        assert "by volume" in str(pane.border_title) and "a bucket" in str(pane.border_subtitle)
+        newest = P.market.buckets.last(row, 1)
+        assert (told.buckets[0].buy, told.buckets[0].sell) == (newest[0].buy, newest[0].sell)
+        assert sum(one.buy + one.sell for one in told.buckets) == told.size * len(told.buckets)
+        assert f"{told.buckets[0].number} " in pane.plain[1]
+        await pilot.press("L")
+        await pilot.pause(0.4)
+        profile = P.market.profiles.profile(row)
+        assert profile is not None
+        assert sum(one.volume for one in told.prices) == int(profile.volume.astype(int).sum())
+        assert "poc" in text(pane) and "a line" in str(pane.border_subtitle)
+        assert len(pane.rows) <= pane.page, "all prices have room"
+        await pilot.press("L")
+        await pilot.pause(0.3)
+        assert "5 min" in str(pane.border_subtitle)
