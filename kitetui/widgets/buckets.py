@@ -88,14 +88,14 @@ class BucketsPane(LiveGrid):
         parts = [volumes.prices[at : at + each] for at in range(0, len(volumes.prices), each)]
         totals = [sum(one.volume for one in part) for part in parts]
         most = max(totals, default=0) or 1
-        step = ""
+        step, apart = "", 0.0
         if len(volumes.prices) > 1:
             apart = volumes.prices[0].price - volumes.prices[1].price
             step = f"{price(apart * each, decimals)} a line"
         self._head_line(symbol, step)
         rows = []
         for part, total in zip(parts, totals, strict=True):
-            low, high = part[-1].price, part[0].price
+            low, high = part[-1].price, part[0].price + apart
             mark, style = _mark(low, high, reading)
             rows.append(Row(low, (
                 (price(low, decimals), "bold" if mark == "poc" else ""), (compact(total), ""),
@@ -109,9 +109,10 @@ def _mark(low: float, high: float, reading: ProfileReading | None) -> tuple[str,
     """Which level lies in a line, and its bar's style: the value area's or not."""
     if reading is None:
         return "", "bid-bar"
-    style = "bid-bar" if reading.val <= high and low < reading.vah else "ask-bar"
-    for name, level in (("poc", reading.poc), ("vah", reading.vah), ("val", reading.val)):
-        if low <= level <= high:
+    style = "bid-bar" if reading.val < high and low < reading.vah else "ask-bar"
+    for name, inside in (("poc", low <= reading.poc < high), ("vah", low < reading.vah <= high),
+                         ("val", low <= reading.val < high)):  # fmt: skip
+        if inside:
             return name, style
     return "", style
 
