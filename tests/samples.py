@@ -65,6 +65,13 @@ def records(*items: tuple[int, bytes], start_s: int = MONDAY_OPEN_S) -> RecordBa
 def market_day(minutes: int = 12, seed: int = 3, start: str = "10:15", bursts: float = 60.0) -> (
         RecordBatch):  # fmt: skip
     """A stretch of a simulated session as the engine's input records, with timers and a burst."""
+    whole = _market_day(minutes, seed, start, bursts)
+    return whole.part(0, len(whole))
+
+
+@lru_cache(16)
+def _market_day(minutes: int, seed: int, start: str, bursts: float) -> RecordBatch:
+    """It takes longer to make one than to take it in."""
     day_s = MONDAY_OPEN_S // 86_400 * 86_400
     days = [Day(day_s + d * 86_400 + 13_500, day_s + d * 86_400 + 36_000) for d in (-4, -3, 0)]
     hour, minute = map(int, start.split(":"))

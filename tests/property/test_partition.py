@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,17 @@ def same(left: dict[str, Any], right: dict[str, Any]) -> None:
         assert repr(value) == repr(right[key]), key
 
 
+@cache
+def whole_day() -> tuple[RecordBatch, dict[str, Any]]:
+    """A simulated day, and what follows from it in one batch."""
+    day = operated(market_day())
+    return day, outcome([day])
+
+
 @given(st.lists(st.integers(1, 100_000), max_size=60))
 @examples(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_simulated_market_in_any_batches(cuts: list[int]) -> None:
-    day = operated(market_day())
-    whole = outcome([day])
+    day, whole = whole_day()
     assert len(whole["bars"]) > 900
     assert {"user", "system", "pattern"} <= {alert.origin for alert in whole["alerts"]}
     assert {notice.form for notice in whole["notices"]} >= {"alert"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -59,12 +61,19 @@ def restarted(folder: Path, source: bytes = SOURCE) -> tuple[Pipeline, Restart]:
     return pipeline, restart
 
 
+@cache
+def whole_day() -> tuple[RecordBatch, dict[str, Any]]:
+    """A simulated day, and the state after it."""
+    day = market_day()
+    pipeline = Pipeline(EASY, CAPACITY)
+    pipeline.apply(day)
+    return day, state_of(pipeline)
+
+
 @given(st.lists(st.integers(1, 1 << 30), min_size=1, max_size=3))
 @examples(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_at_any_record_and_any_number_of_times(cuts: list[int]) -> None:
-    day = market_day()
-    whole = Pipeline(EASY, CAPACITY)
-    whole.apply(day)
+    day, whole = whole_day()
     parts = split(day, [cut % len(day) for cut in cuts])
     with tempfile.TemporaryDirectory() as folder:
         for number, part in enumerate(parts[:-1]):
@@ -72,7 +81,7 @@ def test_at_any_record_and_any_number_of_times(cuts: list[int]) -> None:
         pipeline, restart = restarted(Path(folder))
         assert restart.files.files == len(parts) - 1
         pipeline.apply(parts[-1])
-        same(state_of(whole), state_of(pipeline))
+        same(whole, state_of(pipeline))
 
 
 def test_a_torn_tail_is_said_and_all_before_it_counts(tmp_path: Path) -> None:
@@ -126,10 +135,8 @@ def test_yesterdays_journals_are_left_alone_unless_they_went_on_today(tmp_path: 
 
 def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     """Kept at a batch, then killed: what is behind it is played, and every value is the same."""
-    day = market_day()
+    day, whole = whole_day()
     parts = split(day, range(0, len(day), 40))
-    whole = Pipeline(EASY, CAPACITY)
-    whole.apply(day)
     path = tmp_path / f"{ist(MONDAY_OPEN_S):%Y%m%d}-091500-7.000.arrows"
     writer = JournalWriter(path, SETTINGS, SOURCE)
     keeper = Keeper(tmp_path / "checkpoint.bin", EASY, tmp_path / "keyframes")
@@ -152,13 +159,13 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
         pipeline, restart = restarted(tmp_path)
         assert restart.resumed and restart.files.batches == len(parts) - kept_at
         assert restart.files.lost() == ""
-        same(state_of(whole), state_of(pipeline))
+        same(whole, state_of(pipeline))
     assert keeper.path.stat().st_mode & 0o777 == 0o600
     loose = path.read_bytes()
     assert pack(path).after < len(loose), "a rewritten journal has other places"
     pipeline, restart = restarted(tmp_path)
     assert not restart.resumed and restart.files.lost() == ""
-    same(state_of(whole), state_of(pipeline))
+    same(whole, state_of(pipeline))
     path.write_bytes(loose)
     os.utime(path, (MONDAY_OPEN_S, MONDAY_OPEN_S))
     data = keeper.path.read_bytes()
@@ -167,4 +174,4 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
         pipeline, restart = restarted(tmp_path)
         assert not restart.resumed and restart.files.batches == len(parts)
         assert any("played from the beginning" in event.text for event in pipeline.events)
-        same(state_of(whole), state_of(pipeline))
+        same(whole, state_of(pipeline))

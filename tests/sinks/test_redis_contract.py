@@ -1,4 +1,4 @@
-"""The contract after a seeded hour at full speed: keys as in the schema, sums as in the engine."""
+"""The contract after half an hour at full speed: keys as in the schema, sums as in the engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from kitetui.redis_contract import KEYS
 from kitetui.tools.redis_check import Report, look
 from tests.samples import market_day
 
-MINUTES = 60
+MINUTES = 32
+"""Two quarters of an hour close in it."""
 SETTINGS = (
     "redis.legacy_keys=true", "redis.conflate_ms=20", "alerts.min_confidence=0.3",
     "redis.caps={ticks: 1000000, packed: 1000000, symbol_ticks: 200, five_seconds: 4500, ohlc: 400,"
@@ -34,12 +35,12 @@ SETTINGS = (
     " bytes: 4000000000, seconds: 60}",
 )  # fmt: skip
 NEVER = {"news_stream", "sentiment", "premarket_trades", "opening_data", "system_stream"}
-"""Keys that this hour has no reason to write: each has a test of its own."""
+"""Keys that this half-hour has no reason to write: each has a test of its own."""
 OF_PROFILE = {"raw_stream", "processed_stream", "packed_stream"}
 
 
-class Hour:
-    """An hour played through an engine into a server."""
+class HalfHour:
+    """Half an hour played through an engine into a server."""
 
     def __init__(self, folder: Path, url: str, profile: str) -> None:
         whole = market_day(MINUTES, start="09:15")
@@ -115,12 +116,12 @@ class Hour:
 
 @pytest.fixture(scope="module", params=["full", "lean", "packed"])
 def hour(request: pytest.FixtureRequest,
-         tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hour, Redis]]:  # fmt: skip
+         tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HalfHour, Redis]]:  # fmt: skip
     folder = tmp_path_factory.mktemp(f"hour-{request.param}")
     server = ValkeyServer(port=0, data_dir=folder / "valkey", unix_socket_path=folder / "v.sock",
                           config={"maxmemory-policy": "noeviction"})  # fmt: skip
     server.start()
-    played = Hour(folder, f"unix://{folder}/v.sock", request.param)
+    played = HalfHour(folder, f"unix://{folder}/v.sock", request.param)
     client = Redis(unix_socket_path=str(folder / "v.sock"))
     yield played, client
     played.stop()
@@ -128,7 +129,7 @@ def hour(request: pytest.FixtureRequest,
     server.stop()
 
 
-def test_every_key_is_as_the_schema_says(hour: tuple[Hour, Redis]) -> None:
+def test_every_key_is_as_the_schema_says(hour: tuple[HalfHour, Redis]) -> None:
     played, client = hour
     report: Report = look(played.settings.redis, lambda number: db(client, number))
     assert report.findings == [] and report.missing == [] and report.foreign == {}
@@ -141,7 +142,7 @@ def test_every_key_is_as_the_schema_says(hour: tuple[Hour, Redis]) -> None:
     assert publisher.errors == {} and publisher.denied == {} and publisher.dropped == 0
 
 
-def test_sums_are_the_engines_own(hour: tuple[Hour, Redis]) -> None:
+def test_sums_are_the_engines_own(hour: tuple[HalfHour, Redis]) -> None:
     """Volume in buckets = volume in bars = last - first cumulative volume, symbol by symbol."""
     played, client = hour
     market = played.market
@@ -174,7 +175,7 @@ def test_sums_are_the_engines_own(hour: tuple[Hour, Redis]) -> None:
     assert checked == 30
 
 
-def test_every_tick_is_in_the_streams_once(hour: tuple[Hour, Redis]) -> None:
+def test_every_tick_is_in_the_streams_once(hour: tuple[HalfHour, Redis]) -> None:
     played, client = hour
     ticks = db(client, 4)
     received = played.market.normaliser.counts.received
@@ -199,7 +200,7 @@ def test_every_tick_is_in_the_streams_once(hour: tuple[Hour, Redis]) -> None:
         assert total == len(played.heard["market_data.ticks"])
 
 
-def test_what_is_told_of_a_symbol_agrees_with_itself(hour: tuple[Hour, Redis]) -> None:
+def test_what_is_told_of_a_symbol_agrees_with_itself(hour: tuple[HalfHour, Redis]) -> None:
     played, client = hour
     latest = json.loads(db(client, 4).get("ticks:latest:RELIANCE"))  # type: ignore[arg-type]
     session = {k.decode(): float(v) for k, v in
@@ -225,7 +226,7 @@ def test_what_is_told_of_a_symbol_agrees_with_itself(hour: tuple[Hour, Redis]) -
     assert msgspec.json.decode(played.heard["index:NSE:NIFTY 50"][-1])["tradable"] is False
 
 
-def test_what_fired_and_was_told_is_there(hour: tuple[Hour, Redis]) -> None:
+def test_what_fired_and_was_told_is_there(hour: tuple[HalfHour, Redis]) -> None:
     played, client = hour
     alerts, patterns = db(client, 6), db(client, 10)
     fired = patterns.xrange("patterns:global")
