@@ -29,6 +29,7 @@ from kitetui.pace import Pace
 from kitetui.screen_memory import Remembered, ScreenMemory
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import notify_desktop, write_queue
+from kitetui.timings import Timing
 from kitetui.widgets.alerts import AlertsPane, AlertStrip
 from kitetui.widgets.banner import Banner
 from kitetui.widgets.buckets import BucketsPane
@@ -101,6 +102,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._pumping = False
         self._again = False
         self._pace = Pace(settings.hz, settings.lite)
+        self._asking, self._framing = Timing("asked to answered"), Timing("one frame")
         self._leave_asked = ""
         self._dress(settings)
         self._main_loop: asyncio.AbstractEventLoop | None = None
@@ -204,6 +206,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         if not self._pace.due(queue, now_s, at_once=at_once):
             return
         self._pumping = True
+        clock = asyncio.get_running_loop().time
         try:
             asked = self.link.snapshot(self._view())
             if asked is None or self.link.error is not None:
@@ -215,9 +218,11 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
             return
         finally:
             self._pumping = False
-        began = asyncio.get_running_loop().time()
+        began = clock()
+        self._asking.add(began - now_s)
         self._paint(snapshot, queue)
-        self._pace.painted(began, asyncio.get_running_loop().time())
+        self._framing.add(clock() - began)
+        self._pace.painted(began, clock())
         self.frames += 1
         self._remember()
         if self._again:
@@ -262,8 +267,11 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         screen = self._base
         screen.query_one(HeaderBar).show_header(
             snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
-            hz=self._pace.hz,
+            hz=self._pace.hz, frame_ms=self._framing.usual_ms,
         )  # fmt: skip
+        latency = screen.query_one(LatencyPane)
+        if latency.display:
+            latency.own = (self._asking.stage(), self._framing.stage())
         freeze = next(key for key in self.keys if key.id == "pane.freeze_all")
         screen.query_one(Banner).show_header(
             snapshot.header, asyncio.get_running_loop().time(), frozen=self._frozen_all,
@@ -295,7 +303,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         header = self._base.query_one(HeaderBar)
         error = self.link.error
         boot = self.link.boot if error is None else f"engine stopped: {error}"
-        header.show_header(None, boot=clean(boot), frozen=False, queue=0, hz=0)
+        header.show_header(None, boot=clean(boot), frozen=False, queue=0, hz=0, frame_ms=0.0)
         if error is not None:
             self.exit("stop")
 

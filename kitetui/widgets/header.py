@@ -30,7 +30,7 @@ class HeaderBar(LivePane, can_focus=False):
     """One line; what matters most comes first, so that a narrow screen loses the least."""
 
     def show_header(self, h: Header | None, *, boot: str, frozen: bool, queue: int,
-                    hz: float) -> None:  # fmt: skip
+                    hz: float, frame_ms: float) -> None:  # fmt: skip
         """Draw the engine's header, or what it waits for."""
         if h is None:
             self.show([((" kitetui ", "badge"), (f" {boot}", "warn"))])
@@ -49,7 +49,7 @@ class HeaderBar(LivePane, can_focus=False):
             reason = fit(h.reason, min(cell_len(clean(h.reason)), max(room, REASON_MIN)))
             parts.insert(2, (f"{reason} ", "accent" if h.source == "replay" else "bad"))
         if wide:
-            parts += _health(h, queue, hz, self.lite)
+            parts += _health(h, queue, hz, frame_ms, self.lite)
         self.show([whole(parts, self.size.width)])
 
 
@@ -81,7 +81,9 @@ def _feed(h: Header, wide: bool) -> list[Span]:
         out.append((f"silent {age(h.frame_age_s)} ", "bad"))
     if h.warm_wanted and h.warmed < h.warm_wanted and wide:
         out.append((f"warming {h.warmed}/{h.warm_wanted} ", "warn"))
-    out.append((f"│ p99 {h.latency_p99_ms:.0f}ms ", "" if h.latency_p99_ms < 250 else "warn"))
+    p50 = f"p50 {h.latency_p50_ms:.0f} " if wide else ""
+    style = "" if h.latency_p99_ms < 250 else "warn"
+    out.append((f"│ {p50}p99 {h.latency_p99_ms:.0f}ms ", style))
     return out
 
 
@@ -113,11 +115,12 @@ def _alerts(h: Header) -> list[Span]:
     return [("│", ""), (f" ● {urgent}{h.unacked} unacked ", "alarm" if h.urgent else "bad")]
 
 
-def _health(h: Header, queue: int, hz: float, lite: bool) -> list[Span]:
+def _health(h: Header, queue: int, hz: float, frame_ms: float, lite: bool) -> list[Span]:
     out: list[Span] = []
     lag = h.loop_lag_p99_ms
     out.append((f"│ loop {lag:.0f}ms ", "dim" if lag < 50 else "warn"))
     if h.notify:
         out.insert(0, (f"│ {fit(h.notify, min(cell_len(clean(h.notify)), 40))} ", "warn"))
-    out.append((f"│ {h.memory_mb:.0f}MB │ ui {hz:.0f}Hz{' lite' * lite} q{queue}", "dim"))
+    own = f"ui {hz:.0f}Hz{' lite' * lite} {frame_ms:.0f}ms q{queue}"
+    out.append((f"│ {h.memory_mb:.0f}MB │ {own}", "dim"))
     return out

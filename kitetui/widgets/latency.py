@@ -12,7 +12,7 @@ from kitetui.widgets.numbers import bar, compact
 
 NAME, BAR = 20, 24
 SLOW_MS = {"received to derived": 250.0, "loop behind": 50.0, "to Redis": 250.0,
-           "asked to painted": 100.0, "one frame": 30.0}  # fmt: skip
+           "asked to answered": 100.0, "one frame": 30.0}  # fmt: skip
 """Beyond these a stage is to be looked at."""
 
 
