@@ -101,6 +101,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._rang_s = -BELL_S
         self._pumping = False
         self._again = False
+        self._failed: set[str] = set()
         self._pace = Pace(settings.hz, settings.lite)
         self._asking, self._framing = Timing("asked to answered"), Timing("one frame")
         self._leave_asked = ""
@@ -280,11 +281,26 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         for name in PANES:
             pane = screen.query_one(f"#{name}", LivePane)
             if pane.display or name == "watchlist":  # its cursor says what other panes show
-                update: Callable[[Snapshot], None] = pane.update_from  # type: ignore[attr-defined]
-                update(snapshot)
+                self._update(pane, snapshot)
         if screen.has_class("-narrow"):
             screen.query_one(AlertStrip).update_from(snapshot)
             screen.query_one(TabStrip).show_tabs(self._active, snapshot.header.unacked)
+
+    def _update(self, pane: LivePane, snapshot: Snapshot) -> None:
+        """Have a pane drawn; one that cannot be drawn says so, and the others go on."""
+        update: Callable[[Snapshot], None] = pane.update_from  # type: ignore[attr-defined]
+        try:
+            update(snapshot)
+        except Exception as error:  # noqa: BLE001 - a bug in one pane is not to take the screen away
+            pane.fail(error)
+            self._tell_of(str(pane.id), error)
+
+    def _tell_of(self, name: str, error: Exception) -> None:
+        """Keep where a pane went wrong, once."""
+        if name not in self._failed:
+            self._failed.add(name)
+            self._saved(lambda out: (out.failure(name, error),),
+                        f"the {name} pane cannot be drawn; see")  # fmt: skip
 
     def _ring(self, header: Header) -> None:
         """The bell, when somebody was told something since the last frame."""

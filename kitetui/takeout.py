@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -53,6 +54,15 @@ class Takeout:
         if render is not None:
             paths.append(self._write(f"screen-{stamp}.png", render(svg)))
         return tuple(paths)
+
+    def failure(self, name: str, error: BaseException) -> Path:
+        """Where something of the screen went wrong.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        told = "".join(traceback.format_exception(error))
+        return self._write(f"failed-{name}.txt", told.encode("utf-8", "replace"))
 
     def _write(self, name: str, data: bytes) -> Path:
         self._folder.mkdir(mode=0o700, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from kitetui.layout import PRESETS, leaves
 from kitetui.link import LocalLink
 from kitetui.settings import Settings
 from kitetui.widgets.alerts import AlertsPane
+from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.dialogs import (
     ChoiceScreen,
     ExplainScreen,
@@ -495,3 +497,24 @@ async def test_marked_alerts_are_acknowledged_together(app: KiteApp) -> None:
         await pilot.press("u")
         await settle(pilot)
         assert link.desk.unacked == 3
+
+
+async def test_a_pane_that_cannot_be_drawn_says_so_and_the_others_go_on(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any, snapshot: Snapshot) -> None:
+        raise ZeroDivisionError("no \x1b[31mdivision")
+
+    monkeypatch.setattr(DepthPane, "update_from", broken)
+    app = KiteApp(settings.screen, DeskLink(), tmp_path)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        drawn = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert "this pane cannot be drawn" in drawn and "ZeroDivisionError: no" in drawn
+        assert "in broken" in drawn and "SYM3" in drawn and "\x1b" not in drawn
+        made = app.frames
+        monkeypatch.undo()
+        await settle(pilot)
+        assert app.frames > made and "spread" in "".join(app.query_one(DepthPane).plain)
+    told = (tmp_path / "taken" / "failed-depth.txt").read_text()
+    assert "ZeroDivisionError" in told and "Traceback" in told

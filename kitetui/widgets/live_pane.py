@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -20,6 +22,7 @@ from kitetui.widgets.palette import styles
 from kitetui.widgets.plain_glyphs import plain as plain_glyphs
 from kitetui.widgets.safe_text import clean, fit
 
+FRAMES_SHOWN = 8
 ASCII, STILL, LITE = "-ascii", "-still", "-lite"
 """Classes of an app whose panes are drawn in ASCII, never flash, or are on a slow link."""
 
@@ -108,6 +111,18 @@ class LivePane(Widget, can_focus=True):
         ]
         if changed:
             self.refresh(*changed)
+
+    def fail(self, error: BaseException) -> None:
+        """Say that it cannot be drawn, and where that went wrong."""
+        frames = traceback.extract_tb(error.__traceback__)[-FRAMES_SHOWN:]
+        lines: list[Line] = [
+            ((" ■ this pane cannot be drawn; the others go on ", "alarm"),),
+            ((f" {type(error).__name__}: {error}", "bad"),),
+        ]
+        for frame in reversed(frames):
+            place = f" {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+            lines.append(((place, "dim"), (f"  {frame.line or ''}", "")))
+        self._put(lines, stale=False)
 
     def filter(self, text: str) -> None:
         """Show only lines that hold these words, and none of those with a `!`."""
