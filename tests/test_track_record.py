@@ -28,11 +28,11 @@ HASHES = set(pattern_hashes(EASY.patterns).values())
 
 
 def live(folder: Path) -> tuple[TrackRecord, list[Derived]]:
-    """A simulated hour into a ledger; what was derived."""
+    """A simulated half-hour into a ledger; what was derived."""
     pipeline = Pipeline(EASY, 200)
     record = TrackRecord(pipeline, Ledger(folder, 60))
     told = []
-    day = market_day(minutes=90)
+    day = market_day(minutes=40)
     for batch in split(day, range(0, len(day), 200)):
         told.append(pipeline.apply(batch))
         record.take(told[-1])
@@ -119,7 +119,7 @@ def test_stopping_waits_for_the_thread_that_writes(
     """A task that is cancelled leaves its thread behind: both must not write the same batch."""
     pipeline = Pipeline(EASY, 200)
     record = TrackRecord(pipeline, Ledger(tmp_path, 60))
-    day = market_day(minutes=60)
+    day = market_day(minutes=20)
     for batch in split(day, range(0, len(day), 200)):
         record.take(pipeline.apply(batch))
     entered = threading.Event()

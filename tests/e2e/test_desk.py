@@ -92,7 +92,7 @@ def test_an_acknowledgement_survives_the_kill_right_after_it_was_shown(tmp_path:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state folder of an engine that runs and has alerts."""
     folder = tmp_path_factory.mktemp("running")
-    with exchange(folder, "--speed", "30", "--seed", "3") as hello:
+    with exchange(folder, "--speed", "30", "--seed", "3", "--rate", "500") as hello:
         engine = subprocess.Popen(
             [*PROGRAM, "--headless", *SETS, "--set", "alerts.rows=200", *feed_options(hello),
              "--set", "feed.speed=30"],
