@@ -24,6 +24,9 @@ class WatchOrder:
     def __init__(self, pipeline: Pipeline) -> None:
         self._p = pipeline
         self._known: dict[Watching, tuple[tuple[int, int], I64]] = {}
+        self._shown: dict[tuple[str, str], tuple[int, I64]] = {}
+        self._groups: tuple[int, tuple[tuple[str, int], ...]] = (-1, ())
+        self._rank: I64 = np.zeros(0, np.int64)
         self._words: list[str] = []
         self._focus: set[str] = set(pipeline.settings.focus)
 
@@ -34,7 +37,7 @@ class WatchOrder:
         known = self._known.get(wanted)
         if known is not None and known[0] == at:
             return known[1]
-        found = self._sorted(wanted, np.flatnonzero(self._wanted(wanted)))
+        found = self._sorted(wanted, self._wanted(wanted))
         if known is None and len(self._known) >= KEPT:
             self._known.pop(next(iter(self._known)))
         self._known[wanted] = at, found
@@ -50,12 +53,24 @@ class WatchOrder:
     def groups(self) -> tuple[tuple[str, int], ...]:
         """Names of the groups that have instruments, and how many."""
         rows = self._p.market.rows
-        counts = np.bincount(rows.asset_class[: rows.count], minlength=len(ASSET_CLASSES))
-        own = sum(i.symbol in self._focus for i in rows.instruments) if self._focus else 0
-        found = [(FOCUS, own), *zip(ASSET_CLASSES, counts.tolist(), strict=True)]
-        return tuple((name, count) for name, count in found if count)
+        if self._groups[0] != rows.count:
+            counts = np.bincount(rows.asset_class[: rows.count], minlength=len(ASSET_CLASSES))
+            own = sum(i.symbol in self._focus for i in rows.instruments)
+            found = [(FOCUS, own), *zip(ASSET_CLASSES, counts.tolist(), strict=True)]
+            self._groups = rows.count, tuple((name, count) for name, count in found if count)
+        return self._groups[1]
 
-    def _wanted(self, wanted: Watching) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _wanted(self, wanted: Watching) -> I64:
+        """Rows that are shown, i64 (shown,); found anew only where rows came."""
+        count, key = self._p.market.rows.count, (wanted.group, wanted.text)
+        known = self._shown.get(key)
+        if known is None or known[0] != count:
+            if known is None and len(self._shown) >= KEPT:
+                self._shown.pop(next(iter(self._shown)))
+            known = self._shown[key] = count, np.flatnonzero(self._mask(wanted))
+        return known[1]
+
+    def _mask(self, wanted: Watching) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         rows = self._p.market.rows
         if wanted.group == FOCUS:
             mine = [i.symbol in self._focus for i in rows.instruments]
@@ -70,6 +85,15 @@ class WatchOrder:
                 keep &= np.array([(part in text) != inverse for text in self._texts()], bool)
         return keep
 
+    def _ranks(self) -> I64:
+        """Each row's place among all symbols, i64 (rows,)."""
+        rows = self._p.market.rows
+        if len(self._rank) != rows.count:
+            order = sorted(range(rows.count), key=lambda at: rows.instruments[at].symbol)
+            self._rank = np.empty(rows.count, np.int64)
+            self._rank[order] = np.arange(rows.count)
+        return self._rank
+
     def _texts(self) -> list[str]:
         """What a filter looks in: symbol and name of each row."""
         rows = self._p.market.rows
@@ -80,9 +104,7 @@ class WatchOrder:
     def _sorted(self, wanted: Watching, rows: I64) -> I64:
         value = _VALUES.get(wanted.sort)
         if wanted.sort == "symbol":
-            instruments = self._p.market.rows.instruments
-            names = np.array([instruments[row].symbol for row in rows.tolist()], np.str_)
-            order = np.argsort(names, kind="stable")
+            order = np.argsort(self._ranks()[rows], kind="stable")
             return rows[order[::-1] if wanted.reverse else order]
         if value is None:
             return rows[::-1] if wanted.reverse else rows

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -13,14 +14,24 @@ import sys
 import tempfile
 import termios
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from kitetui.config import load
+from kitetui.engine.observe import Observer
+from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.snapshot import View, Watching
+from tests.bench.load import ROWS, announced, batches
 from tests.bench.measure import Result
 from tests.programs import environment
 from tests.terminal import Terminal
 
 SECONDS = 8.0
+_FIRST_PRICE = re.compile(rb"SYM0\s*(?:\x1b\[[\d;]*m)*\s*([\d,]+\.\d\d) ")
+"""The first row's, which tells when its picture was made."""
 
 
 def frame_cost(kind: str, share: float) -> tuple[float, float, float]:
@@ -66,6 +77,70 @@ def frame_cost(kind: str, share: float) -> tuple[float, float, float]:
     return found["cpu_ms"], counted / found["frames"], found["frames"] / SECONDS
 
 
+def slow_link(bytes_per_s: float = 2_000.0, seconds: float = 24.0) -> tuple[float, float]:
+    """The oldest state in s that an 80x24 screen shows over a slow link that compresses, and bytes
+    a second on it, at 10 % change."""
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    said, say = os.pipe()
+    with tempfile.TemporaryDirectory() as state:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.screen_child", "lite", "0.1", str(seconds)],
+            stdin=other, stdout=other, stderr=other, start_new_session=True,
+            preexec_fn=lambda: os.dup2(say, 3), pass_fds=(3, say),
+            env={**environment(Path(state)), "TERM": "xterm-256color"},
+        )  # fmt: skip
+        os.close(other)
+        os.close(say)
+        ages, sent = _looked_at(main, bytes_per_s, seconds)
+        child.kill()
+        child.wait(10)
+    os.close(main)
+    os.close(said)
+    return max(ages), sent
+
+
+def _looked_at(main: int, bytes_per_s: float, seconds: float) -> tuple[list[float], float]:
+    """Ages of what is seen, from the third second on, and compressed bytes a second."""
+    packer, free, sent = zlib.compressobj(6), 4_000.0, 0
+    began = looked = time.monotonic()
+    shown_s, tail, ages = 0.0, b"", []
+    while looked - began < seconds:
+        now = time.monotonic()
+        free, looked = min(free + (now - looked) * bytes_per_s, 4_000.0), now
+        if free > 0 and select.select([main], [], [], 0.02)[0]:
+            data = os.read(main, 512)
+            size = len(packer.compress(data)) + len(packer.flush(zlib.Z_SYNC_FLUSH))
+            free -= size
+            sent += size
+            tail = (tail + data)[-2_000:]
+            for found in _FIRST_PRICE.finditer(tail):
+                shown_s = max(shown_s, float(found[1].replace(b",", b"")))
+        elif free <= 0:
+            time.sleep(0.02)
+        if shown_s and now - began > 8:
+            ages.append(time.monotonic() - shown_s)
+    return ages, sent / seconds
+
+
+def picture_ms() -> tuple[float, float]:
+    """What a picture of 9,000 instruments costs the engine's loop, in ms: p50, and the most."""
+    pipeline = Pipeline(load(), ROWS)
+    pipeline.apply(announced())
+    for batch in batches(100):
+        pipeline.apply(batch)
+    observer, taken = Observer(pipeline), []
+    for at in range(120):
+        if at % 4 == 0:
+            observer._order._known.clear()  # another second: it is sorted anew
+        wanted = View(watch_count=40, watching=Watching(sort="change", text="S1"), buckets=20,
+                      volumes=True, chart=60, chain=True)  # fmt: skip
+        began = time.perf_counter()
+        observer.market(wanted, pipeline.session_s)
+        taken.append((time.perf_counter() - began) * 1e3)
+    return float(np.median(taken)), max(taken)
+
+
 def stalled_loop_lag() -> float:
     """The engine's loop lag p99 in ms over its last 10 s, in which nobody reads the terminal."""
     with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +180,14 @@ def run() -> Iterator[Result]:
     _, idle, _ = frame_cost("ours", 0.0)
     yield Result("six panes without change, output a frame", "B", idle, None, "0", idle == 0)
     yield Result("frames a second that 10 Hz gives", "Hz", rate, None, "", None)
+    usual_ms, most_ms = picture_ms()
+    yield Result("a picture of 9,000 instruments, filtered and sorted, p50", "ms", usual_ms, None,
+                 "", None)  # fmt: skip
+    yield Result("the same, the dearest", "ms", most_ms, None, "<=10", most_ms <= 10)
+    oldest, sent = slow_link()
+    yield Result("--lite at 80x24 over 2 kB/s, oldest state shown", "s", oldest, None, "<=2",
+                 oldest <= 2)  # fmt: skip
+    yield Result("the same, on the link", "B/s", sent, None, "", None)
     lag = stalled_loop_lag()
     yield Result("engine loop lag p99, terminal unread for 8 s", "ms", lag, None, "<=10", lag <= 10)
     said = subprocess.run([sys.executable, "-m", "tests.bench.key_child"], check=True, text=True,

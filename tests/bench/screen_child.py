@@ -64,6 +64,8 @@ class MovingLink(LocalLink):
             row = self._watch[at]
             self._watch[at] = new(row, ltp=row.ltp + RNG.randint(-9, 9) / 10,
                                   volume=row.volume + RNG.randint(1, 900))  # fmt: skip
+        if KIND == "lite":  # the first row tells when the picture was made
+            self._watch[0] = new(self._watch[0], ltp=round(time.monotonic(), 2))
         for at in self._chosen(self._buckets):
             b = self._buckets[at]
             self._buckets[at] = new(b, volume=b.volume + RNG.randint(1, 900))
@@ -130,8 +132,9 @@ def main() -> None:
     def mark() -> None:
         marks.append((time.process_time(), app.frames))
 
-    if KIND == "ours":
-        settings = load(overrides=["screen.hz=10"]).screen
+    if KIND in ("ours", "lite"):
+        lite = ["screen.lite=always"] if KIND == "lite" else ["screen.hz=10"]
+        settings = load(overrides=lite).screen
         app: Any = KiteApp(settings, MovingLink())
     else:
         app = Tables()
