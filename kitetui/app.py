@@ -95,6 +95,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._folder = folder
         self._memory = ScreenMemory(folder / "screen.json" if folder is not None else None)
         self._chosen_theme = ""
+        self._symbol = self._sought = ""
         self._toured = False
         self._snapshot: Snapshot | None = None
         self._bells: int | None = None
@@ -152,6 +153,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         """Arrange the screen as it was left."""
         left = self._memory.read()
         self._arranged(left)
+        self._symbol, self._sought = left.symbol, left.symbol
         self._base.query_one(Watchlist).watching = Watching(left.sort, left.reverse, "", left.group)
         depth = self._base.query_one(DepthPane)
         depth.ladder.on, depth.ladder.grouping = left.ladder, left.grouping
@@ -162,15 +164,26 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         if self._memory.reason:
             self._say(f"{self._memory.reason}; the screen starts as at the first time", done=False)
 
+    async def _go_back(self) -> None:
+        """Put the cursor on the instrument that it was left on, once it is there."""
+        if not self._sought or self._snapshot is None or not self._snapshot.watch_all:
+            return
+        symbol, self._sought = self._sought, ""
+        answer = await self._picture(View(find=symbol))
+        for name, token in answer.found if answer is not None else ():
+            if name == symbol:
+                self._base.query_one(Watchlist).return_to(token)
+
     def _remember(self) -> None:
         """Keep how the screen is, where that changed."""
+        self._symbol = self._base.query_one(Watchlist).symbol or self._symbol
         watching, ladder = (
             self._base.query_one(Watchlist).watching, self._base.query_one(DepthPane).ladder
         )  # fmt: skip
         self._memory.keep(Remembered(
             preset=self._preset, guests=dict(self._guests), active=self._active,
-            theme=self._chosen_theme, sort=watching.sort, reverse=watching.reverse,
-            group=watching.group, ladder=ladder.on, grouping=ladder.grouping,
+            theme=self._chosen_theme, symbol=self._symbol, sort=watching.sort,
+            reverse=watching.reverse, group=watching.group, ladder=ladder.on, grouping=ladder.grouping,
             toured=self._toured,
         ))  # fmt: skip
 
@@ -225,6 +238,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._framing.add(clock() - began)
         self._pace.painted(began, clock())
         self.frames += 1
+        await self._go_back()
         self._remember()
         if self._again:
             self._again = False

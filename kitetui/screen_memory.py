@@ -22,7 +22,7 @@ class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         preset: the arrangement; guests: panes by the one whose place they have.
         active: the pane with the focus.
         theme: the one that was chosen by key; '' for the settings'.
-        sort, reverse, group: of the watchlist.
+        symbol: the instrument under the cursor; sort, reverse, group: of the watchlist.
         ladder, grouping: how the depth pane shows prices, and how many ticks are one row.
         toured: whether the tour was seen.
     """
@@ -32,6 +32,7 @@ class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guests: dict[str, str] = {}
     active: str = PANES[0]
     theme: str = ""
+    symbol: str = ""
     sort: str = ""
     reverse: bool = False
     group: str = ""

@@ -21,8 +21,12 @@ async def test_a_screen_comes_up_as_it_was_left(settings: Settings, tmp_path: Pa
     first = KiteApp(settings.screen, MarketLink(), tmp_path)
     async with first.run_test(size=(200, 50)) as pilot:
         await pilot.pause(0.4)
-        await pilot.press("w", "1", "s", "s", "S", "c", "2", "L", "full_stop", "t", "9")
+        await pilot.press("w", "1", "j", "j", "j")
+        await pilot.pause(0.4)
+        await pilot.press("s", "s", "S", "2", "L", "full_stop", "t", "9")
         await pilot.pause(0.6)
+        token = first.query_one(Watchlist).token
+        assert token
         shown = set(first._layout.panes)
     assert path.stat().st_mode & 0o777 == 0o600
     again = KiteApp(settings.screen, MarketLink(), tmp_path)
@@ -31,7 +35,9 @@ async def test_a_screen_comes_up_as_it_was_left(settings: Settings, tmp_path: Pa
         assert again._preset == "options" and again._layout.panes == shown
         assert again._active == "news" and again.focused is again.query_one("#news")
         watching = again.query_one(Watchlist).watching
-        assert (watching.sort, watching.reverse) == ("price", True) and watching.group
+        assert (watching.sort, watching.reverse) == ("price", True)
+        assert again.query_one(Watchlist).token == token
+        assert "▸" in "".join(again.query_one(Watchlist).plain)
         ladder = again.query_one(DepthPane).ladder
         assert ladder.on and ladder.grouping == 2
         assert again.theme == "classic"

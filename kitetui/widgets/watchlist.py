@@ -69,6 +69,11 @@ class Watchlist(LivePane):
         return self._token
 
     @property
+    def symbol(self) -> str:
+        """The instrument under the cursor; '' where it is not in sight."""
+        return next((row.symbol for row in self._shown if row.token == self._token), "")
+
+    @property
     def line_here(self) -> str:
         """The line under the cursor."""
         at = self.cursor - self.top + 1
@@ -97,8 +102,13 @@ class Watchlist(LivePane):
         self._follow()
         self._paint()
 
+    def return_to(self, token: int) -> None:
+        """Put the cursor on an instrument, where it is shown."""
+        self._token, self._moved, self._comes = token, False, True
+        self.asks()
+
     def focus_on(self, token: int) -> None:
-        """Put the cursor on an instrument, wherever it is."""
+        """Put the cursor on an instrument, and show whatever hides it."""
         self._token, self._moved, self._comes = token, False, True
         self.filtered = ""
         self._look(text="", group="")
