@@ -183,8 +183,8 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._memory.keep(Remembered(
             preset=self._preset, guests=dict(self._guests), active=self._active,
             theme=self._chosen_theme, symbol=self._symbol, sort=watching.sort,
-            reverse=watching.reverse, group=watching.group, ladder=ladder.on, grouping=ladder.grouping,
-            toured=self._toured,
+            reverse=watching.reverse, group=watching.group, ladder=ladder.on,
+            grouping=ladder.grouping, toured=self._toured,
         ))  # fmt: skip
 
     def leave_soon(self, choice: str) -> None:
