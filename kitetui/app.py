@@ -18,15 +18,16 @@ from kitetui.actions.arranging import ArrangeActions
 from kitetui.actions.finding import FindActions
 from kitetui.actions.looks import LookActions
 from kitetui.actions.palette import PaletteActions
+from kitetui.actions.remembering import MemoryActions
 from kitetui.actions.replay import ReplayActions
 from kitetui.actions.streams import StreamActions
 from kitetui.actions.taking import TakeActions
 from kitetui.actions.touring import TourActions
-from kitetui.engine.snapshot import Header, Snapshot, View, Watching
+from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import PANES, bindings, heading, keymap, remapped, shown
 from kitetui.link import LocalLink, answered
 from kitetui.pace import Pace
-from kitetui.screen_memory import Remembered, ScreenMemory
+from kitetui.screen_memory import ScreenMemory
 from kitetui.settings import ScreenSettings
 from kitetui.terminal import notify_desktop, write_queue
 from kitetui.timings import Timing
@@ -46,7 +47,6 @@ from kitetui.widgets.lag import LagPane
 from kitetui.widgets.latency import LatencyPane
 from kitetui.widgets.live_pane import LITE, LivePane
 from kitetui.widgets.news import NewsPane
-from kitetui.widgets.palette import PALETTES
 from kitetui.widgets.pane_grid import PaneGrid
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.scoreboard import ScoreboardPane
@@ -63,7 +63,7 @@ ALERTS_MAX = 200
 
 
 class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActions, FindActions,
-              ArrangeActions, TakeActions, PaletteActions):  # fmt: skip
+              ArrangeActions, TakeActions, PaletteActions, MemoryActions):  # fmt: skip
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.
@@ -95,7 +95,6 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._folder = folder
         self._memory = ScreenMemory(folder / "screen.json" if folder is not None else None)
         self._chosen_theme = ""
-        self._symbol = self._sought = ""
         self._toured = False
         self._snapshot: Snapshot | None = None
         self._bells: int | None = None
@@ -148,44 +147,6 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         if self._leave_asked:
             self.exit(self._leave_asked)
         self.call_after_refresh(self.link.start)
-
-    def _recall(self) -> None:
-        """Arrange the screen as it was left."""
-        left = self._memory.read()
-        self._arranged(left)
-        self._symbol, self._sought = left.symbol, left.symbol
-        self._base.query_one(Watchlist).watching = Watching(left.sort, left.reverse, "", left.group)
-        depth = self._base.query_one(DepthPane)
-        depth.ladder.on, depth.ladder.grouping = left.ladder, left.grouping
-        if left.theme in PALETTES and not self.no_color:
-            self.theme = self._chosen_theme = left.theme
-        self._toured = left.toured or self._folder is None
-        self._tour()
-        if self._memory.reason:
-            self._say(f"{self._memory.reason}; the screen starts as at the first time", done=False)
-
-    async def _go_back(self) -> None:
-        """Put the cursor on the instrument that it was left on, once it is there."""
-        if not self._sought or self._snapshot is None or not self._snapshot.watch_all:
-            return
-        symbol, self._sought = self._sought, ""
-        answer = await self._picture(View(find=symbol))
-        for name, token in answer.found if answer is not None else ():
-            if name == symbol:
-                self._base.query_one(Watchlist).return_to(token)
-
-    def _remember(self) -> None:
-        """Keep how the screen is, where that changed."""
-        self._symbol = self._base.query_one(Watchlist).symbol or self._symbol
-        watching, ladder = (
-            self._base.query_one(Watchlist).watching, self._base.query_one(DepthPane).ladder
-        )  # fmt: skip
-        self._memory.keep(Remembered(
-            preset=self._preset, guests=dict(self._guests), active=self._active,
-            theme=self._chosen_theme, symbol=self._symbol, sort=watching.sort,
-            reverse=watching.reverse, group=watching.group, ladder=ladder.on,
-            grouping=ladder.grouping, toured=self._toured,
-        ))  # fmt: skip
 
     def leave_soon(self, choice: str) -> None:
         """Leave, asked from any thread."""

@@ -14,6 +14,7 @@ from kitetui.settings import Settings
 from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.watchlist import Watchlist
 from tests.links import MarketLink
+from tests.pilots import until
 
 
 async def test_a_screen_comes_up_as_it_was_left(settings: Settings, tmp_path: Path) -> None:
@@ -24,8 +25,10 @@ async def test_a_screen_comes_up_as_it_was_left(settings: Settings, tmp_path: Pa
         await pilot.press("w", "1", "j", "j", "j")
         await pilot.pause(0.4)
         await pilot.press("s", "s", "S", "2", "L", "full_stop", "t", "9")
-        await pilot.pause(0.6)
         token = first.query_one(Watchlist).token
+        await until(
+            pilot, lambda: b'"toured"' in path.read_bytes() and first._memory.read().theme != ""
+        )
         assert token
         shown = set(first._layout.panes)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -36,8 +39,8 @@ async def test_a_screen_comes_up_as_it_was_left(settings: Settings, tmp_path: Pa
         assert again._active == "news" and again.focused is again.query_one("#news")
         watching = again.query_one(Watchlist).watching
         assert (watching.sort, watching.reverse) == ("price", True)
-        assert again.query_one(Watchlist).token == token
-        assert "▸" in "".join(again.query_one(Watchlist).plain)
+        await until(pilot, lambda: again.query_one(Watchlist).token == token)
+        await until(pilot, lambda: "▸" in "".join(again.query_one(Watchlist).plain))
         ladder = again.query_one(DepthPane).ladder
         assert ladder.on and ladder.grouping == 2
         assert again.theme == "classic"
