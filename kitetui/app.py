@@ -305,6 +305,10 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self.action_pane("alerts")
         self._base.query_one(AlertsPane).next_unacked()
 
+    async def action_quit(self) -> None:
+        """Textual's own way out asks as well."""
+        self.action_ask_quit()
+
     def action_help(self) -> None:
         """Show the keys."""
         self.push_screen(HelpScreen(self.keys))

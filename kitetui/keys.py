@@ -38,6 +38,9 @@ NUMBERED = 10
 
 REDIS = ("streams", "lag", "server")
 
+NEVER = "<none>"
+"""A key that never arrives: Textual keeps the default where it is given nothing."""
+
 SECTIONS = {"alert": "Alerts", "pane": "Panes", "cursor": "Cursor", "watch": "Watchlist",
             "depth": "Depth", "buckets": "Buckets", "chart": "Chart", "chain": "Option chain",
             "redis": "Redis", "replay": "Replay", "app": "Screen"}  # fmt: skip
@@ -201,7 +204,7 @@ def _changed(key: Key, changes: Mapping[str, str]) -> Key:
 
 def keymap(table: Iterable[Key]) -> dict[str, str]:
     """Keys by id, for `App.set_keymap`."""
-    return {key.id: key.keys for key in table}
+    return {key.id: key.keys or NEVER for key in table}
 
 
 def _names(typed: str) -> str:

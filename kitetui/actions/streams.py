@@ -54,8 +54,8 @@ class StreamActions(EngineActions):
             return None
         return about
 
-    def _action(self, **values: Any) -> RedisAction:
-        about = self._about()
+    def _action(self, about: Stream | Group | None, **values: Any) -> RedisAction:
+        """An action on what was under the cursor when it was asked for."""
         if isinstance(about, Group):
             values |= {"db": about.db, "stream": about.stream, "group": about.name}
         elif about is not None:
@@ -64,9 +64,10 @@ class StreamActions(EngineActions):
 
     async def action_inspect(self) -> None:
         """The newest entries of the stream, or the consumers of the group, under the cursor."""
-        if self._about() is None:
+        about = self._about()
+        if about is None:
             return
-        told = await self._ask(self._action(action="inspect"))
+        told = await self._ask(self._action(about, action="inspect"))
         if told is not None and told.done:
             title, *lines = told.text.splitlines()
             self.push_screen(ListScreen(title, lines))
@@ -83,10 +84,10 @@ class StreamActions(EngineActions):
         chosen = await self.push_screen_wait(ChoiceScreen(f"{name}: what to do?", offered))
         if not chosen:
             return
-        action = self._action(action=chosen)
+        action = self._action(about, action=chosen)
         if chosen in _VALUES:
             typed = await self.push_screen_wait(PromptScreen(*_VALUES[chosen]))
-            if not typed.strip():
+            if not (typed or "").strip():
                 return
             action = _filled(action, typed.split())
         would = await self._ask(msgspec.structs.replace(action, dry=True))

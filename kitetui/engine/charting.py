@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import chain, groupby
+from itertools import chain
 
 import numpy as np
 
 from kitetui.engine import snapshot as view
-from kitetui.engine.feed.batch import I64
+from kitetui.engine.calendar import ist_day
+from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.market.bars import (
     CLOSE,
     FLAGS,
     HIGH,
     LOW,
     OPEN,
-    TURNOVER,
     VOLUME,
     BarFlag,
 )
@@ -23,8 +23,8 @@ from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import Reader, defined
 
 EQUAL_BUCKETS = 50
-SESSION_BARS = 400
-"""More than a session has minutes: its VWAP begins with it."""
+ALL_BARS = 400
+"""More than are kept of any timeframe."""
 
 
 class Charts:
@@ -40,12 +40,13 @@ class Charts:
         frame = market.frames.get(minutes)
         if frame is None or count < 1:
             return None
-        starts, bars = frame.history.last(row, SESSION_BARS)
+        starts, bars = frame.history.last(row, ALL_BARS)
+        closed = len(starts)
         forming = self._reader.forming(row, minutes)
         if forming is not None:
             starts = np.append(starts, forming[0])
             bars = np.append(bars, forming[1][:, None], axis=1)
-        vwap = self._vwap(row, starts, bars)
+        vwap = self._vwap(row, minutes, starts, bars, closed)
         kept = slice(max(len(starts) - count, 0), None)
         marks = self._marks(row, int(starts[kept][0]) * 60 if len(starts) else 0)
         profile = market.profiles.profile(row)
@@ -84,7 +85,7 @@ class Charts:
             prices=prices,
         )  # fmt: skip
 
-    def _candles(self, row: int, starts: I64, bars: I64, vwap: I64) -> list[view.Candle]:
+    def _candles(self, row: int, starts: I64, bars: I64, vwap: F64) -> list[view.Candle]:
         price = self._p.market.rows.price
         return [
             view.Candle(
@@ -96,18 +97,34 @@ class Charts:
             for start, bar, mean in zip(starts.tolist(), bars.T, vwap.tolist(), strict=True)
         ]  # fmt: skip
 
-    def _vwap(self, row: int, starts: I64, bars: I64) -> I64:
-        """VWAP since the session's open at each bar's end, rupees; NaN before any trade."""
+    def _vwap(self, row: int, minutes: int, starts: I64, bars: I64, closed: int) -> F64:
+        """VWAP since the session's open at each bar's end, rupees; NaN where it is not known.
+
+        Back from what the indicators know of the whole session: more than the bars that are kept.
+
+        Args:
+            closed: how many of the bars are closed; one after them is forming.
+        """
+        out: F64 = np.full(len(starts), np.nan)
         if not len(starts):
-            return np.zeros(0, np.int64)
-        days = starts * 60 // 86_400
-        value, volume = bars[TURNOVER].astype(np.float64), bars[VOLUME].astype(np.float64)
-        for _, group in groupby(range(len(starts)), key=lambda at: int(days[at])):
-            at = list(group)
-            value[at], volume[at] = value[at].cumsum(), volume[at].cumsum()
-        divisor = float(self._p.market.rows.divisor[row])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out: I64 = np.where(volume > 0, value / volume / divisor, np.nan)
+            return out
+        volume = bars[VOLUME].astype(np.float64)
+        typical = (bars[HIGH] + bars[LOW] + bars[CLOSE]) / 3  # as the indicators have it
+        cost = typical / float(self._p.market.rows.divisor[row]) * volume
+        days = np.array([ist_day(int(start) * 60) for start in starts])
+        shares, spent = self._p.market.frames[minutes].indicators.session(row)
+        for at in range(closed - 1, -1, -1):
+            if days[at] != days[closed - 1] or shares <= 0:
+                break
+            out[at] = spent / shares
+            shares, spent = shares - volume[at], spent - cost[at]
+        if closed < len(starts):
+            same = closed > 0 and days[closed] == days[closed - 1]
+            shares, spent = (
+                self._p.market.frames[minutes].indicators.session(row) if same else (0.0, 0.0)
+            )
+            if shares + volume[closed] > 0:
+                out[closed] = (spent + cost[closed]) / (shares + volume[closed])
         return out
 
     def _marks(self, row: int, since_s: int) -> tuple[view.Mark, ...]:

@@ -67,6 +67,13 @@ def test_the_chart_has_the_bars_the_engine_has_and_vwap_of_the_session() -> None
     day = [c for c in whole.candles if c.start_s // 86_400 == NOW_S // 86_400]
     assert day[-1].vwap is not None
     assert min(c.low for c in day) <= day[-1].vwap <= max(c.high for c in day)
+    told = OBSERVER.reader.numbers(row, 1).vwap
+    assert told is not None and abs(day[-1].vwap - told) < 1e-6, "the depth pane's own"
+    spent = volume = 0.0
+    for candle, bar in zip(day, P.market.frames[1].history.last(row, len(day) - 1)[1].T,
+                           strict=False):  # fmt: skip
+        spent, volume = spent + (bar[1] + bar[2] + bar[3]) / 300 * bar[4], volume + bar[4]
+        assert candle.vwap is not None and abs(candle.vwap - spent / volume) < 1e-6
     assert OBSERVER.charts.of(row, 7, 30) is None
 
 

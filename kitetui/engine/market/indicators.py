@@ -100,6 +100,12 @@ class Indicators:
         """Whether Wilder's smoothing has settled: bool (n,)."""
         return self.bars[rows] >= WARM_BARS
 
+    def session(self, row: int) -> tuple[float, float]:
+        """Shares of a row's session up to its last bar, and what they cost."""
+        shares = float(self._state[_SHARES, row])
+        cost = float(self._state[_ANCHOR, row]) * shares + float(self._state[_SPENT, row])
+        return shares, cost
+
     def put(self, row: int, learned: Learned) -> None:
         """Give one row the state that `learn` made."""
         self._state[:, row] = learned.state
