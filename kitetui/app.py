@@ -135,9 +135,9 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
 
     def on_mount(self) -> None:
         self._main_loop = asyncio.get_running_loop()
-        self._spare_colours()
         self.link.on_alert = self._alerted
         self._recall()
+        self._spare_colours()
         self._arrange()
         for name in PANES:
             self._pane(name).title(heading(name))

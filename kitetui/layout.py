@@ -162,7 +162,9 @@ def layout(columns: int, lines: int, preset: Preset, guests: Mapping[str, str], 
     if kind == "wide" and not zoomed:
         tree = _occupied(preset.wide, guests)
     elif kind == "mid" and not zoomed:
-        main = active if active not in (preset.first, "alerts") else _main(preset, guests)
+        main = active
+        if active in (preset.first, "alerts"):
+            main = guests.get(preset.main, preset.main)
         tree = stacked((1.0, side_by_side((0.4, preset.first), (0.6, main))),
                        (STRIP_MID, "alerts"))  # fmt: skip
     return Layout(kind, tree, strip=kind == "narrow" and active != "alerts")
@@ -213,8 +215,3 @@ def _occupied(node: Node, guests: Mapping[str, str]) -> Node:
     if isinstance(node, str):
         return guests.get(node, node)
     return node._replace(parts=tuple((size, _occupied(part, guests)) for size, part in node.parts))
-
-
-def _main(preset: Preset, guests: Mapping[str, str]) -> str:
-    """What the larger column shows while the focus is elsewhere: the guest that came last."""
-    return guests.get(preset.main, preset.main)

@@ -42,7 +42,7 @@ class Pace:
             queue: frames that the terminal has not taken; at_once: a key or an alert wants it.
         """
         behind = queue > QUEUE_MAX
-        if self._mode == "auto":
+        if self._mode == "auto" and not at_once:
             self._judge(behind, now_s)
         if behind:
             return False

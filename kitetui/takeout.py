@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from kitetui.private_file import replace_private
+from kitetui.widgets.safe_text import clean
 
 KEPT = 50
-"""Files that stay; the oldest are removed."""
+"""Tables and pictures that stay; the oldest are removed."""
+OURS = (".csv", ".svg", ".png")
 _FORMULA = ("=", "@", "+", "-", "\t", "\r")
 """What makes a spreadsheet calculate."""
 
@@ -68,20 +70,24 @@ class Takeout:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / name
         replace_private(path, data)
-        files = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)
+        ours = (one for one in self._folder.iterdir() if one.suffix in OURS)
+        files = sorted(ours, key=lambda one: one.stat().st_mtime)
         for old in files[:-KEPT]:
             old.unlink(missing_ok=True)
         return path
 
 
 def _harmless(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+    """A cell that no spreadsheet takes for a formula, and no terminal obeys; numbers stay
+    numbers."""
+    if not isinstance(cell, str):
         return cell
+    if not cell.startswith(_FORMULA):
+        return clean(cell)
     try:
         float(cell.replace(",", "").rstrip("%KMBT"))
     except ValueError:
-        return f"'{cell}"
+        return f"'{clean(cell)}"
     return cell
 
 

@@ -31,6 +31,12 @@ class AlertActions(EngineActions):
             return self._base.query_one(AlertsPane).selected
         return self._base.query_one(AlertStrip).first if self._layout.strip else None
 
+    def _none(self, words: str) -> None:
+        """Say that there is no alert, or that it came under the cursor only just now."""
+        pane, strip = self._base.query_one(AlertsPane), self._base.query_one(AlertStrip)
+        moved = pane.rows and not pane.settled if "alerts" in self._layout.panes else strip.moved
+        self._say("the list just moved: look, and press again" if moved else words, done=False)
+
     async def action_silence(self) -> None:
         """Say what keeps patterns from firing."""
         snapshot = await self._picture(View(silence=True))
@@ -41,7 +47,7 @@ class AlertActions(EngineActions):
         """Say why the alert under the cursor was raised."""
         alert = self._alert
         if alert is None:
-            self._say("no alert to explain", done=False)
+            self._none("no alert to explain")
             return
         snapshot = await self._picture(View(explain=alert.alert_id))
         if snapshot is not None and snapshot.explained:
@@ -59,7 +65,7 @@ class AlertActions(EngineActions):
             return
         alert = self._alert
         if alert is None:
-            self._say("nothing to acknowledge", done=False)
+            self._none("nothing to acknowledge")
             return
         await self._send(Acknowledge(*alert.seen, self._actor))
 
@@ -84,7 +90,7 @@ class AlertActions(EngineActions):
         """Put the alert under the cursor aside for a while."""
         alert = self._alert
         if alert is None:
-            self._say("no alert to shelve", done=False)
+            self._none("no alert to shelve")
             return
         chosen = await self.push_screen_wait(ChoiceScreen(
             f"Shelve {clean(alert.symbol)} {clean(alert.pattern)}?",
@@ -98,7 +104,7 @@ class AlertActions(EngineActions):
         """Take the alert under the cursor from its shelf."""
         alert = self._alert
         if alert is None:
-            self._say("no alert to take from a shelf", done=False)
+            self._none("no alert to take from a shelf")
             return
         await self._send(Unshelve(alert.alert_id, self._actor))
 

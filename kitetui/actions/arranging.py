@@ -136,7 +136,7 @@ class ArrangeActions(EngineActions):
         self._guests.clear()
         self._zoomed = False
         self._arrange()
-        if self._layout.kind == "narrow" or self._active not in self._layout.panes:
+        if self._layout.kind != "wide" or self._active not in self._layout.panes:
             main = PRESETS[self._preset].main
             shown = leaves(self._layout.tree)
             self._active = main if main in shown else shown[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual import on
+from textual import events, on
 from textual.widgets import Input
 
 from kitetui.actions.engine import EngineActions
@@ -16,6 +16,8 @@ from kitetui.widgets.watchlist import Watchlist
 class FindActions(EngineActions):
     """Keys that look for something on the screen."""
 
+    _filtering: LivePane | None = None
+
     @property
     def _pane_now(self) -> LivePane:
         return self._base.query_one(f"#{self._active}", LivePane)
@@ -27,6 +29,7 @@ class FindActions(EngineActions):
             self._say(f"{self._active} has no lines to choose from", done=False)
             return
         self._base.query_one(FooterBar).display = False
+        self._filtering = pane
         self._base.query_one(FilterBar).open(pane.filtered)
 
     def action_focus_option(self) -> None:
@@ -35,6 +38,7 @@ class FindActions(EngineActions):
         if chosen is None:
             self._say("no option is watched there", done=False)
             return
+        self._base.query_one(ChainPane).expiry = 0  # it has one of its own
         self.go_to_instrument(chosen.token)
 
     def go_to_instrument(self, token: int) -> None:
@@ -43,7 +47,8 @@ class FindActions(EngineActions):
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:
-        self._pane_now.filter(event.value)
+        if self._filtering is not None:
+            self._filtering.filter(event.value)
 
     @on(Input.Submitted, "#filter")
     def _keep_filter(self) -> None:
@@ -51,10 +56,18 @@ class FindActions(EngineActions):
 
     @on(FilterBar.Left)
     def _clear_filter(self) -> None:
-        self._pane_now.filter("")
+        if self._filtering is not None:
+            self._filtering.filter("")
         self._close_filter()
 
-    def _close_filter(self) -> None:
+    @on(events.DescendantBlur, "#filter")
+    def _leave_filter(self) -> None:
+        """The focus went elsewhere: what was typed stays, the bar does not."""
         self._base.query_one(FilterBar).display = False
         self._base.query_one(FooterBar).display = True
-        self._base.set_focus(self._pane_now, scroll_visible=False)
+
+    def _close_filter(self) -> None:
+        self._leave_filter()
+        if self._filtering is not None:
+            self._base.set_focus(self._filtering, scroll_visible=False)
+            self._filtering = None

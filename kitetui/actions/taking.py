@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from kitetui.terminal import copy
 from kitetui.widgets.alerts import AlertsPane
 from kitetui.widgets.live_grid import LiveGrid
 from kitetui.widgets.live_pane import LivePane
-from kitetui.widgets.numbers import clock
+from kitetui.widgets.numbers import stamp
+from kitetui.widgets.safe_text import clean
 from kitetui.widgets.watchlist import Watchlist
 
 WATCH_HEADS = ("symbol", "ltp", "change_pct", "volume", "oi", "age_s")
@@ -25,11 +27,12 @@ class TakeActions(EngineActions):
     """Keys that copy and save."""
 
     _folder: Path | None
+    _taken = 0
 
     def action_copy_line(self) -> None:
         """Copy the line under the cursor; of an alert, with the command that explains it."""
         pane = self._base.query_one(f"#{self._active}", LivePane)
-        line = pane.line_here.rstrip()
+        line = pane.line_here.rstrip().replace("\n", " ")
         if isinstance(pane, AlertsPane) and pane.selected is not None:
             line += f"\nkitetui explain {pane.selected.alert_id}"
         self._copied(line)
@@ -37,9 +40,10 @@ class TakeActions(EngineActions):
     def action_copy_pane(self) -> None:
         """Copy all lines of the pane."""
         pane = self._base.query_one(f"#{self._active}", LivePane)
-        self._copied("\n".join(line.rstrip() for line in pane.plain).rstrip())
+        self._copied("\n".join(clean(line.rstrip()) for line in pane.plain).rstrip())
 
     def _copied(self, text: str) -> None:
+        text = "\n".join("\t".join(map(clean, line.split("\t"))) for line in text.split("\n"))
         if not text.strip():
             self._say("nothing to copy", done=False)
             return
@@ -81,8 +85,10 @@ class TakeActions(EngineActions):
 
     @property
     def _stamp(self) -> str:
+        """When it is, of the session and of the wall: no two files of one name."""
         at_s = self._snapshot.header.session_s if self._snapshot is not None else 0.0
-        return clock(at_s).replace(":", "")
+        self._taken += 1
+        return f"{stamp(at_s)}-{os.getpid()}-{self._taken}"
 
     def _saved(self, write: Callable[[Takeout], tuple[Path, ...]], words: str) -> None:
         if self._folder is None:

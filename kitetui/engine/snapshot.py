@@ -43,7 +43,8 @@ class View(msgspec.Struct, frozen=True):
         buckets, alerts, events, news: how many of each fit; board: whether the scoreboard is shown.
         volumes: whether its volume is shown by equal buckets and by price.
         chart: bars of `chart_minutes`; chain: whether the option chain is shown, and its
-            `expiry`, counted from the nearest; ingestion: whether feed and latencies are.
+            `expiry`, counted from the focus's own or the nearest;
+        ingestion: whether feed and latencies are shown.
         find: a symbol that is looked for.
         explain: id of an alert to put into words; silence: whether to say why patterns are silent.
         history: whether to list the alerts of the day; actors: what raises the most;

@@ -46,9 +46,12 @@ class WatchOrder:
     def found(self, text: str) -> tuple[tuple[str, int], ...]:
         """Symbols that hold a text, with their tokens; those that begin with it first."""
         wanted, rows = text.upper().strip(), self._p.market.rows
-        hits = [at for at, words in enumerate(self._texts()) if wanted in words]
-        hits.sort(key=lambda at: (not self._words[at].startswith(wanted), len(self._words[at])))
-        return tuple((rows.instruments[at].symbol, int(rows.token[at])) for at in hits[:FOUND_MAX])
+        hits = [
+            (rows.instruments[at].symbol, at)
+            for at, words in enumerate(self._texts()) if wanted in words
+        ]  # fmt: skip
+        hits.sort(key=lambda hit: (not hit[0].upper().startswith(wanted), len(hit[0]), hit[0]))
+        return tuple((symbol, int(rows.token[at])) for symbol, at in hits[:FOUND_MAX])
 
     def groups(self) -> tuple[tuple[str, int], ...]:
         """Names of the groups that have instruments, and how many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -17,7 +18,7 @@ from kitetui.engine.snapshot import (
 )
 from kitetui.keys import bindings
 from kitetui.widgets.lines import Line, Span
-from kitetui.widgets.live_grid import Column, LiveGrid, Row
+from kitetui.widgets.live_grid import SETTLE_S, Column, LiveGrid, Row
 from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, arrow, clock, compact, price, short_pattern, spark
 from kitetui.widgets.safe_text import fit
@@ -59,8 +60,8 @@ class AlertsPane(LiveGrid):
 
     @property
     def selected(self) -> Alert | None:
-        """The alert under the cursor, as it is on the screen."""
-        return self._painted.get(str(self.cursor_key))
+        """The alert under the cursor, as it is on the screen; None where the list just moved."""
+        return self._painted.get(str(self.cursor_key)) if self.settled else None
 
     @property
     def chosen(self) -> list[Alert]:
@@ -69,6 +70,9 @@ class AlertsPane(LiveGrid):
 
     def action_mark(self) -> None:
         """Mark the alert under the cursor, or take its mark, and go on to the next."""
+        if self.frozen:
+            self.notify("a held pane shows no marks: let it go on first", markup=False)
+            return
         if self.selected is not None and self.selected.state in WAITING:
             self.marked ^= {self.selected.alert_id}
             self.move(1)
@@ -85,7 +89,7 @@ class AlertsPane(LiveGrid):
         """Draw the queue of a snapshot."""
         h = snapshot.header
         if self.frozen:
-            self.held_updates += 1
+            self._hold_rows([_row(a, h.session_s, marked=False) for a in snapshot.alerts])
             return
         alerts = {a.alert_id: a for a in snapshot.alerts}
         if self.has_focus and self._painted and not self._to_top:
@@ -104,6 +108,9 @@ class AlertsPane(LiveGrid):
         if self._to_top:
             self.cursor_key, self._to_top = None, False
         rows = [_row(a, h.session_s, marked=a.alert_id in self.marked) for a in kept]
+        here = str(self.cursor_key)
+        if not self.has_focus:  # the keys work from everywhere: say which alert they mean
+            rows = [_pointed(row) if row.key == here else row for row in rows]
         self.show_rows(rows, foot=_foot(snapshot.flood))
 
     def move_to(self, position: int) -> None:
@@ -120,23 +127,41 @@ class AlertsPane(LiveGrid):
         here = [at for at, row in enumerate(self.rows) if row.key == self.cursor_key]
         later = [at for at in waiting if here and at > here[0]]
         if waiting:
-            super().move_to((later or waiting)[0])
+            self._put_on((later or waiting)[0])
 
 
 class AlertStrip(LivePane, can_focus=False):
     """Three lines of the newest alerts, always visible on a small screen.
 
     Attributes:
-        first: the alert on the first line, which `a` acknowledges where the queue is not shown.
+        first: the alert on the marked line, which `a` acknowledges where the queue is not shown;
+            None where it is there too short a time to be read.
     """
 
-    first: Alert | None = None
+    _newest: Alert | None = None
+    _since_s = 0.0
+
+    @property
+    def first(self) -> Alert | None:
+        return None if self.moved else self._newest
+
+    @property
+    def moved(self) -> bool:
+        """Whether it is another one than a moment ago."""
+        now_s = asyncio.get_running_loop().time()
+        return self._newest is not None and now_s - self._since_s < SETTLE_S
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the newest alerts of a snapshot."""
         waiting = [a for a in snapshot.alerts if a.state in WAITING]
-        self.first = waiting[0] if waiting else None
-        lines: list[Line] = [_strip_line(a, snapshot.header.session_s) for a in waiting[:3]]
+        first = waiting[0] if waiting else None
+        if (first and first.alert_id) != (self._newest and self._newest.alert_id):
+            self._since_s = asyncio.get_running_loop().time()
+        self._newest = first
+        lines: list[Line] = [
+            (("▸" if a is first else " ", "accent"), *_strip_line(a, snapshot.header.session_s))
+            for a in waiting[:3]
+        ]
         if len(waiting) > 3:
             *head, last = lines
             lines = [*head, (*last, (f"  +{len(waiting) - 3} more", "dim"))]
@@ -173,10 +198,10 @@ def _strip_line(a: Alert, now_s: float) -> Line:
     pattern = fit(short_pattern(a.pattern, 18), 18)
     text = f"{age(now_s - a.at_s):>5} {fit(a.symbol, 18)} {pattern} {a.timeframe:<3}"
     if a.origin is Origin.SYSTEM:
-        return ((f" {a.priority.name} ", _URGENT[a.priority]),
+        return ((f"{a.priority.name} ", _URGENT[a.priority]),
                 (f"{age(now_s - a.at_s):>5} {fit(a.message or a.pattern, 58)}", ""))  # fmt: skip
     return (
-        (f" {a.priority.name} ", _URGENT[a.priority]),
+        (f"{a.priority.name} ", _URGENT[a.priority]),
         (text, ""),
         (f" {arrow(a.side)} ", _SIDES.get(a.side, "dim")),
         (f"{price(a.price):>11} {a.confidence:4.0%}", ""),
@@ -209,6 +234,12 @@ def _row(a: Alert, now_s: float, *, marked: bool) -> Row:
         (_what(a), "dim" if market or not waiting else ""),
     )
     return Row(a.alert_id, cells)
+
+
+def _pointed(row: Row) -> Row:
+    """A row that the cursor is on, in a pane without the focus."""
+    (glyph, style), *cells = row.cells
+    return Row(row.key, ((f"▸{glyph}", style), *cells))
 
 
 def _hit(a: Alert) -> str:

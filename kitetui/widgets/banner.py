@@ -8,11 +8,10 @@ from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age
 
 _TOLD = {
-    "AUTH_EXPIRED": ("LOG IN", "the access token is not taken any more; put today's into "
-                               "credentials.json, and it goes on by itself"),
-    "REFUSED": ("REFUSED", "the exchange does not let us in; it is tried again by itself"),
-    "RECONNECTING": ("FEED LOST", "what is shown is as it was; it connects again by itself"),
-    "STALE": ("FEED SILENT", "connected, and nothing comes: what is shown is as it was"),
+    "AUTH_EXPIRED": ("LOG IN", "put today's access token into credentials.json"),
+    "REFUSED": ("REFUSED", "the exchange lets us not in; it is tried again by itself"),
+    "RECONNECTING": ("FEED LOST", "what is shown is old; it connects again by itself"),
+    "STALE": ("FEED SILENT", "connected, and nothing comes: what is shown is old"),
 }  # fmt: skip
 
 

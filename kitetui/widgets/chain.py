@@ -21,7 +21,8 @@ class ChainPane(LiveGrid):
     """A strike a line. The cursor is on a strike; left and right choose its call or its put.
 
     Attributes:
-        expiry: which expiry, counted from the nearest; puts: whether the put is chosen.
+        expiry: which expiry, counted from the instrument's own or the nearest.
+        puts: whether the put is chosen.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("chain")]
@@ -43,6 +44,7 @@ class ChainPane(LiveGrid):
         self._chain: OptionChain | None = None
         self._places: tuple[int, ...] = tuple(range(len(ChainPane.columns)))
         self._of = ("", "")
+        self._focus = 0
 
     @property
     def selected(self) -> StrikeSide | None:
@@ -80,9 +82,11 @@ class ChainPane(LiveGrid):
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the chain of a snapshot."""
         chain = snapshot.chain
+        if snapshot.focus != self._focus:
+            self._focus, self.expiry = snapshot.focus, 0
         if chain is None:
             self.title(heading("chain"))
-            self._chain = None
+            self._chain = self._chain if self.frozen else None
             self.show_rows([])
             return
         if self._of != (chain.name, chain.expiry) and not self.frozen:
@@ -90,7 +94,8 @@ class ChainPane(LiveGrid):
             self.cursor_key = chain.money
             below = sum(strike.price < (chain.money or 0.0) for strike in chain.strikes)
             self._offset = max(below - self.page // 2, 0)
-        self._chain = chain
+        if not self.frozen:  # what is gone to is what is on the screen
+            self._chain = chain
         at = chain.expiries.index(chain.expiry) + 1
         self.title(f"{heading('chain')} {chain.name} {chain.expiry}",
                    f"expiry {at} of {len(chain.expiries)}: , .")  # fmt: skip

@@ -82,7 +82,7 @@ class Ladder:
         rows = [
             Rung(at * step, bids.get(at), asks.get(at), bid_totals.get(at, 0),
                  ask_totals.get(at, 0), at == last)
-            for at in range(top, top - count, -1)
+            for at in range(top, top - count, -1) if at > 0
         ]  # fmt: skip
         held = [(at, level.quantity) for side in (bids, asks) for at, level in side.items()]
         return Rungs(

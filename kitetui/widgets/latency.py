@@ -29,7 +29,7 @@ class LatencyPane(LivePane):
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the ingestion of a snapshot."""
-        self.title(heading("latency"), "of the newest 2,048 of each")
+        self.title(heading("latency"), "of the newest of each; MOST since the start")
         what = snapshot.ingestion
         if not what.stages:
             self.show([(("… nothing came in yet", "dim"),)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from kitetui.widgets.lines import Line, Span
 from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.safe_text import fit
 
+SETTLE_S = 0.7
+"""A cursor that moved by itself acts on nothing for so long."""
 CUT_MIN = 16
 """Least cells of a last column that is cut."""
 
@@ -29,7 +32,11 @@ class Row(NamedTuple):
 
 
 class LiveGrid(LivePane):
-    """Rows under a header line. The cursor sticks to a row's key, wherever the row moves to."""
+    """Rows under a header line. The cursor sticks to a row's key, wherever the row moves to.
+
+    Attributes:
+        slipped_s: when the cursor's row went away and it moved to the next; 0 otherwise.
+    """
 
     filters = True
     columns: tuple[Column, ...] = ()
@@ -40,6 +47,7 @@ class LiveGrid(LivePane):
         self._rows: list[Row] = []
         self.cursor_key: Hashable = None
         self._held_rows: tuple[list[Row], bool, tuple[Line, ...]] | None = None
+        self.slipped_s = 0.0
         self._offset = 0
         self._foot: tuple[Line, ...] = ()
 
@@ -64,14 +72,29 @@ class LiveGrid(LivePane):
         """Put rows on the grid, keeping the cursor on its key. A frozen grid keeps its rows."""
         if self.frozen:
             self._held_rows = (list(rows), stale, foot)
-            self._hold(self._drawn([row for row in rows if self._wanted(row)], foot), stale)
+            self._hold_rows(rows, foot, stale)
             return
         self._foot = foot
+        was = [row.key for row in self._rows]
         self._rows = [row for row in rows if self._wanted(row)]
         keys = [row.key for row in self._rows]
         if self.cursor_key not in keys:
-            self.cursor_key = keys[0] if keys else None
+            at = was.index(self.cursor_key) if self.cursor_key in was else 0
+            self.cursor_key = keys[min(at, len(keys) - 1)] if keys else None
+            self.slipped_s = asyncio.get_running_loop().time() if self.cursor_key in was else 0.0
         self._paint(stale)
+
+    def compare(self) -> str:
+        """As for lines; what was held comes back with the cursor where it is now."""
+        told = super().compare()
+        if self.frozen and not self.comparing:
+            self._paint(self.stale)
+        return told
+
+    def _hold_rows(self, rows: Sequence[Row], foot: tuple[Line, ...] = (),
+                   stale: bool = False) -> None:  # fmt: skip
+        """What would be drawn if the grid were not held."""
+        self._hold(self._drawn([row for row in rows if self._wanted(row)], foot), stale)
 
     def freeze(self, on: bool) -> None:
         """Hold rows and cursor's surroundings still, or catch up."""
@@ -88,13 +111,21 @@ class LiveGrid(LivePane):
         keys = [row.key for row in self._rows]
         if keys:
             at = keys.index(self.cursor_key) if self.cursor_key in keys else 0
-            self.move_to(min(max(at + by, 0), len(keys) - 1))
+            self._put_on(min(max(at + by, 0), len(keys) - 1))
 
     def move_to(self, position: int) -> None:
         """Put the cursor on a row; -1 is the last one."""
+        self._put_on(position)
+
+    def _put_on(self, position: int) -> None:
         if self._rows:
-            self.cursor_key = self._rows[position].key
+            self.cursor_key, self.slipped_s = self._rows[position].key, 0.0
             self._paint(self.stale)
+
+    @property
+    def settled(self) -> bool:
+        """Whether whoever looks had time to see which row the cursor is on."""
+        return asyncio.get_running_loop().time() - self.slipped_s >= SETTLE_S
 
     def _paint(self, stale: bool) -> None:
         """Draw the rows as they are; a frozen grid still follows its own cursor."""
@@ -107,10 +138,7 @@ class LiveGrid(LivePane):
     def _drawn(self, rows: Sequence[Row], foot: tuple[Line, ...]) -> list[Line]:
         """Head, the rows that fit, and foot."""
         if not rows:
-            empty = self.empty_text
-            if self.filtered:
-                empty = f"/{self.filtered} matches nothing: esc clears it"
-            return [self._head(), ((empty, "dim"),), *foot]
+            return [self._head(), ((self.why_empty(self.empty_text), "dim"),), *foot]
         focused, page = self.has_focus, self.page
         lines = [self._head()]
         for row in rows[self._offset : self._offset + page]:

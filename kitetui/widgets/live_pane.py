@@ -53,6 +53,7 @@ class LivePane(Widget, can_focus=True):
         self._strips: LRUCache[tuple[Line, int, bool], Strip] = LRUCache(512)
         self._held: tuple[list[Line], bool] | None = None
         self._styles: dict[str, Style] = {}
+        self._titled = ("", "")
         self.frozen = False
         self.comparing = False
         self._frozen: list[Line] = []
@@ -140,6 +141,10 @@ class LivePane(Widget, can_focus=True):
             if word != "!"
         )
 
+    def why_empty(self, words: str) -> str:
+        """Why there is no line: the filter, or what else there is to say."""
+        return f"/{self.filtered} matches nothing: esc clears it" if self.filtered else words
+
     def freeze(self, on: bool) -> None:
         """Hold the pane still, or catch up with what was given meanwhile."""
         if on == self.frozen:
@@ -147,6 +152,7 @@ class LivePane(Widget, can_focus=True):
         self.frozen, self.comparing = on, False
         held, self._held = self._held, None
         self.held_updates = 0
+        self._titled = ("", "")
         if on:
             self._frozen = list(self._lines)
             self.border_title = self._glyphs(f"❚❚ {self.border_title}")
@@ -183,6 +189,9 @@ class LivePane(Widget, can_focus=True):
         room = max(self.outer_size.width - 6, 8)
         text, note = (fit(t, min(cell_len(clean(t)), room)) for t in (text, note))
         text, note = self._glyphs(text), self._glyphs(note)
+        if (text, note) == self._titled:
+            return
+        self._titled = text, note
         escaped = text.replace("[", r"\[")
         if self.border_title != escaped:
             self.border_title = escaped

@@ -24,7 +24,8 @@ class NewsPane(LivePane):
             for item in snapshot.news
             if self.holds(" ".join((item.title, item.source, *item.symbols)))
         ]
-        self.show(lines or [(("no headline yet: news.feeds names RSS and Atom feeds", "dim"),)])
+        empty = "no headline yet: news.feeds names RSS and Atom feeds"
+        self.show(lines or [((self.why_empty(empty), "dim"),)])
 
 
 def _line(item: NewsItem) -> Line:

@@ -67,6 +67,11 @@ def clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone(IST):%H:%M:%S}"
 
 
+def stamp(seconds: float) -> str:
+    """20261126-140506 in India, for the name of a file."""
+    return f"{datetime.fromtimestamp(max(seconds, 0), UTC).astimezone(IST):%Y%m%d-%H%M%S}"
+
+
 def clock_minute(seconds: float) -> str:
     """HH:MM in India."""
     return clock(seconds)[:5]

