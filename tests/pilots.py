@@ -20,3 +20,10 @@ async def until(pilot: Any, so: Callable[[], bool]) -> None:
             return
         await pilot.pause(LOOK_S)
     raise AssertionError("it never came to that")
+
+
+async def settle(pilot: Any, seconds: float = 0.3) -> None:
+    """Some time, and at least one frame that was asked for after it."""
+    await pilot.pause(seconds)
+    made = pilot.app.frames
+    await until(pilot, lambda: pilot.app.frames > made)

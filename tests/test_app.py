@@ -29,6 +29,7 @@ from kitetui.widgets.dialogs import (
 )
 from kitetui.widgets.watchlist import Watchlist
 from tests.alerts.candidates import SETTINGS
+from tests.pilots import settle
 from tests.widgets import views
 
 
@@ -79,10 +80,6 @@ def app(settings: Settings) -> KiteApp:
 
 def shown(app: KiteApp) -> set[str]:
     return {name for name in PANES if app.query_one(f"#{name}").display}
-
-
-async def settle(pilot: Any) -> None:
-    await pilot.pause(0.3)
 
 
 WHOLE = set(leaves(PRESETS["trade"].wide))
@@ -467,7 +464,7 @@ async def test_an_engine_that_ends_before_it_answers_is_no_end_of_the_screen(
             patch.setattr(link, "snapshot", gone)
             patch.setattr(link, "command", gone)
             await pilot.press("6", "a")
-            await settle(pilot)
+            await pilot.pause(0.3)
         await settle(pilot)
         assert len(link.asked) > asked and link.desk.unacked == 3
 

@@ -18,6 +18,7 @@ from kitetui.widgets.hint_bar import HintBar
 from kitetui.widgets.jump import JumpScreen
 from kitetui.widgets.watchlist import Watchlist
 from tests.links import MarketLink, market
+from tests.pilots import settle
 
 
 @pytest.fixture
@@ -27,10 +28,6 @@ def app(settings: Settings) -> KiteApp:
 
 def drawn(app: KiteApp) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-
-
-async def settle(pilot: Any) -> None:
-    await pilot.pause(0.4)
 
 
 async def typed(pilot: Any, text: str) -> None:

@@ -12,6 +12,7 @@ from kitetui.settings import Settings
 from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.watchlist import Watchlist
 from tests.links import MarketLink, market
+from tests.pilots import settle
 
 OBSERVER = market()
 NOW_S = OBSERVER.pipeline.session_s
@@ -71,10 +72,6 @@ def test_a_filter_looks_in_symbol_and_name(text: str) -> None:
 @pytest.fixture
 def app(settings: Settings) -> KiteApp:
     return KiteApp(settings.screen, MarketLink())
-
-
-async def settle(pilot: Any) -> None:
-    await pilot.pause(0.35)
 
 
 async def test_the_cursor_sticks_to_its_instrument_while_the_order_changes(app: KiteApp) -> None:
