@@ -13,7 +13,7 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ REDIS_FAULT_S = (90, 240)
 GROWTH_MB = 1.0
 """What resident memory may grow by in ten million ticks."""
 PART = 10_000_000
+CALM_S = 600.0
+"""In so long every outage ends, and what it held is given back."""
 
 
 class Look(msgspec.Struct):
@@ -51,8 +53,9 @@ class Found(msgspec.Struct):
     """What came of it.
 
     Attributes:
-        growth_mb: of resident memory in ten million ticks: the median slope between any two looks
-            of the last two thirds (Theil and Sen), since an outage may hold memory for minutes.
+        growth_mb: of resident memory in ten million ticks: the median slope (Theil and Sen) between
+            the lowest looks of each ten minutes of the last two thirds. An outage holds memory for
+            up to five minutes; what leaks stays when it is over.
         violations: what must not be, in words.
     """
 
@@ -159,9 +162,7 @@ def _violations(found: Found, status: dict[str, Any], code: int, said: str) -> I
     if len(warm) < 4:
         yield f"only {len(found.looks)} looks at it: the engine does not answer"
         return
-    ticks = np.array([look.ticks for look in warm], float)
-    memory = np.array([look.resident_mb for look in warm])
-    found.growth_mb = round(_median_slope(ticks, memory) * PART, 2)
+    found.growth_mb = round(growth_mb(warm), 2)
     found.resident_mb = (warm[0].resident_mb, warm[-1].resident_mb)
     quarter = len(warm) // 4
     found.files = (
@@ -186,6 +187,18 @@ def _violations(found: Found, status: dict[str, Any], code: int, said: str) -> I
         yield f"memory grows by {found.growth_mb} MB in ten million ticks"
     if found.files[1] > found.files[0]:
         yield f"open files: {found.files[0]} became {found.files[1]}"
+
+
+def growth_mb(looks: Sequence[Look]) -> float:
+    """Megabytes in ten million ticks, by the lowest look of each window."""
+    window_s = min(CALM_S, (looks[-1].at_s - looks[0].at_s) / 4)
+    lows: dict[int, Look] = {}
+    for look in looks:
+        at = int((look.at_s - looks[0].at_s) // window_s)
+        lows[at] = min(lows.get(at, look), look, key=lambda one: one.resident_mb)
+    ticks = np.array([look.ticks for look in lows.values()], float)
+    memory = np.array([look.resident_mb for look in lows.values()])
+    return _median_slope(ticks, memory) * PART
 
 
 def _median_slope(at: F64, values: F64) -> float:
