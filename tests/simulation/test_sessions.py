@@ -1,4 +1,4 @@
-"""Sixty simulated sessions under faults; `make chaos` lives through a thousand days."""
+"""A hundred simulated sessions under faults; `make chaos` lives through a thousand days."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.simulation.seeds import command, in_a_child
 from tests.simulation.world import ONE_HOUR
 
 pytestmark = pytest.mark.e2e
-PARTS = 6
+PARTS = 10
 
 
 @pytest.mark.parametrize("part", range(PARTS))
