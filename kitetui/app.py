@@ -25,7 +25,7 @@ from kitetui.actions.taking import TakeActions
 from kitetui.actions.touring import TourActions
 from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import PANES, bindings, heading, keymap, remapped, shown
-from kitetui.link import LocalLink, answered
+from kitetui.link import Link, answered
 from kitetui.pace import Pace
 from kitetui.screen_memory import ScreenMemory
 from kitetui.settings import ScreenSettings
@@ -77,7 +77,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
 
-    def __init__(self, settings: ScreenSettings, link: LocalLink,
+    def __init__(self, settings: ScreenSettings, link: Link,
                  folder: Path | None = None) -> None:  # fmt: skip
         """
         Args:
@@ -242,7 +242,7 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self._ring(snapshot.header)
         screen = self._base
         screen.query_one(HeaderBar).show_header(
-            snapshot.header, boot="", frozen=self._frozen_all, queue=queue,
+            snapshot.header, role=self.link.role, frozen=self._frozen_all, queue=queue,
             hz=self._pace.hz, frame_ms=self._framing.usual_ms,
         )  # fmt: skip
         latency = screen.query_one(LatencyPane)
@@ -291,10 +291,14 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
             notify_desktop(self, self._settings.desktop, f"kitetui: {header.unacked} alerts wait")
 
     def _show_boot(self) -> None:
+        """What is waited for; what is on screen stays, and is dimmed where the engine is gone."""
         header = self._base.query_one(HeaderBar)
         error = self.link.error
         boot = self.link.boot if error is None else f"engine stopped: {error}"
-        header.show_header(None, boot=clean(boot), frozen=False, queue=0, hz=0, frame_ms=0.0)
+        header.show_boot(clean(boot), down=self.link.down)
+        if self.link.down:
+            for name in PANES:
+                self._pane(name).dim()
         if error is not None:
             self.exit("stop")
 
@@ -314,12 +318,15 @@ class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActio
         self.push_screen(HelpScreen(self.keys))
 
     def action_ask_quit(self) -> None:
-        """Ask what to do with the engine; a second ctrl+c stops it."""
+        """Ask what to do with the engine; a second ctrl+c stops it. Attached: just leave."""
         if isinstance(self.screen, QuitScreen):
             self.screen.dismiss("stop")
             return
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
+            return
+        if not self.link.owns_engine:  # nothing ends with this screen
+            self.exit("detach")
             return
         self.push_screen(QuitScreen(), self._leave)
 

@@ -21,7 +21,9 @@ from kitetui.engine.doorway import (
     Done,
     Hello,
     Look,
+    Nudge,
     Picture,
+    Receiver,
     Refused,
     Report,
     Status,
@@ -56,6 +58,7 @@ class Caller:
         path = folder / f"{role}.sock"
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(TIMEOUT_S)
+        self._receiver = Receiver()
         try:
             self._socket.connect(str(path))
             welcome = self._ask(Hello(VERSION, "cli"))
@@ -78,13 +81,17 @@ class Caller:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:  # fmt: skip
+        self.close()
+
+    def close(self) -> None:
+        """Leave."""
         self._socket.close()
 
     def look(self, view: View) -> Snapshot:
         """A picture of the engine."""
         answer = self._ask(Look(view))
         assert isinstance(answer, Picture)
-        return answer.snapshot
+        return self._receiver.snapshot(answer)
 
     def do(self, command: Command) -> Result:
         """Carry out a command."""
@@ -102,8 +109,10 @@ class Caller:
     def _ask(self, asked: Asked) -> Answered:
         try:
             self._socket.sendall(framed(asked))
-            size = length(self._read(LENGTH.size), ANSWERED_MAX)
-            answer = read_answered(self._read(size))
+            answer: Answered = Nudge()
+            while isinstance(answer, Nudge):
+                size = length(self._read(LENGTH.size), ANSWERED_MAX)
+                answer = read_answered(self._read(size))
         except (OSError, EOFError, BadMessage) as error:
             raise NoEngine(f"the engine does not answer: {error or 'it ended'}") from None
         if isinstance(answer, Refused):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kitetui.cli_options import engine_options, fail, load_settings, shared, where
 
+if TYPE_CHECKING:
+    from kitetui.places import Places
+
 
 @click.command()
 @engine_options
-def days(state: Path | None, profile: str, as_json: bool) -> None:
+def days(engine: Places, as_json: bool) -> None:
     """What is recorded: journals, archived ticks and minute bars, a line a day.
 
     `kitetui --replay 2026-11-26` plays a day again as long as its journals are kept
@@ -20,7 +24,7 @@ def days(state: Path | None, profile: str, as_json: bool) -> None:
     """
     from kitetui.tools.days import list_days
 
-    raise SystemExit(list_days(where(state, profile), as_json=as_json))
+    raise SystemExit(list_days(engine, as_json=as_json))
 
 
 @click.command()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli_options import engine_options, where
+from kitetui.cli_options import engine_options
+
+if TYPE_CHECKING:
+    from kitetui.places import Places
 
 LENGTH = click.option("--for", "length", type=click.Choice(["15m", "1h", "session"]),
                       default="15m", show_default=True, help="For how long.")  # fmt: skip
@@ -17,18 +20,18 @@ IDS = click.argument("ids", nargs=-1, metavar="ID...")
 @click.command()
 @click.option("--history", is_flag=True, help="The day's alerts, also those that have left.")
 @engine_options
-def alerts(history: bool, state: Path | None, profile: str, as_json: bool) -> None:
+def alerts(history: bool, engine: Places, as_json: bool) -> None:
     """The alert queue of the running engine: id, priority, state, time, count, what."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.alerts(where(state, profile), as_json=as_json, history=history))
+    raise SystemExit(verbs.alerts(engine, as_json=as_json, history=history))
 
 
 @click.command()
 @IDS
 @click.option("--all", "all_", is_flag=True, help="All that wait now.")
 @engine_options
-def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_json: bool) -> None:
+def ack(ids: tuple[str, ...], all_: bool, engine: Places, as_json: bool) -> None:
     """Acknowledge alerts by the first digits of their ids.
 
     An alert that changed since this command looked stays: nobody acknowledges what they did not
@@ -38,7 +41,7 @@ def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_j
 
     if not ids and not all_:
         raise click.UsageError("name alerts by their ids, or --all")
-    code = verbs.acknowledge(where(state, profile), ids, all_=all_, as_json=as_json)
+    code = verbs.acknowledge(engine, ids, all_=all_, as_json=as_json)
     raise SystemExit(code)
 
 
@@ -47,31 +50,30 @@ def ack(ids: tuple[str, ...], all_: bool, state: Path | None, profile: str, as_j
 @LENGTH
 @WHY
 @engine_options
-def shelve(ids: tuple[str, ...], length: str, why: str, state: Path | None, profile: str,
-           as_json: bool) -> None:  # fmt: skip
+def shelve(ids: tuple[str, ...], length: str, why: str, engine: Places, as_json: bool) -> None:
     """Put alerts aside for a while; each comes back when its time is over and it still holds."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.shelve(where(state, profile), ids, length, why, as_json=as_json))
+    raise SystemExit(verbs.shelve(engine, ids, length, why, as_json=as_json))
 
 
 @click.command()
 @IDS
 @engine_options
-def unshelve(ids: tuple[str, ...], state: Path | None, profile: str, as_json: bool) -> None:
+def unshelve(ids: tuple[str, ...], engine: Places, as_json: bool) -> None:
     """Take alerts from their shelf."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.unshelve(where(state, profile), ids, as_json=as_json))
+    raise SystemExit(verbs.unshelve(engine, ids, as_json=as_json))
 
 
-def _mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, profile: str,
-          *, on: bool, as_json: bool) -> None:  # fmt: skip
+def _mute(symbol: str, pattern: str, length: str, why: str, engine: Places, *, on: bool,
+          as_json: bool) -> None:  # fmt: skip
     from kitetui.tools import verbs
 
     if not symbol and not pattern:
         raise click.UsageError("name a symbol, a --pattern, or both")
-    code = verbs.mute(where(state, profile), symbol, pattern, length, why, on=on, as_json=as_json)
+    code = verbs.mute(engine, symbol, pattern, length, why, on=on, as_json=as_json)
     raise SystemExit(code)
 
 
@@ -81,46 +83,45 @@ def _mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, 
 @LENGTH
 @WHY
 @engine_options
-def mute(symbol: str, pattern: str, length: str, why: str, state: Path | None, profile: str,
-         as_json: bool) -> None:  # fmt: skip
+def mute(symbol: str, pattern: str, length: str, why: str, engine: Places, as_json: bool) -> None:
     """Shelve whatever a symbol or a pattern raises for a while."""
-    _mute(symbol, pattern, length, why, state, profile, on=True, as_json=as_json)
+    _mute(symbol, pattern, length, why, engine, on=True, as_json=as_json)
 
 
 @click.command()
 @click.argument("symbol", default="")
 @click.option("--pattern", default="", help="As it was muted.")
 @engine_options
-def unmute(symbol: str, pattern: str, state: Path | None, profile: str, as_json: bool) -> None:
+def unmute(symbol: str, pattern: str, engine: Places, as_json: bool) -> None:
     """End a mute."""
-    _mute(symbol, pattern, "15m", "", state, profile, on=False, as_json=as_json)
+    _mute(symbol, pattern, "15m", "", engine, on=False, as_json=as_json)
 
 
 @click.command()
 @engine_options
-def outbox(state: Path | None, profile: str, as_json: bool) -> None:
+def outbox(engine: Places, as_json: bool) -> None:
     """Messages to Telegram and webhooks: how many are sent, wait, or were refused."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.status(where(state, profile), "notify", as_json=as_json))
+    raise SystemExit(verbs.status(engine, "notify", as_json=as_json))
 
 
 @click.command()
 @engine_options
-def status(state: Path | None, profile: str, as_json: bool) -> None:
+def status(engine: Places, as_json: bool) -> None:
     """The status document of the running engine."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.status(where(state, profile), "", as_json=as_json))
+    raise SystemExit(verbs.status(engine, "", as_json=as_json))
 
 
 @click.command()
 @engine_options
-def lift(state: Path | None, profile: str, as_json: bool) -> None:
+def lift(engine: Places, as_json: bool) -> None:
     """Make plans again after a drawdown has blocked them, until the next session."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.lift(where(state, profile), as_json=as_json))
+    raise SystemExit(verbs.lift(engine, as_json=as_json))
 
 
 @click.group()
@@ -131,7 +132,7 @@ def alert() -> None:
 @alert.command()
 @click.argument("rule", nargs=-1, required=True)
 @engine_options
-def add(rule: tuple[str, ...], state: Path | None, profile: str, as_json: bool) -> None:
+def add(rule: tuple[str, ...], engine: Places, as_json: bool) -> None:
     """Watch for something: SYMBOL [FIELD [TIMEFRAME]] OPERATOR VALUE [options].
 
     \b
@@ -151,27 +152,27 @@ def add(rule: tuple[str, ...], state: Path | None, profile: str, as_json: bool) 
     """
     from kitetui.tools import verbs
 
-    code = verbs.add_rule(where(state, profile), " ".join(rule), as_json=as_json)
+    code = verbs.add_rule(engine, " ".join(rule), as_json=as_json)
     raise SystemExit(code)
 
 
 @alert.command("list")
 @engine_options
-def list_rules(state: Path | None, profile: str, as_json: bool) -> None:
+def list_rules(engine: Places, as_json: bool) -> None:
     """Your rules: id, priority, end, text, whose."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.rules(where(state, profile), as_json=as_json))
+    raise SystemExit(verbs.rules(engine, as_json=as_json))
 
 
 @alert.command()
 @click.argument("rule_id", metavar="ID")
 @engine_options
-def remove(rule_id: str, state: Path | None, profile: str, as_json: bool) -> None:
+def remove(rule_id: str, engine: Places, as_json: bool) -> None:
     """Watch for it no longer."""
     from kitetui.tools import verbs
 
-    raise SystemExit(verbs.remove_rule(where(state, profile), rule_id, as_json=as_json))
+    raise SystemExit(verbs.remove_rule(engine, rule_id, as_json=as_json))
 
 
 VERBS = (alert, lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -31,17 +32,40 @@ def shared(function: F) -> F:
     return function
 
 
-def engine_options(function: F) -> F:
-    """Which engine is meant, and how to print."""
+RUN = click.option("--run", "run_folder", type=click.Path(path_type=Path), metavar="DIR",
+                   help="Where the engine's sockets are, if not in the state folder.")  # fmt: skip
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def which_engine(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which engine is meant: the command is given its folders as `engine`."""
+
+    @wraps(function)
+    def command(*, state: Path | None, profile: str, run_folder: Path | None,
+                **options: Any) -> Any:  # fmt: skip
+        return function(engine=where(state, profile, run_folder), **options)
+
+    out: Callable[..., Any] = command
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        RUN,
         click.option("--profile", default="default", show_default=True, metavar="NAME",
                      help="Which engine."),
         click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
                      help="Its state folder."),
     ):  # fmt: skip
-        function = option(function)
-    return function
+        out = option(out)
+    return out
+
+
+def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which engine is meant, and how to print."""
+    return which_engine(JSON(function))
+
+
+def looks(overrides: tuple[str, ...], *, lite: bool, ascii_: bool) -> tuple[str, ...]:
+    """Overrides with what options say of the screen."""
+    asked = (("screen.lite=always", lite), ("screen.ascii=true", ascii_))
+    return (*overrides, *(setting for setting, wanted in asked if wanted))
 
 
 def fail(code: int, message: str) -> NoReturn:
@@ -64,12 +88,12 @@ def load_settings(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
         fail(EXIT_CONFIG, str(error))
 
 
-def where(state: Path | None, profile: str) -> Any:
+def where(state: Path | None, profile: str, run: Path | None = None) -> Any:
     """The folders of an engine; where they cannot be used, the end."""
     from kitetui.config import ConfigError
     from kitetui.places import places
 
     try:
-        return places(state, profile)
+        return places(state, profile, run)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))

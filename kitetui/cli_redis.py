@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kitetui.cli_options import engine_options, load_settings, shared, where
+
+if TYPE_CHECKING:
+    from kitetui.places import Places
 
 
 @click.group()
@@ -89,10 +92,10 @@ _STREAM = click.argument("stream")
 _GROUP = click.argument("group")
 
 
-def _act(state: Path | None, profile: str, as_json: bool, yes: bool, **action: Any) -> None:
+def _act(engine: Places, as_json: bool, yes: bool, **action: Any) -> None:
     from kitetui.tools.redis_verbs import act
 
-    raise SystemExit(act(where(state, profile), action, yes=yes, as_json=as_json))
+    raise SystemExit(act(engine, action, yes=yes, as_json=as_json))
 
 
 @redis.command()
@@ -100,10 +103,9 @@ def _act(state: Path | None, profile: str, as_json: bool, yes: bool, **action: A
 @click.argument("group", default="")
 @_DB
 @engine_options
-def look(stream: str, group: str, db: int, state: Path | None, profile: str,
-         as_json: bool) -> None:  # fmt: skip
+def look(stream: str, group: str, db: int, engine: Places, as_json: bool) -> None:
     """The newest entries of a stream, decoded; or the consumers of a group and what is pending."""
-    _act(state, profile, as_json, True, action="inspect", stream=stream, group=group, db=db)
+    _act(engine, as_json, True, action="inspect", stream=stream, group=group, db=db)
 
 
 @redis.command()
@@ -119,10 +121,9 @@ def look(stream: str, group: str, db: int, state: Path | None, profile: str,
 @_DB
 @_YES
 @engine_options
-def trim(stream: str, keep: int, db: int, yes: bool, state: Path | None, profile: str,
-         as_json: bool) -> None:  # fmt: skip
+def trim(stream: str, keep: int, db: int, yes: bool, engine: Places, as_json: bool) -> None:
     """Trim a stream; what groups have not read of it is counted and said first."""
-    _act(state, profile, as_json, yes, action="trim", stream=stream, value=str(keep), db=db)
+    _act(engine, as_json, yes, action="trim", stream=stream, value=str(keep), db=db)
 
 
 @redis.command()
@@ -140,10 +141,18 @@ def trim(stream: str, keep: int, db: int, yes: bool, state: Path | None, profile
 @_DB
 @_YES
 @engine_options
-def group(stream: str, group: str, place: str, new: bool, db: int, yes: bool,
-          state: Path | None, profile: str, as_json: bool) -> None:  # fmt: skip
+def group(
+    stream: str,
+    group: str,
+    place: str,
+    new: bool,
+    db: int,
+    yes: bool,
+    engine: Places,
+    as_json: bool,
+) -> None:
     """Create a consumer group, or move one; what it would skip or read twice is said first."""
-    _act(state, profile, as_json, yes, action="create" if new else "advance", stream=stream,
+    _act(engine, as_json, yes, action="create" if new else "advance", stream=stream,
          group=group, value=place, db=db)  # fmt: skip
 
 
@@ -155,10 +164,18 @@ def group(stream: str, group: str, place: str, new: bool, db: int, yes: bool,
 @_DB
 @_YES
 @engine_options
-def claim(stream: str, group: str, consumer: str, taker: str, db: int, yes: bool,
-          state: Path | None, profile: str, as_json: bool) -> None:  # fmt: skip
+def claim(
+    stream: str,
+    group: str,
+    consumer: str,
+    taker: str,
+    db: int,
+    yes: bool,
+    engine: Places,
+    as_json: bool,
+) -> None:
     """Give what a dead consumer has not acknowledged to another one."""
-    _act(state, profile, as_json, yes, action="claim", stream=stream, group=group,
+    _act(engine, as_json, yes, action="claim", stream=stream, group=group,
          consumer=consumer, value=taker, db=db)  # fmt: skip
 
 
@@ -169,32 +186,33 @@ def claim(stream: str, group: str, consumer: str, taker: str, db: int, yes: bool
 @_DB
 @_YES
 @engine_options
-def forget(stream: str, group: str, consumer: str, db: int, yes: bool, state: Path | None,
-           profile: str, as_json: bool) -> None:  # fmt: skip
+def forget(
+    stream: str, group: str, consumer: str, db: int, yes: bool, engine: Places, as_json: bool
+) -> None:
     """Delete a dead consumer; what it has not acknowledged is lost to its group with it."""
-    _act(state, profile, as_json, yes, action="forget", stream=stream, group=group,
+    _act(engine, as_json, yes, action="forget", stream=stream, group=group,
          consumer=consumer, db=db)  # fmt: skip
 
 
 @redis.command()
 @_YES
 @engine_options
-def pause(yes: bool, state: Path | None, profile: str, as_json: bool) -> None:
+def pause(yes: bool, engine: Places, as_json: bool) -> None:
     """Write nothing to Redis; ticks wait in the journal until `resume`."""
-    _act(state, profile, as_json, yes, action="pause")
+    _act(engine, as_json, yes, action="pause")
 
 
 @redis.command()
 @engine_options
-def resume(state: Path | None, profile: str, as_json: bool) -> None:
+def resume(engine: Places, as_json: bool) -> None:
     """Write to Redis again, what waits first and in order."""
-    _act(state, profile, as_json, True, action="resume")
+    _act(engine, as_json, True, action="resume")
 
 
 @redis.command("profile")
 @click.argument("name", type=click.Choice(["full", "lean", "packed", "alerts"]))
 @_YES
 @engine_options
-def profile_(name: str, yes: bool, state: Path | None, profile: str, as_json: bool) -> None:
+def profile_(name: str, yes: bool, engine: Places, as_json: bool) -> None:
     """Switch the publication profile of the running engine, until it is started anew."""
-    _act(state, profile, as_json, yes, action="profile", value=name)
+    _act(engine, as_json, yes, action="profile", value=name)

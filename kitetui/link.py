@@ -1,4 +1,4 @@
-"""How a screen reaches an engine: in this process, on the engine's own thread."""
+"""How a screen reaches an engine, and the one that is in this process, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -23,13 +23,41 @@ class Starter(Protocol):
     def stop(self) -> None: ...
 
 
-class LocalLink:
-    """An engine in this process. No method waits for the engine unless it says so.
+class Link(Protocol):
+    """The way to an engine. No method waits for the engine unless it says so.
 
     Attributes:
-        boot: what it is doing until it is ready, in words.
-        error: what kept the engine from starting, or ended it.
+        owns_engine: whether the engine ends with us; role: what it lets us do: `rw` or `ro`.
+        boot: what it is doing until it is ready, in words; down: it was there and is gone.
+        error: what keeps us from it for good.
+        on_alert: called on a thread of the link when a picture is worth asking for.
     """
+
+    owns_engine: bool
+    role: str
+    boot: str
+    down: bool
+    error: BaseException | None
+    on_alert: Callable[[], None] | None
+
+    def start(self) -> None: ...
+
+    def snapshot(self, wanted: View) -> Future[Snapshot] | None: ...
+
+    def command(self, command: commands.Command) -> Future[commands.Result] | None: ...
+
+    def stop(self) -> None: ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    def wait(self, timeout_s: float | None = None) -> bool: ...
+
+
+class LocalLink:
+    """An engine in this process."""
+
+    owns_engine = True
+    down = False
 
     def __init__(self, starter: Starter) -> None:
         self._starter = starter
@@ -37,6 +65,7 @@ class LocalLink:
         self._thread = threading.Thread(target=self._start, name="starter", daemon=True)
         self._stop_lock = threading.Lock()
         self._stopped = False
+        self.role = "rw"
         self.boot = "starting the engine …"
         self.error: BaseException | None = None
         self.ready = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ class Places(msgspec.Struct, frozen=True):
 
     state: Path
     profile: str
+    run: Path
 
     @property
     def journals(self) -> Path:
@@ -48,10 +50,6 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "desk"
 
     @property
-    def run(self) -> Path:
-        return self.state / "run"
-
-    @property
     def hang(self) -> Path:
         return self.state / "hang.txt"
 
@@ -76,8 +74,12 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "credentials.json"
 
 
-def places(state: Path | None, profile: str) -> Places:
+def places(state: Path | None, profile: str, run: Path | None = None) -> Places:
     """The state folder of a profile, made with mode 0700.
+
+    Args:
+        run: where the sockets are; None is the folder that a service manager gives, or one in
+            the state folder.
 
     Raises:
         ConfigError: the folder cannot be made, or its sockets' paths would be too long.
@@ -86,26 +88,50 @@ def places(state: Path | None, profile: str) -> Places:
         raise ConfigError(f"--profile {profile!r}: expected 1 to 32 letters, digits, - or _")
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     root = state or Path(base) / "kitetui"
-    found = Places((root if profile == "default" else root / profile).absolute(), profile)
-    if len(os.fsencode(found.redis / "valkey.sock")) > _UNIX_SOCKET_PATH_MAX:
-        raise ConfigError(
-            f"--state {root}: its socket's path would be over "
-            f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
-        )
+    home = (root if profile == "default" else root / profile).absolute()
+    if run is None and (given := os.environ.get("RUNTIME_DIRECTORY")):  # by systemd
+        run = Path(given)
+    found = Places(home, profile, (run or home / "run").absolute())
+    for option, path in (
+        ("--state", found.redis / "valkey.sock"),
+        ("--run", found.run / "rw.sock"),
+    ):
+        if len(os.fsencode(path)) > _UNIX_SOCKET_PATH_MAX:
+            raise ConfigError(
+                f"{option} {path.parent}: its socket's path would be over "
+                f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
+            )
     for folder in (
         found.state,
         found.journals,
         found.archive,
         found.ledger,
         found.desk,
-        found.run,
         found.redis,
     ):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"--state {folder}: cannot be made: {error.strerror}") from None
+        _make(folder, "--state")
+    _make(found.run, "--run")
     return found
+
+
+def _make(folder: Path, option: str) -> None:
+    """A folder of ours, made where it is lacking.
+
+    Raises:
+        ConfigError: it cannot be made, is a link, or others can change what is in it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except FileExistsError:
+        raise ConfigError(f"{option} {folder}: is there and is no folder") from None
+    except OSError as error:
+        raise ConfigError(f"{option} {folder}: cannot be made: {error.strerror}") from None
+    if stat.S_ISLNK(found.st_mode):
+        raise ConfigError(f"{option} {folder}: is a link; give the folder that it leads to")
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        raise ConfigError(f"{option} {folder}: others can change what is in it; "
+                          f"run: chmod go-w {folder}")  # fmt: skip
 
 
 def private(path: str, flags: int) -> int:

@@ -21,6 +21,7 @@ from kitetui.cli_options import (
     EXIT_RUNNING,
     EXIT_UNAVAILABLE,
     fail,
+    looks,
 )
 from kitetui.config import ConfigError, load
 from kitetui.places import Places, places
@@ -36,11 +37,10 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d$")
 
 def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         replay: str | None, begin: str | None, source: str | None, speed: str | None, seed: int,
-        lite: bool, ascii_: bool, config_dir: Path | None, state: Path | None, profile: str,
-        overrides: tuple[str, ...]) -> int:  # fmt: skip
+        lite: bool, ascii_: bool, run_folder: Path | None, config_dir: Path | None,
+        state: Path | None, profile: str, overrides: tuple[str, ...]) -> int:  # fmt: skip
     """Run until stopped; the exit code."""
-    looks = (("screen.lite=always", lite), ("screen.ascii=true", ascii_))
-    overrides = (*overrides, *(setting for setting, asked in looks if asked))
+    overrides = looks(overrides, lite=lite, ascii_=ascii_)
     if speed is not None and not (demo or replay):
         fail(2, "--speed goes with --demo or --replay; for an accelerated feed set feed.speed")
     if demo and replay:
@@ -54,13 +54,22 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     if begin is not None and not _HOUR.match(begin):
         fail(2, f"--from {begin}: expected an hour such as 10:55")
     if not headless:
-        _check_terminal()
+        check_terminal()
     try:
         settings = load(config_dir, overrides)
-        where = places(state, profile)
+        where = places(state, profile, run_folder)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
-    _lock(where)
+    if not _lock(where):
+        if headless or demo or replay or source:
+            fail(
+                EXIT_RUNNING,
+                f"an engine already runs on {where.state}; --profile NAME or --state DIR gives a "
+                "second one; `kitetui attach` shows this one",
+            )
+        from kitetui.attach import attach
+
+        return attach(where, settings, duration=duration)
     recorded = None if replay is None else _recorded(replay, where, speed, begin)
     starter = Starter(settings, where, demo=demo, replay=recorded, speed=speed, seed=seed,
                        overrides=overrides, config_dir=config_dir, linger=not headless)  # fmt: skip
@@ -95,18 +104,15 @@ def _no_report(status: dict[str, Any]) -> None:
     """Nobody asked for it."""
 
 
-def _lock(where: Places) -> int:
-    """Hold the state folder until this process ends; it has room for one engine."""
+def _lock(where: Places) -> bool:
+    """Hold the state folder until this process ends; False where an engine holds it."""
     handle = os.open(where.state / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        fail(
-            EXIT_RUNNING,
-            f"an engine already runs on {where.state}; "
-            "--profile NAME or --state DIR gives a second one",
-        )
-    return handle
+        os.close(handle)
+        return False
+    return True
 
 
 class Starter:
@@ -286,7 +292,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     raise error
 
 
-def _check_terminal() -> None:
+def check_terminal() -> None:
     """The screen needs a terminal that can show it; each lack has its own answer."""
     hint = "run kitetui --headless for the engine without the screen"
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):

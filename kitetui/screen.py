@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from kitetui.app import KiteApp
-from kitetui.link import LocalLink
+from kitetui.link import Link
 from kitetui.terminal import SavedTerminal
 
 LOOK_MS = 500
@@ -24,7 +24,7 @@ FORCE_AFTER_S = 2.0
 
 def run_screen(
     app: KiteApp,
-    link: LocalLink,
+    link: Link,
     *,
     on_hangup: str,
     duration: float | None,
@@ -45,7 +45,7 @@ def run_screen(
         if not leaving.hung_up:  # writing to a terminal that is gone fails in many ways
             raise
         choice = None
-    if leaving.detached or choice == "detach":
+    if link.owns_engine and (leaving.detached or choice == "detach"):
         _go_on_headless(link, leaving)
     link.stop()
     leaving.done.set()
@@ -57,7 +57,7 @@ def run_screen(
     return 0
 
 
-def _go_on_headless(link: LocalLink, leaving: _Leaving) -> None:
+def _go_on_headless(link: Link, leaving: _Leaving) -> None:
     with contextlib.suppress(OSError):
         click.echo(
             f"kitetui: the engine goes on without a screen (pid {os.getpid()}); "
@@ -72,7 +72,7 @@ def _go_on_headless(link: LocalLink, leaving: _Leaving) -> None:
 class _Leaving:
     """Signals, taken by `signal.signal`: the loop's own handlers wait behind a blocked writer."""
 
-    def __init__(self, app: KiteApp, link: LocalLink, terminal: SavedTerminal,
+    def __init__(self, app: KiteApp, link: Link, terminal: SavedTerminal,
                  on_hangup: str) -> None:  # fmt: skip
         self._app = app
         self._link = link

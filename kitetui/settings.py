@@ -177,6 +177,16 @@ class WebhookSettings(_Section, frozen=True):
     url: str
 
 
+class AttachSettings(_Section, frozen=True):
+    view_group: str
+    operate_group: str
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The system's group of each role; '' is the engine's user alone."""
+        return {"ro": self.view_group, "rw": self.operate_group}
+
+
 class ScreenSettings(_Section, frozen=True):
     hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
     theme: Literal["kite-cb", "classic", "light", "high-contrast", "mono", "ansi-16"]
@@ -331,6 +341,7 @@ class Settings(_Section, frozen=True):
     outcomes: OutcomeSettings
     risk: RiskSettings
     zones: dict[str, ZoneSettings]
+    attach: AttachSettings
     screen: ScreenSettings
     redis: RedisSettings
     fields: dict[str, list[str]]

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from kitetui.engine.commands import Command, Result
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.layout import Layout
-from kitetui.link import LocalLink, answered
+from kitetui.link import Link, answered
 from kitetui.widgets.safe_text import clean
 
 
@@ -27,7 +27,7 @@ class EngineActions(App[str]):
     _active: str
     _snapshot: Snapshot | None
 
-    def __init__(self, link: LocalLink) -> None:
+    def __init__(self, link: Link) -> None:
         super().__init__()
         self.link = link
         self._actor = _user()

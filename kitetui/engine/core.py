@@ -89,10 +89,10 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
 class Core:
     """Everything that lives on the engine's loop."""
 
-    def __init__(self, settings: Settings, plan: EnginePlan, alerted: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, plan: EnginePlan, on_alert: Callable[[], None]) -> None:
         self._settings = settings
         self._plan = plan
-        self._alerted = alerted
+        self._on_alert = on_alert
         self.stopping = asyncio.Event()
         self._supervisor = Supervisor(self.stopping.set, self._note)
         limit = settings.feed.max_connections * settings.feed.max_per_connection
@@ -140,7 +140,9 @@ class Core:
         self.vitals.notifier = self._notifier
         self._rules = OwnRules(plan.places.rules, self._note)
         self._unlogged = ""
-        self._sockets = Sockets(plan.places.run, self.snapshot, self.obey, self.status)
+        self._sockets = Sockets(plan.places.run, settings.attach.groups, self.snapshot, self.obey,
+                                self.status, self._note)  # fmt: skip
+        self.vitals.sockets = self._sockets
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
         self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
         self._manager = ServiceManager()
@@ -444,6 +446,11 @@ class Core:
             words = f"{result.text}; not durable: the journal cannot be written"
             return msgspec.structs.replace(result, text=words)
         return result
+
+    def _alerted(self) -> None:
+        """An alert came up or changed: whoever looks is told at once."""
+        self._on_alert()
+        self._sockets.nudge()
 
     def _note(self, source: str, text: str) -> None:
         self.pipeline.note(source, text)

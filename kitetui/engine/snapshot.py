@@ -15,6 +15,9 @@ __all__ = ["Alert", "AlertState", "BoardLine", "BookReading", "Bucket", "ChainRe
            "SORTS", "Stream", "View", "WAITING", "Watch", "Watching"]  # fmt: skip
 
 
+COUNT_MAX = 10_000
+"""No screen shows more of anything: all instruments that Kite carries, and some."""
+WORDS_MAX = 512
 SORTS = ("", "symbol", "price", "change", "volume", "oi", "age")
 """What a watchlist is sorted by; '' is as subscribed."""
 
@@ -32,6 +35,10 @@ class Watching(msgspec.Struct, frozen=True):
     reverse: bool = False
     text: str = ""
     group: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.sort) + len(self.text) + len(self.group) > WORDS_MAX:
+            raise ValueError(f"a watchlist is looked at by at most {WORDS_MAX} characters")
 
 
 class View(msgspec.Struct, frozen=True):
@@ -72,6 +79,18 @@ class View(msgspec.Struct, frozen=True):
     history: bool = False
     actors: bool = False
     rules: bool = False
+
+    def __post_init__(self) -> None:
+        for name in _COUNTED:
+            if not 0 <= getattr(self, name) <= COUNT_MAX:
+                raise ValueError(f"a view's {name} is from 0 to {COUNT_MAX}")
+        if not 0 <= self.focus < 1 << 32 or not 1 <= self.chart_minutes <= 1_440:
+            raise ValueError("a view's focus is a token, its bars are of 1 to 1,440 minutes")
+        if len(self.find) + len(self.explain) > WORDS_MAX or abs(self.expiry) > COUNT_MAX:
+            raise ValueError(f"a view asks by at most {WORDS_MAX} characters")
+
+
+_COUNTED = ("watch_from", "watch_count", "buckets", "alerts", "events", "news", "chart")
 
 
 class Link(msgspec.Struct, frozen=True):

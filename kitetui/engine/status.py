@@ -24,6 +24,7 @@ from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import Restart
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.notify.notifier import Notifier
+from kitetui.engine.sockets import Sockets
 from kitetui.engine.supervisor import Supervisor
 from kitetui.engine.track_record import TrackRecord
 from kitetui.secret import redacted_url
@@ -50,6 +51,7 @@ class Vitals(msgspec.Struct, kw_only=True):
     notifier: Notifier | None = None
     watchdog: Watchdog | None = None
     supervisor: Supervisor | None = None
+    sockets: Sockets | None = None
 
     @property
     def source_name(self) -> str:
@@ -198,6 +200,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "lost_batches": vitals.restart.files.lost_batches if vitals.restart else 0,
             "from_checkpoint": vitals.restart.resumed if vitals.restart else False,
         },
+        "viewers": vitals.sockets.told(now_ns) if vitals.sockets else [],
         "memory_mb": round(memory_mb(), 1),
     }
 

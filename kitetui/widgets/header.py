@@ -29,14 +29,18 @@ _GLYPHS = {
 class HeaderBar(LivePane, can_focus=False):
     """One line; what matters most comes first, so that a narrow screen loses the least."""
 
-    def show_header(self, h: Header | None, *, boot: str, frozen: bool, queue: int,
-                    hz: float, frame_ms: float) -> None:  # fmt: skip
-        """Draw the engine's header, or what it waits for."""
-        if h is None:
-            self.show([((" kitetui ", "badge"), (f" {boot}", "warn"))])
-            return
+    def show_boot(self, text: str, *, down: bool) -> None:
+        """Draw what is waited for."""
+        words: Span = (f" ■ {text} ", "alarm") if down else (f" {text}", "warn")
+        self.show([((" kitetui ", "badge"), words)])
+
+    def show_header(self, h: Header, *, role: str, frozen: bool, queue: int, hz: float,
+                    frame_ms: float) -> None:  # fmt: skip
+        """Draw the engine's header; `role`: whether this screen may do something: rw or ro."""
         wide = self.size.width >= 150
         parts = [*_source(h), *_session(h, wide)]
+        if role == "ro":
+            parts.append(("looking only " if wide else "ro ", "warn"))
         if wide:
             parts += [*_journal(h), *_feed(h, wide), *_redis(h, wide), *_alerts(h)]
         else:

@@ -113,6 +113,11 @@ class LivePane(Widget, can_focus=True):
         if changed:
             self.refresh(*changed)
 
+    def dim(self) -> None:
+        """Keep what is shown, dimmed: it is old, and nothing comes any more."""
+        if not self.stale:
+            self._put(self._lines, stale=True)
+
     def fail(self, error: BaseException) -> None:
         """Say that it cannot be drawn, and where that went wrong."""
         frames = traceback.extract_tb(error.__traceback__)[-FRAMES_SHOWN:]

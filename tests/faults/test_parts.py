@@ -18,7 +18,7 @@ from kitetui.engine import redis_outlet, sockets, supervisor
 from kitetui.engine.doorway import VERSION, Hello, Report, framed
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
-from kitetui.engine.sockets import VIEWERS_MAX, Sockets
+from kitetui.engine.sockets import CALLERS_MAX, VIEWERS_MAX, Sockets
 from kitetui.engine.supervisor import Supervisor
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, status_when
 
@@ -92,10 +92,11 @@ async def test_viewers_that_read_nothing_make_room(
     large = {"text": "x" * 1_000_000}
     folder = tmp_path / "run"
     folder.mkdir()
-    listening = Sockets(folder, None, None, lambda: large)  # type: ignore[arg-type]
+    listening = Sockets(folder, {"ro": "", "rw": ""}, None, None, lambda: large,  # type: ignore[arg-type]
+                        lambda source, text: None)  # fmt: skip
     await listening.start()
     deaf = []
-    for _ in range(VIEWERS_MAX):
+    for _ in range(VIEWERS_MAX + CALLERS_MAX):
         plug = socket.socket(socket.AF_UNIX)
         plug.setblocking(False)
         await asyncio.get_running_loop().sock_connect(plug, str(folder / "ro.sock"))

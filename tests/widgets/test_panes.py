@@ -195,7 +195,7 @@ async def test_hostile_text_is_drawn_as_text() -> None:
 async def test_a_long_reason_hides_neither_the_clock_nor_what_waits(columns: int) -> None:
     reason = "the access token has expired; run kitetui login " * 3
     async with staged(HeaderBar(), columns, 1) as header:
-        header.show_header(views.header(state="AUTH_EXPIRED", reason=reason, unacked=3), boot="",
+        header.show_header(views.header(state="AUTH_EXPIRED", reason=reason, unacked=3), role="rw",
                            frozen=True, queue=0, hz=4, frame_ms=6.0)  # fmt: skip
         line = text(header)
         assert "AUTH_EXPIRED" in line and "3 unacked" in line and "FROZEN" in line
@@ -204,11 +204,11 @@ async def test_a_long_reason_hides_neither_the_clock_nor_what_waits(columns: int
 
 async def test_the_header_says_simulated_and_what_is_wrong() -> None:
     async with staged(HeaderBar(), 200, 1) as pane:
-        pane.show_header(views.header(), boot="", frozen=False, queue=0, hz=4, frame_ms=6.0)
+        pane.show_header(views.header(), role="rw", frozen=False, queue=0, hz=4, frame_ms=6.0)
         assert "SIMULATED" in text(pane) and "1 unacked" in text(pane) and "lag 312" in text(pane)
         bad = views.header(simulated=False, state="AUTH_EXPIRED", reason="403: log in again",
                            redis_state="down", unacked=0, journal="No space left")  # fmt: skip
-        pane.show_header(bad, boot="", frozen=True, queue=0, hz=4, frame_ms=6.0)
+        pane.show_header(bad, role="rw", frozen=True, queue=0, hz=4, frame_ms=6.0)
         for words in ("KITE", "AUTH_EXPIRED", "403: log in again", "redis ■ down", "FROZEN",
                       "journal ■ No space left", "all clear"):  # fmt: skip
             assert words in text(pane)
