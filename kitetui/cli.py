@@ -12,13 +12,18 @@ import click
 from kitetui import __version__
 from kitetui.cli_days import DAYS
 from kitetui.cli_desk import VERBS
-from kitetui.cli_options import EXIT_CONFIG, RUN, fail, load_settings, looks, shared, where
+from kitetui.cli_options import (
+    ASCII,
+    EXIT_CONFIG,
+    LITE,
+    RUN,
+    fail,
+    load_settings,
+    shared,
+    where,
+)
 from kitetui.cli_redis import redis
-
-_LITE = click.option("--lite", is_flag=True,
-                     help="For a slow link: a frame a second, coarse ages.")  # fmt: skip
-_ASCII = click.option("--ascii", "ascii_", is_flag=True,
-                      help="Draw borders, bars and glyphs in ASCII.")  # fmt: skip
+from kitetui.cli_remote import REMOTE
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,8 +55,8 @@ _ASCII = click.option("--ascii", "ascii_", is_flag=True,
     help="Where ticks come from: Kite, or crawlers of yours that write to Redis.",
 )
 @click.option("--speed", metavar="N|max", help="Times real time, for --demo and --replay.")
-@_LITE
-@_ASCII
+@LITE
+@ASCII
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the demo's market.")
 @RUN
 @shared
@@ -75,49 +80,6 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
         from kitetui.run import run
 
         raise SystemExit(run(**options))
-
-
-@cli.command()
-@click.option("--ro", "look_only", is_flag=True, help="Look only, even where more is allowed.")
-@click.option(
-    "--as",
-    "name",
-    default="",
-    metavar="NAME",
-    help="Who looks, where an account is shared: it stands with what is acknowledged.",
-)
-@click.option("--wait", is_flag=True, help="Wait for an engine that does not run yet.")
-@click.option(
-    "--duration",
-    type=click.FloatRange(min=0.1),
-    metavar="S",
-    help="Leave by itself after S seconds.",
-)
-@_LITE
-@_ASCII
-@RUN
-@shared
-def attach(look_only: bool, name: str, wait: bool, duration: float | None, lite: bool,
-           ascii_: bool, run_folder: Path | None, config_dir: Path | None, state: Path | None,
-           profile: str, overrides: tuple[str, ...]) -> None:  # fmt: skip
-    """A screen on an engine that runs already; leaving it changes nothing there.
-
-    What may be done is what the engine's sockets allow: who may open rw.sock acknowledges and
-    shelves, who may open ro.sock looks. Several people may look at once, each at what they like;
-    what one acknowledges is acknowledged for all. When the engine ends the screen stays, says so,
-    and goes on when the engine is back.
-
-    \b
-    kitetui attach
-    ssh -t desk kitetui attach --lite
-    """
-    from kitetui.attach import attach as show
-    from kitetui.run import check_terminal
-
-    check_terminal()
-    settings = load_settings(config_dir, looks(overrides, lite=lite, ascii_=ascii_))
-    raise SystemExit(show(where(state, profile, run_folder), settings, look_only=look_only,
-                          name=name, wait=wait, duration=duration))  # fmt: skip
 
 
 @cli.command()
@@ -383,7 +345,7 @@ def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: s
     raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
 
 
-for _verb in (*VERBS, *DAYS, redis):
+for _verb in (*VERBS, *DAYS, *REMOTE, redis):
     cli.add_command(_verb)
 
 

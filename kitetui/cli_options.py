@@ -32,6 +32,10 @@ def shared(function: F) -> F:
     return function
 
 
+LITE = click.option("--lite", is_flag=True,
+                    help="For a slow link: a frame a second, coarse ages.")  # fmt: skip
+ASCII = click.option("--ascii", "ascii_", is_flag=True,
+                     help="Draw borders, bars and glyphs in ASCII.")  # fmt: skip
 RUN = click.option("--run", "run_folder", type=click.Path(path_type=Path), metavar="DIR",
                    help="Where the engine's sockets are, if not in the state folder.")  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

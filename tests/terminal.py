@@ -12,6 +12,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,18 @@ LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
 
 
 class Terminal:
-    """Runs a command line of kitetui on a terminal of a given size, perhaps `below` another."""
+    """Runs a command line of kitetui on a terminal of a given size, perhaps `below` another, or
+    another `program`."""
 
     def __init__(self, state: Path, *arguments: str, columns: int = 200, lines: int = 50,
-                 below: tuple[str, ...] = (), **extra: str) -> None:  # fmt: skip
+                 below: tuple[str, ...] = (), program: Sequence[str] = PROGRAM,
+                 **extra: str) -> None:  # fmt: skip
         self._main, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.before = termios.tcgetattr(self._main)
         settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **extra}
         self.process = subprocess.Popen(
-            [*below, *PROGRAM, *arguments], stdin=other, stdout=other, stderr=other,
+            [*below, *program, *arguments], stdin=other, stdout=other, stderr=other,
             env=environment(state, **settings), preexec_fn=lambda: _take(other),
         )  # fmt: skip
         os.close(other)
