@@ -117,4 +117,42 @@ def ssh_setup(view: tuple[Path, ...], operate: tuple[Path, ...], user: str, stat
     raise SystemExit(print_setup(view, operate, options, user or getpass.getuser(), WORDS))
 
 
-REMOTE = (attach, ssh_setup)
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8017,
+    show_default=True,
+    help="Port on loopback.",
+)
+@click.option(
+    "--operate",
+    is_flag=True,
+    help="Let the browser acknowledge, shelve and mute; else it looks only.",
+)
+@which_engine
+def web(port: int, operate: bool, engine: Places) -> None:
+    """The screen in a browser on this machine: the same, attached to a running engine.
+
+    Served on loopback only, to whoever has the address with its key. From another machine it is
+    reached through SSH: ssh -L 8017:127.0.0.1:8017 HOST. Needs textual-serve:
+    pip install 'kitetui[web]'.
+    """
+    import sys
+
+    from kitetui.cli_options import EXIT_UNAVAILABLE, fail
+
+    try:
+        from kitetui.tools.web import WebScreen
+    except ModuleNotFoundError as error:
+        fail(EXIT_UNAVAILABLE, f"kitetui web needs {error.name}: pip install 'kitetui[web]'")
+    command = [sys.executable, "-m", "kitetui", "attach", "--wait", "--as", "web",
+               *([] if operate else ["--ro"]), "--state", str(engine.state), "--run",
+               str(engine.run)]  # fmt: skip
+    try:
+        WebScreen(command, port).serve()
+    except OSError as error:
+        fail(EXIT_UNAVAILABLE, f"--port {port}: {error.strerror or error}")
+
+
+REMOTE = (attach, ssh_setup, web)

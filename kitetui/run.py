@@ -294,6 +294,8 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 def check_terminal() -> None:
     """The screen needs a terminal that can show it; each lack has its own answer."""
+    if "WebDriver" in os.environ.get("TEXTUAL_DRIVER", ""):  # a browser is the terminal
+        return
     hint = "run kitetui --headless for the engine without the screen"
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         fail(2, f"standard input, output and error must be a terminal; {hint}")
