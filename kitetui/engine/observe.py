@@ -18,6 +18,7 @@ from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64
 from kitetui.engine.feed.wire import MODES
 from kitetui.engine.health.streams import ServerHealth
+from kitetui.engine.kept import Kept
 from kitetui.engine.market.bars import (
     BUY,
     CLOSE,
@@ -34,7 +35,7 @@ from kitetui.engine.market.bars import (
 from kitetui.engine.memory import memory_mb
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.reading import Reader
+from kitetui.engine.reading import KEPT_MAX, Reader
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.engine.status import Vitals, silent_because
 from kitetui.engine.watch_order import WatchOrder
@@ -45,6 +46,8 @@ STALE_AFTER_S = 5.0
 STALE_TIMES, USUAL_MINUTES = 3, 10
 """An instrument is stale that is silent for so many times what lay between its trades lately."""
 TREND_BARS = 8
+REMAKE_S = 10
+"""What is made of closed bars alone is made anew so often: backfill may have told of more."""
 BUCKET_MINUTES = 5
 ACTORS_SHOWN = 20
 SIBLINGS_SHOWN = 5
@@ -59,6 +62,8 @@ class Observer:
         self.charts = Charts(pipeline, self.reader)
         self.chains = Chains(pipeline, self.reader)
         self._order = WatchOrder(pipeline)
+        self._trends = Kept[tuple[int, ...]](view.COUNT_MAX)
+        self._buckets = Kept[tuple[view.Bucket, ...]](KEPT_MAX)
 
     def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
         """A picture for one view."""
@@ -136,7 +141,12 @@ class Observer:
         cols = p.market.packets.cols[row]
         instrument = p.market.rows.instruments[row]
         seen = int(p.market.packets.length[row]) > 0
-        _, bars = p.market.frames[1].history.last(row, TREND_BARS)
+        history = p.market.frames[1].history
+        trend = self._trends.get(
+            row,
+            (int(history.count[row]), int(session_s) // REMAKE_S),
+            lambda: tuple(history.last(row, TREND_BARS)[1][CLOSE].tolist()),
+        )
         age_s = max(session_s - float(p.market.normaliser.last_seen_s[row]), 0.0) if seen else -1.0
         return view.Watch(
             token=int(p.market.rows.token[row]),
@@ -146,7 +156,7 @@ class Observer:
             volume=int(cols[_AT["volume"]]),
             age_s=age_s,
             stale=seen and self._stale(row, age_s, session_s),
-            trend=tuple(bars[CLOSE].tolist()),
+            trend=trend,
             decimals=decimals(int(p.market.rows.divisor[row])),
             oi=int(cols[_AT["oi"]]),
         )
@@ -210,12 +220,19 @@ class Observer:
     def buckets(self, row: int, count: int) -> tuple[view.Bucket, ...]:
         """Five-minute volume buckets of a row, newest first; the first may still grow."""
         p = self._p
-        starts, values = p.market.frames[BUCKET_MINUTES].history.last(row, count)
-        out = [self._bucket(row, int(s), v, False) for s, v in zip(starts, values.T, strict=True)]
+        history = p.market.frames[BUCKET_MINUTES].history
+
+        def closed() -> tuple[view.Bucket, ...]:
+            starts, values = history.last(row, count)
+            newest_first = zip(starts[::-1], values.T[::-1], strict=True)
+            return tuple(self._bucket(row, int(start), v, False) for start, v in newest_first)
+
+        stamp = (int(history.count[row]), p.session_s // REMAKE_S)
+        known = self._buckets.get((row, count), stamp, closed)
         current = self.open_bucket(row)
-        if current is not None:
-            out.append(self._bucket(row, current[0], current[1], True))
-        return tuple(out[::-1][:count])
+        if current is None:
+            return known
+        return (self._bucket(row, current[0], current[1], True), *known)[:count]
 
     def open_bucket(self, row: int) -> tuple[int, Any] | None:
         """The bucket that still grows: its closed minutes and the open ones; start and values."""

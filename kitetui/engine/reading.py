@@ -8,6 +8,7 @@ import numpy as np
 
 from kitetui.engine import snapshot as view
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64
+from kitetui.engine.kept import Kept
 from kitetui.engine.market import indicators as ind
 from kitetui.engine.market.bars import merge
 from kitetui.engine.market.black76 import REASONS
@@ -18,6 +19,8 @@ from kitetui.engine.market.timeframe import RATIO_BARS
 from kitetui.engine.pipeline import Pipeline
 
 SHOWN_FRAMES = (1, 5)
+SHOWN = (ind.EMA20, ind.RSI, ind.ATR, ind.ADX, ind.VWAP, ind.VWAP_SD)
+KEPT_MAX = 1_000
 _EXCH = COLUMNS.index("exch_s")
 
 
@@ -26,6 +29,7 @@ class Reader:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._market = pipeline.market
+        self._ratios = Kept[float | None](KEPT_MAX)
 
     def read(self, row: int) -> view.Reading:
         """Everything that is computed of a row."""
@@ -62,29 +66,30 @@ class Reader:
         market = self._market
         frame, rows = market.frames[minutes], np.array([row])
         bars = int(frame.indicators.bars[row])
-        values = frame.indicators.values(rows)[:, 0]
         forming = self.forming(row, minutes)
-        if forming is not None:
+        if forming is None:
+            found = frame.indicators.values(rows, SHOWN)
+        else:
             start, bar = forming
             opened, _ = market.session_minutes(start, rows)
-            values = frame.peek(rows, bar[:, None], opened)[:, 0]
-        ratio = None
-        if int(frame.history.count[row]) > RATIO_BARS:
-            start = int(frame.history.newest[row])
-            opened, _ = market.session_minutes(start, rows)
-            ratio = defined(frame.volume_ratio(rows, start, opened).ratio[0])
-        return view.Numbers(
-            timeframe=frame.name,
-            bars=bars,
-            warm=bars >= ind.WARM_BARS,
-            ema20=defined(values[ind.EMA20]),
-            rsi=defined(values[ind.RSI]),
-            atr=defined(values[ind.ATR]),
-            adx=defined(values[ind.ADX]),
-            vwap=defined(values[ind.VWAP]),
-            vwap_sd=defined(values[ind.VWAP_SD]),
-            volume_ratio=ratio,
+            found = frame.peek(rows, bar[:, None], opened, SHOWN)
+        ema20, rsi, atr, adx, vwap, vwap_sd = (defined(value) for value in found[:, 0])
+        ratio = self._ratios.get(
+            (row, minutes), int(frame.history.count[row]), lambda: self._ratio(row, minutes)
         )
+        return view.Numbers(
+            timeframe=frame.name, bars=bars, warm=bars >= ind.WARM_BARS, ema20=ema20, rsi=rsi,
+            atr=atr, adx=adx, vwap=vwap, vwap_sd=vwap_sd, volume_ratio=ratio,
+        )  # fmt: skip
+
+    def _ratio(self, row: int, minutes: int) -> float | None:
+        """Volume of the newest closed bar over its usual; None with too few bars."""
+        frame, rows = self._market.frames[minutes], np.array([row])
+        if int(frame.history.count[row]) <= RATIO_BARS:
+            return None
+        start = int(frame.history.newest[row])
+        opened, _ = self._market.session_minutes(start, rows)
+        return defined(frame.volume_ratio(rows, start, opened).ratio[0])
 
     def forming(self, row: int, minutes: int) -> tuple[int, I64] | None:
         """The bar that still grows: first minute and values i64 (fields,)."""

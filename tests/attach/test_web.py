@@ -73,7 +73,7 @@ def test_the_browser_sees_the_screen_and_looks_only(site: tuple[str, str, Path])
         (viewer,) = status_when(folder, lambda s: bool(s["viewers"]))["viewers"]
         assert viewer["role"] == "ro" and viewer["actor"].endswith(":web")
         socket.send(json.dumps(["stdin", "q"]))
-        with pytest.raises(Exception):  # noqa: B017, PT011 - it closes, however it does so
+        with pytest.raises(Exception):  # noqa: B017 - it closes, however it does so
             while True:
                 socket.recv(10)
     status_when(folder, lambda s: not s["viewers"] and s["state"] == "LIVE")

@@ -13,6 +13,7 @@ from tests.bench import (
     journal_bench,
     redis_bench,
     screen_bench,
+    viewers_bench,
     wire_bench,
 )
 from tests.bench.measure import Result
@@ -24,6 +25,7 @@ SUITES: tuple[Callable[[], Iterator[Result]], ...] = (
     journal_bench.run,
     redis_bench.run,
     screen_bench.run,
+    viewers_bench.run,
 )
 
 

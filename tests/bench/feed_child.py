@@ -18,13 +18,17 @@ from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, TickBatch
 
 PER_FRAME = 50
+TOKEN_STEP = 1
+MARK_MAX = 10_000_000
+"""The first instrument's price in paise, less this, is the time of its sending: ms of the monotonic
+clock, in so many."""
 
 
 class Feed:
     """Frames that are ready to be sent, and the pace at which they go out."""
 
     def __init__(self, rate: float, instruments: int, seconds: float) -> None:
-        tokens = np.arange(1, instruments + 1, dtype=np.int64) << 8 | 1
+        tokens = np.arange(1, instruments + 1, dtype=np.int64) << 8 | TOKEN_STEP
         rng = np.random.default_rng(5)
         ticks = TickBatch(instruments)
         ltp = rng.integers(10_000, 400_000, instruments) // 5 * 5
@@ -62,6 +66,9 @@ class Feed:
         columns[:, 15] = now
         columns[:, 16, 3] = turn & 0xFF
         columns[:, 1, 3] ^= 1
+        if at == 0:
+            mark = MARK_MAX + round(time.monotonic() * 1000) % MARK_MAX
+            columns[0, 1] = np.frombuffer(mark.to_bytes(4, "big"), np.uint8)
         return bytes(data)
 
     async def serve(self, socket: ServerConnection) -> None:
@@ -95,4 +102,5 @@ async def main() -> None:
     print(json.dumps({"sent": feed.sent}), flush=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

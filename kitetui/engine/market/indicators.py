@@ -6,6 +6,8 @@ Recursive ones match TA-Lib 0.8 to the last digits: seeded with the mean of thei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -23,6 +25,7 @@ NAMES = ("ema5", "ema9", "ema20", "ema50", "rsi14", "atr14", "atr14_before", "ad
 """Prices in rupees, ADX, DI and RSI from 0 to 100. `atr14_before` is the ATR as it stood before
 the newest bar, so that a rule about that bar does not measure it with itself."""
 EMA5, EMA9, EMA20, EMA50, RSI, ATR, ATR_BEFORE, ADX, PLUS_DI, MINUS_DI, VWAP, VWAP_SD = range(12)
+EVERY = range(len(NAMES))
 
 _STATE = 20
 (_EMA, _CLOSES, _CLOSE, _HIGH, _LOW, _GAIN, _LOSS, _ATR, _PLUS, _MINUS, _RANGE, _ADX, _SPENT,
@@ -62,14 +65,14 @@ class Indicators:
         self.bars[rows] = bars
         self._day[rows] = closed.day
 
-    def peek(self, rows: I64, forming: Closed) -> F64:
-        """The values as if the forming bars closed now; commits nothing: f64 (len(NAMES), n)."""
+    def peek(self, rows: I64, forming: Closed, names: Sequence[int] = EVERY) -> F64:
+        """The values as if the forming bars closed now; commits nothing: f64 (len(names), n)."""
         bars = self.bars[rows] + 1
-        return _values(_step(self._state[:, rows], bars, self._day[rows], forming), bars)
+        return _values(_step(self._state[:, rows], bars, self._day[rows], forming), bars, names)
 
-    def values(self, rows: I64 | slice) -> F64:
-        """The committed values: f64 (len(NAMES), n), NaN where undefined."""
-        return _values(self._state[:, rows], self.bars[rows])
+    def values(self, rows: I64 | slice, names: Sequence[int] = EVERY) -> F64:
+        """The committed values: f64 (len(names), n), NaN where undefined."""
+        return _values(self._state[:, rows], self.bars[rows], names)
 
     def value(self, name: int, rows: I64) -> F64:
         """One committed value: f64 (n,)."""
@@ -267,8 +270,8 @@ def _dx(s: F64) -> F64:
         return np.where(total > NOTHING, 100.0 * (np.abs(minus - plus) / total), np.nan)
 
 
-def _values(s: F64, bars: I64) -> F64:
-    return np.stack([_value(name, s, bars) for name in range(len(NAMES))])
+def _values(s: F64, bars: I64, names: Sequence[int]) -> F64:
+    return np.stack([_value(name, s, bars) for name in names])
 
 
 def _value(name: int, s: F64, bars: I64) -> F64:

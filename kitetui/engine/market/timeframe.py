@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -15,7 +17,7 @@ from kitetui.engine.market.bars import (
     span,
 )
 from kitetui.engine.market.history import History
-from kitetui.engine.market.indicators import Closed, Indicators
+from kitetui.engine.market.indicators import EVERY, Closed, Indicators
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.volume import (
     MinuteOfDayVolume,
@@ -99,9 +101,10 @@ class Timeframe:
         high, low, close = values[HIGH] / divisor, values[LOW] / divisor, values[CLOSE] / divisor
         return Closed(high, low, close, values[VOLUME].astype(np.float64), day)
 
-    def peek(self, rows: I64, forming: I64, day: I64) -> F64:
-        """Indicators as if the forming bars i64 (fields, n) closed now: f64 (len(NAMES), n)."""
-        return self.indicators.peek(rows, self.closed(forming, self._divisor[rows], day))
+    def peek(self, rows: I64, forming: I64, day: I64,
+             names: Sequence[int] = EVERY) -> F64:  # fmt: skip
+        """Indicators as if the forming bars i64 (fields, n) closed now: f64 (len(names), n)."""
+        return self.indicators.peek(rows, self.closed(forming, self._divisor[rows], day), names)
 
     def volume_ratio(self, rows: I64, start: int, opened: I64) -> VolumeRatio:
         """Volume of the newest bar over its usual; rows need more than 20 bars.
