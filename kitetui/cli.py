@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kitetui import __version__
+from kitetui.cli_day import DAY
 from kitetui.cli_days import DAYS
 from kitetui.cli_desk import VERBS
 from kitetui.cli_options import (
@@ -69,7 +70,8 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
     \b
     kitetui --demo                    look around, without an account
-    kitetui                           connect to Kite (KITE_API_KEY, KITE_ACCESS_TOKEN)
+    kitetui login                     today's access token
+    kitetui                           connect to Kite
     kitetui --headless --json --duration 60
     kitetui --replay day.arrows --speed 10
     kitetui --replay 2026-11-26 --from 10:55
@@ -311,6 +313,12 @@ def explain(
     metavar="SYMBOL",
     help="Give SYMBOL a burst of volume in the first whole minute.",
 )
+@click.option(
+    "--redirect",
+    default="",
+    metavar="URL",
+    help="Where /connect/login leads; default: where kitetui login waits.",
+)
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
 @shared
 def exchange(
@@ -322,8 +330,8 @@ def exchange(
 ) -> None:
     """A simulated Kite exchange on loopback: WebSocket and REST, for any Kite client.
 
-    api_key and access_token are both `demo`. Time begins at the first subscription. Prints one
-    JSON line with its addresses.
+    api_key and access_token are both `demo`, the api_secret is `demo-secret`. Time begins at the
+    first subscription. Prints one JSON line with its addresses.
     """
     from kitetui.tools.serve import serve_exchange
 
@@ -345,7 +353,7 @@ def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: s
     raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
 
 
-for _verb in (*VERBS, *DAYS, *REMOTE, redis):
+for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, redis):
     cli.add_command(_verb)
 
 

@@ -73,6 +73,14 @@ class Places(msgspec.Struct, frozen=True):
     def credentials(self) -> Path:
         return self.state / "credentials.json"
 
+    @property
+    def secret(self) -> Path:
+        return self.state / "api_secret"
+
+    @property
+    def instruments(self) -> Path:
+        return self.state / "instruments"
+
 
 def places(state: Path | None, profile: str, run: Path | None = None) -> Places:
     """The state folder of a profile, made with mode 0700.

@@ -48,6 +48,11 @@ class FeedSettings(_Section, frozen=True):
         return None if self.speed == "max" else float(self.speed)
 
 
+class LoginSettings(_Section, frozen=True):
+    url: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
 class NormaliseSettings(_Section, frozen=True):
     ahead_s: Positive
     confirmations: AtLeastOne
@@ -327,6 +332,7 @@ class Settings(_Section, frozen=True):
     """The whole tree. `patterns` and `reference` come from thresholds.yaml."""
 
     feed: FeedSettings
+    login: LoginSettings
     normalise: NormaliseSettings
     options: OptionSettings
     batch: BatchSettings

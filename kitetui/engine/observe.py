@@ -323,6 +323,7 @@ class Observer:
             warmed=len(p.market.warmed),
             warm_wanted=vitals.warm_wanted,
             frame_age_s=(monotonic_ns() - frame_ns) / NS if frame_ns else -1.0,
+            login=vitals.login(),
         )
 
 

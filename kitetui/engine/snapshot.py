@@ -104,6 +104,7 @@ class Link(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The one line that is always visible. Times in seconds, latencies in ms.
 
+    `login`: what is to be said of the access token's age, '' for nothing;
     `urgent`: unacknowledged alerts of P1; `bells`: how often people were told something so far;
     `notify`: what the channels to people elsewhere wait for, '' for nothing.
     """
@@ -137,6 +138,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     warmed: int
     warm_wanted: int
     frame_age_s: float
+    login: str = ""
 
 
 class Watch(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ import msgspec
 from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.calendar import ist
-from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.clock import monotonic_ns, wall_ns
+from kitetui.engine.feed.credentials import age, good_until_s
 from kitetui.engine.feed.redis_source import RedisLink, RedisSource
 from kitetui.engine.feed.replay import ReplaySource
 from kitetui.engine.feed.session import Connection, LinkState
@@ -80,6 +81,12 @@ class Vitals(msgspec.Struct, kw_only=True):
                 "held_bytes": self.journal.held_bytes,
                 "lost_batches": self.journal.lost_batches}  # fmt: skip
 
+    def login(self) -> str:
+        """What is to be said of the access token's age; '' for nothing."""
+        if self.simulated or not isinstance(self.source, KiteSource):
+            return ""
+        return age(self.source.credentials, wall_ns() / NS)
+
     def links(self) -> tuple[view.Link, ...]:
         """The connections to the ticker."""
         if self.source is None:
@@ -135,6 +142,7 @@ def status_document(p: Pipeline, vitals: Vitals) -> dict[str, Any]:
             "last_frame_age_s": round((now_ns - frame_ns) / NS, 3) if frame_ns else None,
             "gaps": [gap.told() for gap in p.gaps.found],
         },
+        "login": _login(vitals),
         "replay": _replay(vitals.replay),
         "ticks": {**_ticks(p), "per_s": round(vitals.rate.per_s, 1)},
         "bars": {"closed": p.bars_closed},
@@ -249,6 +257,16 @@ def silent_because(p: Pipeline) -> dict[tuple[str, str], dict[str, int]]:
         key: {reason: count for reason, count in silence.counts.items() if count}
         for key, silence in sorted(p.detectors.silence.items())
     }
+
+
+def _login(vitals: Vitals) -> dict[str, Any] | None:
+    """The `login` part: how old the access token is; None where nobody logs in."""
+    if vitals.simulated or not isinstance(vitals.source, KiteSource):
+        return None
+    minted_s = vitals.source.credentials.minted_s
+    return {"minted_at": ist(minted_s).isoformat() if minted_s else None,
+            "good_until": ist(good_until_s(minted_s)).isoformat() if minted_s else None,
+            "note": vitals.login()}  # fmt: skip
 
 
 def _replay(replay: ReplaySource | None) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
@@ -23,6 +23,7 @@ SPANS_DAYS = {"minute": 60, "3minute": 100, "5minute": 100, "10minute": 100, "15
 _MINUTES = {"minute": 1, "3minute": 3, "5minute": 5, "10minute": 10, "15minute": 15,
             "30minute": 30, "60minute": 60, "day": 10_000}  # fmt: skip
 BODY_MAX = 65_536
+REQUEST_TOKEN_S = 300.0
 
 Candle = tuple[int, float, float, float, float, int, int]
 """Start second, open, high, low, close in rupees, volume, open interest."""
@@ -47,20 +48,32 @@ class Accounts:
         self.api_key = api_key
         self._secret = api_secret
         self._tokens = {access_token}
+        self._requests: dict[str, float] = {}
         self._lock = threading.Lock()
+        self.redirect = ""
 
     def valid(self, api_key: str, access_token: str) -> bool:
         """Whether a pair may use the exchange."""
         with self._lock:
             return api_key == self.api_key and access_token in self._tokens
 
-    def login(self, api_key: str, request_token: str, checksum: str) -> str | None:
-        """A fresh access token for a request token, or None when the checksum is wrong."""
-        wanted = hashlib.sha256(f"{api_key}{request_token}{self._secret}".encode()).hexdigest()
-        if api_key != self.api_key or not secrets.compare_digest(wanted, checksum):
-            return None
-        token = secrets.token_urlsafe(24)
+    def request(self) -> str:
+        """A request token, as after a login in the browser: good once, for some minutes."""
+        token = secrets.token_hex(16)
         with self._lock:
+            self._requests[token] = time.monotonic()
+        return token
+
+    def login(self, api_key: str, request_token: str, checksum: str) -> str | None:
+        """A fresh access token for a request token; None where that or the checksum is wrong."""
+        wanted = hashlib.sha256(f"{api_key}{request_token}{self._secret}".encode()).hexdigest()
+        with self._lock:
+            asked_s = self._requests.pop(request_token, None)
+            if asked_s is None or time.monotonic() - asked_s > REQUEST_TOKEN_S:
+                return None
+            if api_key != self.api_key or not secrets.compare_digest(wanted, checksum):
+                return None
+            token = secrets.token_urlsafe(24)
             self._tokens = {token}
         return token
 
@@ -131,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [p for p in url.path.split("/") if p]
         if parts[:1] == ["instruments"] and parts[1:2] != ["historical"] and len(parts) <= 2:
             self._gzip(self.data.instruments(parts[1] if len(parts) == 2 else ""))
+        elif parts == ["connect", "login"]:
+            self._login_page(parse_qs(url.query))
         elif parts == ["news"]:
             self._send(200, self.data.news(), {"Content-Type": "application/rss+xml"})
         elif not self._authorised():
@@ -169,6 +184,17 @@ class _Handler(BaseHTTPRequestHandler):
             now = datetime.now(UTC).astimezone(IST)
             self._answer({"user_id": "AB1234", "api_key": api_key, "access_token": token,
                           "login_time": f"{now:%Y-%m-%d %H:%M:%S}"})  # fmt: skip
+
+    def _login_page(self, query: dict[str, list[str]]) -> None:
+        """What a browser meets after its user has logged in: the way back, with a request token."""
+        if query.get("api_key", [""])[0] != self.accounts.api_key:
+            self._error(400, "InputException", "Invalid `api_key`.")
+            return
+        back = {"action": "login", "type": "login", "status": "success",
+                "request_token": self.accounts.request()}  # fmt: skip
+        extra = parse_qs(query.get("redirect_params", [""])[0])
+        words = urlencode({**{name: values[0] for name, values in extra.items()}, **back})
+        self._send(302, b"", {"Location": f"{self.accounts.redirect}?{words}"})
 
     def do_DELETE(self) -> None:
         query = parse_qs(urlsplit(self.path).query)

@@ -29,7 +29,8 @@ from kitetui.exchange.server import SETTLE_S, Ticker
 IST = timezone(timedelta(hours=5, minutes=30))
 STEP_S = 0.25
 """Session seconds between snapshots, as Kite's feed has about four a second."""
-DEMO_KEY = DEMO_SECRET = DEMO_TOKEN = "demo"  # noqa: S105 - the same for everybody
+DEMO_KEY = DEMO_TOKEN = "demo"  # noqa: S105 - the same for everybody
+DEMO_SECRET = "demo-secret"  # noqa: S105
 
 
 class ExchangePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class ExchangePlan(msgspec.Struct, frozen=True, kw_only=True):
         speed: session seconds per second; None for as fast as its clients read.
         rate: packets a second to aim at; 0 for the market's own.
         plant: symbol that gets a burst in the first whole minute; '' for none.
+        redirect: where a browser is sent after the login, as registered with the app.
         stop_on_eof: end when standard input closes, so that no orphan stays behind.
     """
 
@@ -55,6 +57,7 @@ class ExchangePlan(msgspec.Struct, frozen=True, kw_only=True):
     recording: Path | None
     plant: str
     stop_on_eof: bool
+    redirect: str
     bursts_per_hour: float = 6.0
 
 
@@ -72,6 +75,7 @@ async def run(plan: ExchangePlan) -> None:
     if plan.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), _eof, stop)
     accounts = Accounts(DEMO_KEY, DEMO_SECRET, DEMO_TOKEN)
+    accounts.redirect = plan.redirect
     recording = Recorded(plan.recording) if plan.recording else None
     ticker = Ticker(
         accounts, Schedule(plan.faults), conflate=recording is None and plan.speed is not None

@@ -21,7 +21,8 @@ DEFAULT_CLOCK = "10:15"
 
 def serve_exchange(settings: Settings, *, port: int, rest_port: int, instruments: int, rate: float,
                    seed: int, speed: str, clock: str | None, faults: str,
-                   recording: Path | None, plant: str, stop_on_eof: bool) -> int:  # fmt: skip
+                   recording: Path | None, plant: str, redirect: str,
+                   stop_on_eof: bool) -> int:  # fmt: skip
     """Serve until told to stop; the exit code."""
     from kitetui.engine.feed.journal_reader import JournalError
 
@@ -45,6 +46,7 @@ def serve_exchange(settings: Settings, *, port: int, rest_port: int, instruments
         days=[Day(s.open_s, s.close_s) for s in sessions], start_s=start_s,
         instruments=instruments, rate=rate, seed=seed, speed=factor, faults=planned,
         recording=recording, plant=plant, stop_on_eof=stop_on_eof,
+        redirect=redirect or f"http://127.0.0.1:{settings.login.port}/",
     )  # fmt: skip
     try:
         asyncio.run(run(plan))

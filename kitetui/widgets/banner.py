@@ -8,7 +8,7 @@ from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age
 
 _TOLD = {
-    "AUTH_EXPIRED": ("LOG IN", "put today's access token into credentials.json"),
+    "AUTH_EXPIRED": ("LOG IN", "run kitetui login; it goes on by itself"),
     "REFUSED": ("REFUSED", "the exchange lets us not in; it is tried again by itself"),
     "RECONNECTING": ("FEED LOST", "what is shown is old; it connects again by itself"),
     "STALE": ("FEED SILENT", "connected, and nothing comes: what is shown is old"),
@@ -29,15 +29,19 @@ class Banner(LivePane, can_focus=False):
             now_s: any clock that only goes forward; frozen: whether all panes are held; `key` lets
                 them go on.
         """
-        word = h.state if h.state in _TOLD else "FROZEN" if frozen else ""
+        old = "TOKEN" if h.login and h.state == "LIVE" else ""
+        word = h.state if h.state in _TOLD else old or ("FROZEN" if frozen else "")
         if word != self._since[0]:
             self._since = (word, now_s)
         self.display = bool(word)
         if not word:
             return
         for_s = now_s - self._since[1]
-        if word == "FROZEN":
-            line: tuple[Span, ...] = (
+        if word == "TOKEN":
+            line: tuple[Span, ...] = ((" ■ TOKEN ", "alarm"), (" run kitetui login: ", ""),
+                                      (h.login, ""), (", the next reconnect fails", "dim"))  # fmt: skip
+        elif word == "FROZEN":
+            line = (
                 (f" ❚❚ FROZEN {age(for_s)} ", "badge"),
                 (f" the engine goes on; {key} lets the panes", ""),
             )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -114,13 +115,18 @@ def test_rest_instruments_login_profile_and_history(tmp_path: Path) -> None:
         assert {i.exchange for i in only.values()} == {"NSE"}
 
         assert client.get("/user/profile").status_code == 403
-        checksum = hashlib.sha256(b"demoREQdemo").hexdigest()
-        wrong = client.post("/session/token", data={"api_key": "demo", "request_token": "REQ",
+        tokens = []
+        for _ in range(2):
+            page = client.get("/connect/login", params={"api_key": "demo", "v": "3"})
+            assert page.status_code == 302
+            tokens.append(parse_qs(urlsplit(page.headers["location"]).query)["request_token"][0])
+        wrong = client.post("/session/token", data={"api_key": "demo", "request_token": tokens[0],
                                                     "checksum": "0" * 64})  # fmt: skip
         assert (wrong.status_code, wrong.json()["error_type"]) == (403, "TokenException")
-        session = client.post("/session/token", data={"api_key": "demo", "request_token": "REQ",
-                                                      "checksum": checksum}).json()  # fmt: skip
-        token = session["data"]["access_token"]
+        checksum = hashlib.sha256(f"demo{tokens[1]}demo-secret".encode()).hexdigest()
+        asked = {"api_key": "demo", "request_token": tokens[1], "checksum": checksum}
+        token = client.post("/session/token", data=asked).json()["data"]["access_token"]
+        assert client.post("/session/token", data=asked).status_code == 403, "good once"
         client.headers["Authorization"] = f"token demo:{token}"
         assert client.get("/user/profile").json()["data"]["broker"] == "ZERODHA"
 

@@ -314,8 +314,9 @@ class World:
             over()
 
     def _login(self) -> None:
-        digest = sha256(b"demo" + b"r" + b"demo").hexdigest()
-        token = self.accounts.login("demo", "r", digest)
+        asked = self.accounts.request()
+        digest = sha256(f"demo{asked}demo".encode()).hexdigest()
+        token = self.accounts.login("demo", asked, digest)
         assert token is not None
         self.token = token
 

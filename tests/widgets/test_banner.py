@@ -24,6 +24,9 @@ async def test_it_says_what_is_wrong_since_when_and_what_to_do(
         assert banner.display and words in text(banner) and len(text(banner)) <= columns
         banner.show_header(wrong, 131.0, frozen=True, key="F")
         assert f"{words} 30s" in text(banner), "trouble goes before what was held"
+        old = views.header(login="the access token is yesterday's")
+        banner.show_header(old, 135.0, frozen=False, key="F")
+        assert "TOKEN" in banner.plain[0] and "run kitetui login" in banner.plain[0]
         banner.show_header(views.header(), 140.0, frozen=False, key="F")
         assert not banner.display
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from kitetui.private_file import read_private
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist_day
+from kitetui.private_file import read_private, replace_private
 from kitetui.secret import Secret
 
 FILE_MAX_BYTES = 16_384
+ENDS_S, FLUSHED_S = 6 * 3600, 7 * 3600 + 1800
+"""Of the Indian day: when tokens end by Kite's rule, and when the last ones are flushed."""
 
 
 class CredentialsError(Exception):
@@ -53,13 +56,43 @@ def read(path: Path) -> Credentials:
     return Credentials(key, Secret(token), minted)
 
 
+def write(path: Path, found: Credentials) -> None:
+    """Keep credentials, for their owner alone.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    replace_private(path, orjson.dumps({
+        "api_key": found.api_key, "access_token": found.access_token.reveal(),
+        "minted_at": found.minted_s,
+    }))  # fmt: skip
+
+
+def good_until_s(minted_s: int) -> int:
+    """When a token ends: six in the morning, Indian time, after it was made (Kite's rule)."""
+    day = ist_day(minted_s - ENDS_S)
+    return (day + 1) * DAY_S - IST_OFFSET_S + ENDS_S
+
+
+def age(found: Credentials, now_s: float) -> str:
+    """What is to be said of a token's age; '' while it is good."""
+    if not found.minted_s:
+        return ""
+    if now_s >= good_until_s(found.minted_s):
+        return "the access token is yesterday's"
+    day_s = (now_s + IST_OFFSET_S) % DAY_S
+    if found.minted_s < now_s - day_s + FLUSHED_S <= now_s:
+        return "the access token was made before Kite's flush at 07:30"
+    return ""
+
+
 def _from_environment(path: Path) -> Credentials:
     key, token = os.environ.get("KITE_API_KEY", ""), os.environ.get("KITE_ACCESS_TOKEN", "")
     if not key or not token:
         raise CredentialsError(
-            "no Kite credentials. Create an app at https://developers.kite.trade, log in through "
-            "its login URL to get today's access_token, and put both into KITE_API_KEY and "
-            f"KITE_ACCESS_TOKEN, or as JSON (api_key, access_token) into {path} with mode 0600. "
+            "no Kite credentials. Create an app at https://developers.kite.trade and run "
+            "kitetui login; or give KITE_API_KEY and KITE_ACCESS_TOKEN, or JSON (api_key, "
+            f"access_token) in {path} with mode 0600. "
             "To look around without an account: kitetui --demo"
         )
     return Credentials(key, Secret(token))

@@ -67,6 +67,11 @@ class KiteSource:
         self.closes: Counter[int] = Counter()
 
     @property
+    def credentials(self) -> Credentials:
+        """What was dialled with last."""
+        return max(self._dialled_with.values(), key=lambda found: found.minted_s)
+
+    @property
     def reconnects(self) -> int:
         """Times that any connection came back."""
         return sum(c.reconnects for c in self.connections)
