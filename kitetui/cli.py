@@ -353,7 +353,8 @@ def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: s
     raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
 
 
-for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, redis):
+for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, redis, redis.commands["pause"],
+              redis.commands["resume"]):  # fmt: skip
     cli.add_command(_verb)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -175,4 +175,85 @@ def remove(rule_id: str, engine: Places, as_json: bool) -> None:
     raise SystemExit(verbs.remove_rule(engine, rule_id, as_json=as_json))
 
 
-VERBS = (alert, lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status)
+_SYMBOLS = click.argument("symbols", nargs=-1, metavar="SYMBOL...")
+
+
+@click.command()
+@_SYMBOLS
+@engine_options
+def watch(symbols: tuple[str, ...], engine: Places, as_json: bool) -> None:
+    """Take instruments into the running engine's subscription, until its day is over.
+
+    SYMBOL is as on the screen: TCS, "NIFTY 50", NIFTY26DECFUT, BSE:SENSEX.
+    """
+    from kitetui.tools import feed_verbs
+
+    raise SystemExit(feed_verbs.watch(engine, symbols, on=True, as_json=as_json))
+
+
+@click.command()
+@_SYMBOLS
+@engine_options
+def unwatch(symbols: tuple[str, ...], engine: Places, as_json: bool) -> None:
+    """Take instruments out of the subscription; what is known of them stays."""
+    from kitetui.tools import feed_verbs
+
+    raise SystemExit(feed_verbs.watch(engine, symbols, on=False, as_json=as_json))
+
+
+@click.command()
+@click.argument("mode", type=click.Choice(["full", "quote", "ltp"]))
+@_SYMBOLS
+@engine_options
+def mode(mode: Literal["full", "quote", "ltp"], symbols: tuple[str, ...], engine: Places,
+         as_json: bool) -> None:  # fmt: skip
+    """Have instruments sent with depth (full), without (quote) or as prices alone (ltp).
+
+    Without SYMBOL, all of them. Depth, times and alerts need full.
+    """
+    from kitetui.tools import feed_verbs
+
+    raise SystemExit(feed_verbs.mode(engine, mode, symbols, as_json=as_json))
+
+
+@click.command()
+@engine_options
+def reconnect(engine: Places, as_json: bool) -> None:
+    """Drop the connections to the feed and dial anew; what is missed is a gap, and told."""
+    from kitetui.tools import feed_verbs
+
+    raise SystemExit(feed_verbs.reconnect(engine, as_json=as_json))
+
+
+@click.command()
+@click.argument("symbol")
+@engine_options
+def levels(symbol: str, engine: Places, as_json: bool) -> None:
+    """Price, book, indicators and levels of an instrument."""
+    from kitetui.tools import looking
+
+    raise SystemExit(looking.levels(engine, symbol, as_json=as_json))
+
+
+@click.command()
+@engine_options
+def scoreboard(engine: Places, as_json: bool) -> None:
+    """How good each pattern was: hits, by chance alone, and what may be said of it."""
+    from kitetui.tools import looking
+
+    raise SystemExit(looking.scoreboard(engine, as_json=as_json))
+
+
+@click.command()
+@click.option("--alerts", "alerts_only", is_flag=True, help="Alerts alone, no events.")
+@click.option("-n", "count", type=click.IntRange(min=1), metavar="N", help="End after N lines.")
+@engine_options
+def tail(alerts_only: bool, count: int | None, engine: Places, as_json: bool) -> None:
+    """Alerts and events as they come, a line each; with --json, an object a line."""
+    from kitetui.tools import looking
+
+    raise SystemExit(looking.tail(engine, alerts_only=alerts_only, count=count, as_json=as_json))
+
+
+VERBS = (alert, lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status, watch, unwatch,
+         mode, reconnect, levels, scoreboard, tail)  # fmt: skip

@@ -131,6 +131,39 @@ class Play(msgspec.Struct, frozen=True, tag="play"):
     value: str = ""
 
 
+class Watch(msgspec.Struct, frozen=True, tag="watch"):
+    """Take instruments into the subscription, or out of it; by symbol."""
+
+    symbols: tuple[str, ...]
+    actor: str
+    on: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.symbols) > MANY:
+            raise ValueError(f"at most {MANY} symbols at once")
+
+
+class SetMode(msgspec.Struct, frozen=True, tag="mode"):
+    """Have instruments sent as `full`, `quote` or `ltp`; no symbols: all."""
+
+    symbols: tuple[str, ...]
+    mode: Literal["full", "quote", "ltp"]
+    actor: str
+
+    def __post_init__(self) -> None:
+        if len(self.symbols) > MANY:
+            raise ValueError(f"at most {MANY} symbols at once")
+
+
+class Reconnect(msgspec.Struct, frozen=True, tag="reconnect"):
+    """Drop the connections to the feed and dial anew."""
+
+    actor: str
+
+
+FeedCommand = Watch | SetMode | Reconnect
+"""What is done to the feed's connections, not to what is known of the market."""
+
 Command = (
     Acknowledge
     | AcknowledgeMany
@@ -144,6 +177,7 @@ Command = (
     | RemoveRule
     | RedisAction
     | Play
+    | FeedCommand
 )
 
 

@@ -28,6 +28,7 @@ from kitetui.engine.feed.redis_source import RedisSource
 from kitetui.engine.feed.replay import Replay, ReplaySource
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.fleet import Fleet
+from kitetui.engine.following import Following
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.intake import Intake
@@ -43,6 +44,7 @@ from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import source_name
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
+from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.store import SessionStore
@@ -120,6 +122,7 @@ class Core:
         self._recording = Recording(settings, plan.places, source, self._note)
         self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
         self._playing: Playing | None = None
+        self._following: Following | None = None
         self._reached_s = self._published_s = 0
         """How far a replay has come; and up to where it was published before it went back."""
         self._answers: deque[asyncio.Future[commands.Result]] = deque()
@@ -188,7 +191,14 @@ class Core:
             past = None
             if store is not None:
                 past = Past(self._plan.places.archive, store, self._ledger)
-            self.vitals.opening = Opening(self._settings, self.pipeline, self.intake, past)
+            files = None
+            if not self._plan.simulated:
+                files = InstrumentFiles(self._plan.places.instruments)
+            opening = Opening(self._settings, self.pipeline, self.intake, past, files)
+            self.vitals.opening = opening
+            self._following = Following(self.pipeline, self.intake, kite, opening, files,
+                                        self._settings.feed.mode)  # fmt: skip
+            keep("following", self._following.run)
             need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
         keep("publishing", self._publish_record)
         keep("memory", self._memory.run)
@@ -415,6 +425,11 @@ class Core:
             if self._playing is None:
                 return commands.Result(False, "nothing is replayed: the feed is live")
             return self._playing.obey(command, self.pipeline.session_s)
+        if isinstance(command, commands.FeedCommand):
+            if self._following is None:
+                return commands.Result(False, "the feed is not Kite's: nothing is subscribed here")
+            asked = await self._apply(command)
+            return await self._following.obey(command) if asked.done else asked
         return await self._apply(command)
 
     async def _operate(self, action: commands.RedisAction) -> commands.Result:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist_day
-from kitetui.engine.clock import sleep
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist, ist_day
+from kitetui.engine.clock import sleep, wall_ns
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.records import HistoryAnswer, Kind, PastFirings, PastLevels, Remembered
@@ -30,14 +32,18 @@ from kitetui.engine.market.timeframe import SAME_MINUTE_SESSIONS
 from kitetui.engine.market.warmup import pack_candles
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.archive import read_bars
+from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.store import VIX, SessionStore
 from kitetui.engine.track_record import SESSIONS, past_firings, pattern_hashes
+from kitetui.engine.universe import Universe
 from kitetui.settings import Settings, UniverseSettings
 
 CALENDAR_DAYS_A_SESSION = 1.6
 """Weekends and holidays included, rounded up."""
 RETRY_MAX_S = 30.0
+WHOLE_SHARE = 0.5
+"""Of the last table's lines; a dump with fewer is cut off. Expiries take a fifth at most."""
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -54,14 +60,23 @@ class Opening:
     Attributes:
         reason: what it waits for, in words.
         warm_wanted: instruments that are asked for their history.
+        universe: what joins as prices move; None before the table, or where a list is watched.
     """
 
     def __init__(self, settings: Settings, pipeline: Pipeline, inbox: Inbox,
-                 past: Past | None = None) -> None:  # fmt: skip
+                 past: Past | None = None,
+                 files: InstrumentFiles | None = None) -> None:  # fmt: skip
+        """
+        Args:
+            past: what earlier sessions left; files: where instrument tables are kept. None keeps
+                nothing: a simulated session.
+        """
         self._settings = settings
         self._pipeline = pipeline
         self._inbox = inbox
         self._past = past
+        self._files = files
+        self.universe: Universe | None = None
         self.reason = "instruments"
         self.warm_wanted = 0
 
@@ -74,6 +89,10 @@ class Opening:
             chosen = [table.get(token) or unlisted(token) for token in tokens]
             self._inbox.put(Kind.INSTRUMENTS, await asyncio.to_thread(write_table, chosen))
             source.subscribe(tokens)
+            asked = self._settings.feed.instruments
+            if isinstance(asked, str):
+                self.universe = Universe(table, self._settings.universes[asked],
+                                         self._settings.options.index_names)  # fmt: skip
             await self._remember(rest, tokens, table)
             await self._warm_up(rest, tokens)
         finally:
@@ -83,15 +102,57 @@ class Opening:
         wait_s = 1.0
         while True:
             try:
-                return await asyncio.to_thread(read_table, await rest.instruments())
+                dump = await rest.instruments()
+                return await asyncio.to_thread(self._read, dump)
             except (RestError, InstrumentError) as error:
                 self.reason = f"instruments: {error}"
                 self._pipeline.note("rest", str(error))
+                if (kept := await asyncio.to_thread(self._kept)) is not None:
+                    return kept
                 asked = self._settings.feed.instruments
                 if not isinstance(asked, str) and all(isinstance(i, int) for i in asked):
                     return {}
             await sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_MAX_S)
+
+    def _read(self, dump: bytes) -> dict[int, Instrument]:
+        """A dump as it came, kept for a day on which none comes.
+
+        Raises:
+            InstrumentError: it is none, or much of the last one is lacking.
+        """
+        table = read_table(dump)
+        if self._files is None:
+            return table
+        known = self._files.newest()
+        if known is not None:
+            before = 0
+            with contextlib.suppress(InstrumentError):
+                before = len(read_table(known[1]))
+            if len(table) < before * WHOLE_SHARE:
+                raise InstrumentError(
+                    f"the instrument dump has {len(table):,} lines, that of {known[0]} had "
+                    f"{before:,}: it is cut off"
+                )
+        try:
+            packed = dump if dump[:2] == b"\x1f\x8b" else gzip.compress(dump, mtime=0)
+            self._files.keep(f"{ist(wall_ns() / 1e9):%Y-%m-%d}", packed)
+        except OSError as error:
+            self._pipeline.note("rest", f"the instrument dump is not kept: {error.strerror}")
+        return table
+
+    def _kept(self) -> dict[int, Instrument] | None:
+        """The newest table of before; None where there is none."""
+        known = self._files.newest() if self._files is not None else None
+        if known is None:
+            return None
+        try:
+            table = read_table(known[1])
+        except InstrumentError:
+            return None
+        self._pipeline.note("rest", f"the instrument table of {known[0]} is used: contracts that "
+                                    "were listed since are not known")  # fmt: skip
+        return table
 
     def _tokens(self, table: dict[int, Instrument]) -> list[int]:
         feed = self._settings.feed

@@ -248,6 +248,10 @@ class Pipeline:
             result = Result(lifted, words)
         elif isinstance(command, commands.RedisAction):
             result = Result(True, f"{command.actor}: redis {command.words}")  # done by the core
+        elif isinstance(command, commands.FeedCommand):
+            result = Result(
+                True, f"{command.actor}: {type(command).__name__.lower()}"
+            )  # by the core
         elif isinstance(command, commands.Play):
             result = Result(False, "only a replay is played")
         else:

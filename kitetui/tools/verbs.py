@@ -33,7 +33,8 @@ EXIT_REFUSED = 1
 _LENGTHS = {"15m": 15, "1h": 60, "session": 0}
 
 
-def _with(where: Places, role: str, work: Callable[[Caller], int]) -> int:
+def with_engine(where: Places, role: str, work: Callable[[Caller], int]) -> int:
+    """Ask a running engine; where there is none, or it refuses, the end."""
     try:
         with Caller(where.run, role) as caller:
             return work(caller)
@@ -53,17 +54,22 @@ def alerts(where: Places, *, as_json: bool, history: bool) -> int:
         if as_json:
             click.echo(json.dumps([msgspec.to_builtins(a) for a in found.alerts]))
             return 0
-        for a in found.alerts:
-            what = a.message or " ".join(a.tags)
-            click.echo(clean(
-                f"{a.alert_id}  {a.priority.name}  {a.state:<10}  {clock(a.at_s)}  x{a.count:<4} "
-                f"{a.symbol:<22} {a.pattern} {a.timeframe} {a.direction if a.side else ''} {what}"
-            ).rstrip())  # fmt: skip
+        for alert in found.alerts:
+            click.echo(alert_line(alert))
         if not found.alerts:
             click.echo("no alert in the queue")
         return 0
 
-    return _with(where, "ro", work)
+    return with_engine(where, "ro", work)
+
+
+def alert_line(a: Alert) -> str:
+    """An alert in a line: id, priority, state, time, count, what."""
+    what = a.message or " ".join(a.tags)
+    return clean(
+        f"{a.alert_id}  {a.priority.name}  {a.state:<10}  {clock(a.at_s)}  x{a.count:<4} "
+        f"{a.symbol:<22} {a.pattern} {a.timeframe} {a.direction if a.side else ''} {what}"
+    ).rstrip()
 
 
 def acknowledge(where: Places, ids: Sequence[str], *, all_: bool, as_json: bool) -> int:
@@ -73,11 +79,11 @@ def acknowledge(where: Places, ids: Sequence[str], *, all_: bool, as_json: bool)
         found = caller.look(View(alerts=MANY)).alerts
         chosen = [a for a in found if a.state in WAITING] if all_ else _chosen(found, ids)
         if not chosen:
-            return _say([Result(False, "nothing waits to be acknowledged")], as_json)
+            return say([Result(False, "nothing waits to be acknowledged")], as_json)
         seen = tuple(a.seen for a in chosen)
-        return _say([caller.do(AcknowledgeMany(seen, ""))], as_json)
+        return say([caller.do(AcknowledgeMany(seen, ""))], as_json)
 
-    return _with(where, "rw", work)
+    return with_engine(where, "rw", work)
 
 
 def shelve(where: Places, ids: Sequence[str], length: str, why: str, *, as_json: bool) -> int:
@@ -87,9 +93,9 @@ def shelve(where: Places, ids: Sequence[str], length: str, why: str, *, as_json:
         chosen = _chosen(caller.look(View(alerts=MANY)).alerts, ids)
         commands = [Shelve(*a.seen, _LENGTHS[length], "", why)
                     for a in chosen]  # fmt: skip
-        return _say([caller.do(command) for command in commands], as_json)
+        return say([caller.do(command) for command in commands], as_json)
 
-    return _with(where, "rw", work)
+    return with_engine(where, "rw", work)
 
 
 def unshelve(where: Places, ids: Sequence[str], *, as_json: bool) -> int:
@@ -97,9 +103,9 @@ def unshelve(where: Places, ids: Sequence[str], *, as_json: bool) -> int:
 
     def work(caller: Caller) -> int:
         chosen = _chosen(caller.look(View(alerts=MANY)).alerts, ids)
-        return _say([caller.do(Unshelve(a.alert_id, "")) for a in chosen], as_json)
+        return say([caller.do(Unshelve(a.alert_id, "")) for a in chosen], as_json)
 
-    return _with(where, "rw", work)
+    return with_engine(where, "rw", work)
 
 
 def mute(where: Places, symbol: str, pattern: str, length: str, why: str, *, on: bool,
@@ -107,27 +113,31 @@ def mute(where: Places, symbol: str, pattern: str, length: str, why: str, *, on:
     """Shelve whatever a symbol or a pattern raises, or end that."""
     command: Command = (Mute(symbol, pattern, _LENGTHS[length], "", why) if on
                         else Unmute(symbol, pattern, ""))  # fmt: skip
-    return _with(where, "rw", lambda caller: _say([caller.do(command)], as_json))
+    return with_engine(where, "rw", lambda caller: say([caller.do(command)], as_json))
 
 
 def add_rule(where: Places, text: str, *, as_json: bool) -> int:
     """Watch for something of the user's own."""
-    return _with(where, "rw", lambda caller: _say([caller.do(AddRule(text, ""))], as_json))
+    return with_engine(where, "rw", lambda caller: say([caller.do(AddRule(text, ""))], as_json))
 
 
 def remove_rule(where: Places, rule_id: str, *, as_json: bool) -> int:
     """Watch for it no longer."""
-    return _with(where, "rw", lambda caller: _say([caller.do(RemoveRule(rule_id, ""))], as_json))
+    return with_engine(
+        where, "rw", lambda caller: say([caller.do(RemoveRule(rule_id, ""))], as_json)
+    )
 
 
 def rules(where: Places, *, as_json: bool) -> int:
     """Print the user's rules."""
-    return _with(where, "ro", lambda caller: _list(caller.look(View(rules=True)).listed, as_json))
+    return with_engine(
+        where, "ro", lambda caller: _list(caller.look(View(rules=True)).listed, as_json)
+    )
 
 
 def lift(where: Places, *, as_json: bool) -> int:
     """Make plans again after a drawdown."""
-    return _with(where, "rw", lambda caller: _say([caller.do(LiftBlock(""))], as_json))
+    return with_engine(where, "rw", lambda caller: say([caller.do(LiftBlock(""))], as_json))
 
 
 def status(where: Places, part: str, *, as_json: bool) -> int:
@@ -147,7 +157,7 @@ def status(where: Places, part: str, *, as_json: bool) -> int:
             click.echo(clean(f"{channel}: {words}" + (f"; {state}" if state else "")))
         return 0
 
-    return _with(where, "ro", work)
+    return with_engine(where, "ro", work)
 
 
 def _chosen(found: Sequence[Alert], ids: Sequence[str]) -> list[Alert]:
@@ -170,7 +180,8 @@ def _list(lines: Sequence[str], as_json: bool) -> int:
     return 0
 
 
-def _say(results: Sequence[Result], as_json: bool) -> int:
+def say(results: Sequence[Result], as_json: bool) -> int:
+    """Print what became of commands; the exit code."""
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(result) for result in results]))
     else:

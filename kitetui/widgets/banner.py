@@ -38,8 +38,10 @@ class Banner(LivePane, can_focus=False):
             return
         for_s = now_s - self._since[1]
         if word == "TOKEN":
-            line: tuple[Span, ...] = ((" ■ TOKEN ", "alarm"), (" run kitetui login: ", ""),
-                                      (h.login, ""), (", the next reconnect fails", "dim"))  # fmt: skip
+            line: tuple[Span, ...] = (
+                (" ■ TOKEN ", "alarm"), (" run kitetui login: ", ""), (h.login, ""),
+                (", the next reconnect fails", "dim"),
+            )  # fmt: skip
         elif word == "FROZEN":
             line = (
                 (f" ❚❚ FROZEN {age(for_s)} ", "badge"),

@@ -88,6 +88,11 @@ def subscribe_messages(shard: dict[int, str]) -> list[str]:
     return out
 
 
+def unsubscribe_messages(tokens: Sequence[int]) -> list[str]:
+    """What ends the sending of tokens."""
+    return [_message("unsubscribe", part) for part in _chunks(tokens)]
+
+
 def connect_url(base: str, api_key: str, access_token: Secret) -> Secret:
     """The WebSocket URL with its credentials, encoded: a raw '+' in a token gives HTTP 400."""
     joint = "&" if "?" in base else "?"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,15 @@ from websockets.exceptions import (
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
 from kitetui.engine.feed.records import Kind, LinkEvent, RecordBatch, Subscribed
-from kitetui.engine.feed.session import Connection, Do, LinkState, Subscriptions, connect_url
+from kitetui.engine.feed.session import (
+    Connection,
+    Do,
+    LinkState,
+    Subscriptions,
+    connect_url,
+    subscribe_messages,
+    unsubscribe_messages,
+)
 from kitetui.settings import FeedSettings
 
 NS = 1_000_000_000
@@ -61,7 +70,10 @@ class KiteSource:
         self._inbox = inbox
         self._ended = ended
         self._subscriptions = Subscriptions(settings.mode)
+        self._asked: dict[int, list[str]] = {}
+        """Messages that a connection's socket is still to be sent, by its number."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._sockets: dict[int, ClientConnection] = {}
         self._said: dict[int, tuple[str, str]] = {}
         self.connections: list[Connection] = []
         self.closes: Counter[int] = Counter()
@@ -91,16 +103,83 @@ class KiteSource:
         shards = self._subscriptions.shards(
             self._settings.max_connections, self._settings.max_per_connection
         )
+        for shard in shards:
+            self.connections.append(Connection(self._settings, shard))
+        self._announce()
+        for number in range(len(shards)):
+            self._begin(number)
+
+    def change(self, add: Mapping[int, str], drop: Iterable[int] = ()) -> list[int]:
+        """Take tokens in, in a mode each, or out, on the connections that are there.
+
+        Returns:
+            Tokens for which no connection has room.
+        """
+        for token in drop:
+            for number, connection in enumerate(self.connections):
+                if connection.shard.pop(token, None) is not None:
+                    self._ask(number, unsubscribe_messages([token]))
+        refused = []
+        fresh: dict[int, dict[int, str]] = {}
+        for token, mode in add.items():
+            number = self._place(token)
+            if number < 0:
+                refused.append(token)
+            else:
+                self.connections[number].shard[token] = mode
+                fresh.setdefault(number, {})[token] = mode
+        self._announce()
+        for number, shard in fresh.items():
+            if number < len(self._tasks):
+                self._ask(number, subscribe_messages(shard))
+            else:
+                self._begin(number)
+        return refused
+
+    def reconnect(self) -> None:
+        """Have every socket dropped and dialled anew."""
+        for socket in self._sockets.values():
+            socket.transport.abort()
+
+    @property
+    def modes(self) -> dict[int, str]:
+        """What is subscribed, in its mode."""
+        return {t: mode for connection in self.connections for t, mode in connection.shard.items()}
+
+    def _place(self, token: int) -> int:
+        """The connection that has a token, or the emptiest one, or a further one; -1 for none."""
+        kept, limit = self.connections, self._settings.max_per_connection
+        for number, connection in enumerate(kept):
+            if token in connection.shard:
+                return number
+        number = min(range(len(kept)), key=lambda n: len(kept[n].shard), default=-1)
+        if number >= 0 and len(kept[number].shard) < limit:
+            return number
+        if len(kept) == self._settings.max_connections:
+            return -1
+        kept.append(Connection(self._settings, {}))
+        return len(kept) - 1
+
+    def _announce(self) -> None:
+        """Record what is subscribed now, in the order of the connections."""
+        tokens = [token for connection in self.connections for token in connection.shard]
         asked = msgspec.json.encode(Subscribed(tokens, self._settings.mode))
         self._inbox.put(Kind.SUBSCRIBE, asked)
-        first = 0
-        for number, shard in enumerate(shards):
-            connection = Connection(self._settings, shard)
-            self.connections.append(connection)
-            task = asyncio.get_running_loop().create_task(self._keep(number, connection, first))
-            task.add_done_callback(self._ended)
-            self._tasks.append(task)
-            first += len(shard)
+
+    def _begin(self, number: int) -> None:
+        """Have a connection kept."""
+        task = asyncio.get_running_loop().create_task(self._keep(number, self.connections[number]))
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ask(self, number: int, messages: list[str]) -> None:
+        """Have a connection's socket sent something; one that is down says all when it is up."""
+        if number in self._sockets:
+            self._asked.setdefault(number, []).extend(messages)
+
+    def _first_row(self, number: int) -> int:
+        """Where a connection's tokens begin in what was announced."""
+        return sum(len(connection.shard) for connection in self.connections[:number])
 
     async def close(self) -> None:
         """Close every socket."""
@@ -110,14 +189,14 @@ class KiteSource:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep(self, number: int, connection: Connection, first_row: int) -> None:
+    async def _keep(self, number: int, connection: Connection) -> None:
         """One connection, for ever: dial, read, wait, again."""
         last_look_ns = 0
         while connection.state is not LinkState.CLOSED:
-            self._say(number, connection, first_row)
+            self._say(number, connection)
             do, wait_s = connection.step(monotonic_ns())
             if do is Do.CONNECT:
-                await self._dial(number, connection, first_row)
+                await self._dial(number, connection)
                 continue
             if connection.state is LinkState.AUTH_EXPIRED:
                 if monotonic_ns() - last_look_ns > CREDENTIALS_POLL_S * NS:
@@ -139,15 +218,15 @@ class KiteSource:
         ):
             connection.credentials_changed()
 
-    def _say(self, number: int, connection: Connection, first_row: int) -> None:
+    def _say(self, number: int, connection: Connection) -> None:
         """Record a change of state."""
         now = (str(connection.state), connection.reason)
         if self._said.get(number) != now:
             self._said[number] = now
-            event = LinkEvent(number, *now, first_row, len(connection.shard))
+            event = LinkEvent(number, *now, self._first_row(number), len(connection.shard))
             self._inbox.put(Kind.LINK, msgspec.json.encode(event), number)
 
-    async def _dial(self, number: int, connection: Connection, first_row: int) -> None:
+    async def _dial(self, number: int, connection: Connection) -> None:
         connection.dialled(monotonic_ns())
         try:
             credentials = self._dialled_with[number] = self._read_credentials()
@@ -174,11 +253,13 @@ class KiteSource:
             reason = getattr(error, "strerror", None) or type(error).__name__
             connection.lost(monotonic_ns(), f"cannot connect: {reason}", _jitter())
         else:
-            await self._read(number, connection, socket, first_row)
+            await self._read(number, connection, socket)
 
-    async def _read(self, number: int, connection: Connection, socket: ClientConnection,
-                    first_row: int) -> None:  # fmt: skip
-        watch = asyncio.get_running_loop().create_task(_watch(connection, socket))
+    async def _read(self, number: int, connection: Connection,
+                    socket: ClientConnection) -> None:  # fmt: skip
+        self._sockets[number] = socket
+        self._asked.pop(number, None)
+        watch = asyncio.get_running_loop().create_task(self._watch(number, connection, socket))
         reason = "closed"
         try:
             for message in connection.opened(monotonic_ns()):
@@ -192,7 +273,7 @@ class KiteSource:
                     await asyncio.sleep(0)
                     turn_ns = monotonic_ns()
                 if connection.received(monotonic_ns()):
-                    self._say(number, connection, first_row)
+                    self._say(number, connection)
                 if isinstance(frame, bytes):
                     put(Kind.FRAME, frame, number)
                 else:
@@ -205,21 +286,25 @@ class KiteSource:
             reason = _CLOSED.get(code, f"closed {code}")
         finally:
             watch.cancel()
+            del self._sockets[number]
             socket.transport.abort()
         if connection.state is LinkState.STALE:
             reason = connection.reason
-            self._say(number, connection, first_row)
+            self._say(number, connection)
         connection.lost(monotonic_ns(), reason, _jitter())
 
-
-async def _watch(connection: Connection, socket: ClientConnection) -> None:
-    """Abort the socket when it has been silent for too long."""
-    while True:
-        do, wait_s = connection.step(monotonic_ns())
-        if do is Do.ABORT:
-            socket.transport.abort()
-            return
-        await asyncio.sleep(max(wait_s, 0.01))
+    async def _watch(self, number: int, connection: Connection,
+                     socket: ClientConnection) -> None:  # fmt: skip
+        """Abort the socket when it has been silent for too long; send what it is to be asked."""
+        while True:
+            do, wait_s = connection.step(monotonic_ns())
+            if do is Do.ABORT:
+                socket.transport.abort()
+                return
+            with contextlib.suppress(ConnectionClosed):  # the next one is asked for all
+                for message in self._asked.pop(number, ()):
+                    await socket.send(message)
+            await asyncio.sleep(max(wait_s, 0.01))
 
 
 def _jitter() -> float:
