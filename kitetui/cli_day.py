@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli_options import load_settings, shared, where
+from kitetui.cli_options import JSON, engine_options, load_settings, shared, where
+
+if TYPE_CHECKING:
+    from kitetui.places import Places
 
 
 @click.command()
@@ -51,4 +55,67 @@ def login(api_key: str, no_browser: bool, pasted: str, keep_secret: bool,
                             keep_secret=keep_secret))  # fmt: skip
 
 
-DAY = (login,)
+@click.group()
+def instruments() -> None:
+    """The exchange's table: fetch it, search it, see what would be watched."""
+
+
+@instruments.command()
+@shared
+def sync(config_dir: Path | None, state: Path | None, profile: str,
+         overrides: tuple[str, ...]) -> None:  # fmt: skip
+    """Fetch today's table; needs no login. The engine does so by itself at its start."""
+    from kitetui.tools import instruments as tool
+
+    raise SystemExit(tool.sync(load_settings(config_dir, overrides), where(state, profile)))
+
+
+@instruments.command()
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@engine_options
+def search(words: tuple[str, ...], engine: Places, as_json: bool) -> None:
+    """Instruments whose symbol or name hold all the words."""
+    from kitetui.tools import instruments as tool
+
+    raise SystemExit(tool.search(engine, words, as_json=as_json))
+
+
+@instruments.command()
+@click.argument("symbol")
+@engine_options
+def info(symbol: str, engine: Places, as_json: bool) -> None:
+    """All that the table says of an instrument."""
+    from kitetui.tools import instruments as tool
+
+    raise SystemExit(tool.info(engine, symbol, as_json=as_json))
+
+
+@instruments.command()
+@JSON
+@shared
+def plan(as_json: bool, config_dir: Path | None, state: Path | None, profile: str,
+         overrides: tuple[str, ...]) -> None:  # fmt: skip
+    """What feed.instruments comes to now: how many of what, and on which connections."""
+    from kitetui.tools import instruments as tool
+
+    settings = load_settings(config_dir, overrides)
+    raise SystemExit(tool.plan(settings, where(state, profile), as_json=as_json))
+
+
+@click.command()
+@JSON
+@shared
+def doctor(as_json: bool, config_dir: Path | None, state: Path | None, profile: str,
+           overrides: tuple[str, ...]) -> None:  # fmt: skip
+    """Whether all is well for the day, and what to do where it is not.
+
+    Looks at config, folders and their rights, login, clock, network, instruments, calendar,
+    Redis, disk and terminal. The exit code is 1 where something would keep the engine from
+    working; what only deserves a look leaves it 0.
+    """
+    from kitetui.tools.doctor import examine
+
+    raise SystemExit(examine(config_dir, overrides, state, profile, as_json=as_json))
+
+
+DAY = (login, instruments, doctor)
