@@ -264,6 +264,11 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
                 raise ValueError
         except ValueError:
             fail("feed.speed", "a number above 0, or max", feed.speed)
+    if (listen := settings.metrics.listen) and not re.fullmatch(
+        r"(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d{1,5}|unix:///.+", listen
+    ):
+        fail("metrics.listen", "an address on loopback such as 127.0.0.1:9108, or unix:///path",
+             listen)  # fmt: skip
     if not re.match(r"wss?://", feed.url):
         fail("feed.url", "ws://... or wss://...", feed.url)
     if not re.match(r"https?://", feed.rest_url):

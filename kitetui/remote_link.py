@@ -72,7 +72,7 @@ class RemoteLink:
         self._hello = Hello(VERSION, "screen", name, _came_from())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._pending: deque[tuple[int, Future[Any] | None]] = deque()
+        self._pending: deque[tuple[int, Asked, Future[Any] | None]] = deque()
         self._receiver = Receiver()
         self._thread = threading.Thread(target=self._main, name="link", daemon=True)
         self._stopping = False
@@ -189,7 +189,7 @@ class RemoteLink:
             pinging.cancel()
             self.ready, self._writer = False, None
             writer.transport.abort()
-            for _, asked in self._pending:
+            for _, _, asked in self._pending:
                 if asked is not None and not asked.done():
                     asked.set_exception(ConnectionError("the engine is gone"))
             self._pending.clear()
@@ -206,9 +206,14 @@ class RemoteLink:
             return
         if not self._pending:
             raise BadMessage("an answer to no question")
-        _, asked = self._pending.popleft()
+        _, question, asked = self._pending.popleft()
         value = self._value(answer)  # a picture counts although nobody waits for it any more
-        if asked is not None and asked.set_running_or_notify_cancel():
+        if asked is None or not asked.set_running_or_notify_cancel():
+            return
+        if isinstance(answer, Refused) and not isinstance(question, Do):
+            self.boot = answer.reason
+            asked.set_exception(ConnectionError(answer.reason))
+        else:
             asked.set_result(value)
 
     def _value(self, answer: Answered) -> Any:
@@ -248,7 +253,7 @@ class RemoteLink:
             if answer is not None and answer.set_running_or_notify_cancel():
                 answer.set_exception(ConnectionError("the engine does not answer"))
             return
-        self._pending.append((monotonic_ns(), answer))
+        self._pending.append((monotonic_ns(), question, answer))
         self._writer.write(framed(question))
 
     def _hang_up(self) -> None:

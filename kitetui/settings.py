@@ -182,6 +182,10 @@ class WebhookSettings(_Section, frozen=True):
     url: str
 
 
+class MetricsSettings(_Section, frozen=True):
+    listen: str
+
+
 class AttachSettings(_Section, frozen=True):
     view_group: str
     operate_group: str
@@ -348,6 +352,7 @@ class Settings(_Section, frozen=True):
     risk: RiskSettings
     zones: dict[str, ZoneSettings]
     attach: AttachSettings
+    metrics: MetricsSettings
     screen: ScreenSettings
     redis: RedisSettings
     fields: dict[str, list[str]]

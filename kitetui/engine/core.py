@@ -31,6 +31,7 @@ from kitetui.engine.fleet import Fleet
 from kitetui.engine.following import Following
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
+from kitetui.engine.health_server import HealthServer
 from kitetui.engine.intake import Intake
 from kitetui.engine.memory import Memory, MemoryCapError
 from kitetui.engine.observe import Observer
@@ -49,7 +50,7 @@ from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.sockets import Sockets
-from kitetui.engine.status import Vitals, health, metrics, status_document
+from kitetui.engine.status import Vitals, health, metrics, status_document, unready
 from kitetui.engine.supervisor import Supervisor, where
 from kitetui.engine.telling import notifier
 from kitetui.engine.tick_archiving import TickArchiving
@@ -146,6 +147,10 @@ class Core:
         self._sockets = Sockets(plan.places.run, settings.attach.groups, self.snapshot, self.obey,
                                 self.status, self._note)  # fmt: skip
         self.vitals.sockets = self._sockets
+        self._health: HealthServer | None = None
+        if settings.metrics.listen:
+            self._health = HealthServer(settings.metrics.listen, self.status,
+                                        lambda: unready(self.pipeline, self.vitals))  # fmt: skip
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
         self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
         self._manager = ServiceManager()
@@ -205,6 +210,8 @@ class Core:
         need(self._measure())
         keep("ledger", self._record.run)
         await self._sockets.start()
+        if self._health is not None:
+            await self._health.start()
         if self._notifier is not None:
             keep("notify", self._notifier.run)
         self._manager.tell("READY=1")
@@ -310,6 +317,8 @@ class Core:
             self._supervisor.fail(error)
         await self._supervisor.cancel()
         await self._last("sockets", self._sockets.close(), 1.0)
+        if self._health is not None:
+            await self._last("health", self._health.close(), 1.0)
         self._recording.close()
         if self.error is not None and not isinstance(self.error, MemoryCapError):
             await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)

@@ -97,6 +97,7 @@ class Sockets:
         self._note = note
         self._servers: list[asyncio.Server] = []
         self._viewers: dict[asyncio.Task[None], Viewer] = {}
+        self._failed = ""
 
     @property
     def screens(self) -> list[Viewer]:
@@ -226,7 +227,14 @@ class Sockets:
     async def _answer(self, asked: Asked, viewer: Viewer, sender: Sender) -> Answered:
         if isinstance(asked, Look):
             viewer.looks += 1
-            return sender.picture(self._snapshot(asked.view))
+            try:
+                return sender.picture(self._snapshot(asked.view))
+            except Exception as error:  # noqa: BLE001 - who looks on ends no engine
+                words = f"a picture cannot be made: {type(error).__name__}: {error}"
+                if words != self._failed:
+                    self._failed = words
+                    self._note("attach", words)
+                return Refused(words)
         if isinstance(asked, Ping):
             return Pong()
         if isinstance(asked, Report):

@@ -251,6 +251,26 @@ def health(p: Pipeline, vitals: Vitals) -> dict[str, tuple[str, str]]:
     }  # fmt: skip
 
 
+def unready(p: Pipeline, vitals: Vitals) -> dict[str, str]:
+    """What keeps the engine from being ready, by part: empty where its work gets done.
+
+    A feed may be silent while nothing trades; Redis may be away while there is room to wait in.
+    """
+    out: dict[str, str] = {}
+    state, reason = vitals.state()
+    trades = not p.session_s or p.market.trades_at(p.session_s)
+    waits = state in (LinkState.AUTH_EXPIRED, LinkState.REFUSED)
+    if vitals.restoring or (vitals.replay is None and state != LinkState.LIVE
+                            and (trades or waits)):  # fmt: skip
+        out["feed"] = f"{state} {reason}".strip()
+    publisher = vitals.redis.publisher
+    if publisher.dropped and publisher.state != "ok":
+        out["redis"] = f"{publisher.state} {publisher.reason}".strip()
+    if vitals.journal is not None and vitals.journal.failed:
+        out["journal"] = vitals.journal.failed
+    return out
+
+
 def silent_because(p: Pipeline) -> dict[tuple[str, str], dict[str, int]]:
     """What kept instruments or chains from firing at each pattern's last look."""
     return {

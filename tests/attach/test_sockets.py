@@ -245,3 +245,24 @@ async def test_sockets_of_a_dead_engine_are_told_from_a_living_one(tmp_path: Pat
         assert not list(folder.iterdir())
     with contextlib.suppress(NoEngine):
         Caller(tmp_path / "nowhere")
+
+
+async def test_a_picture_that_cannot_be_made_ends_nobody_and_is_told_once() -> None:
+    with short_folder() as folder:
+        async with room(folder) as there:
+
+            def broken(view: View) -> Any:
+                raise ZeroDivisionError("a bug")
+
+            there.sockets._snapshot = broken
+
+            def look() -> str:
+                with Caller(folder, "ro") as caller:
+                    with pytest.raises(NotAllowed) as refused:
+                        caller.look(View())
+                    assert caller.status()["state"] == "LIVE", "it goes on answering"
+                    return str(refused.value)
+
+            assert "cannot be made: ZeroDivisionError: a bug" in await aside(look)
+            await aside(look)
+            assert sum("cannot be made" in note for note in there.notes) == 1
