@@ -77,7 +77,7 @@ def test_the_figures_are_those_of_the_status_document(site: Site) -> None:
     assert found["kitetui_ws_reconnects_total"] == status["feed"]["reconnects"] > 0
     assert found['kitetui_ws_state{connection="0",state="LIVE"}'] == 1
     assert found["kitetui_ready"] == 1 and found["kitetui_redis_up"] == 1
-    assert sum(name.startswith("redis_stream_length") for name in found) > 3
+    assert sum(name.startswith("redis_stream_length") for name in found) > 0
     text = site.get("/metrics").text
     assert "demo" not in text and "RELIANCE" not in text, "no token, no symbol"
 
