@@ -25,6 +25,7 @@ from kitetui.cli_options import (
 )
 from kitetui.cli_redis import redis
 from kitetui.cli_remote import REMOTE
+from kitetui.cli_system import SYSTEM
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -353,7 +354,7 @@ def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: s
     raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
 
 
-for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, redis, redis.commands["pause"],
+for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, *SYSTEM, redis, redis.commands["pause"],
               redis.commands["resume"]):  # fmt: skip
     cli.add_command(_verb)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,8 @@ def archive(day: str | None, as_json: bool, background: bool, config_dir: Path |
     from kitetui.tools.days import archive as archive_days
 
     if background:
-        os.nice(10)
+        with contextlib.suppress(OSError):  # a hardened service may not
+            os.nice(10)
     settings = load_settings(config_dir, overrides)
     raise SystemExit(archive_days(where(state, profile), settings, day, as_json=as_json))
 

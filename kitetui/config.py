@@ -52,9 +52,20 @@ def load(folder: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
     Raises:
         ConfigError: names the file or option, the key, what was expected and found.
     """
+    tree, origins = gather(folder, overrides)
+    return _completed(_convert(tree, origins))
+
+
+def gather(folder: Path | None = None,
+           overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[str, str]]:  # fmt: skip
+    """What the files and overrides say, and where each key comes from; not checked yet.
+
+    Raises:
+        ConfigError: a file cannot be read, or an override names no key.
+    """
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for source in (default_folder(), folder or _user_folder()):
+    for source in (default_folder(), folder or user_folder()):
         if source is None:
             continue
         if not source.is_dir():
@@ -66,7 +77,7 @@ def load(folder: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
                 _merge(tree, {section: part} if section else part, origins, str(path))
     for text in overrides:
         _override(tree, text, origins)
-    return _completed(_convert(tree, origins))
+    return tree, origins
 
 
 def _completed(settings: Settings) -> Settings:
@@ -84,10 +95,11 @@ def default_folder() -> Path:
     return packed if packed.is_dir() else Path(__file__).parent.parent / "config"
 
 
-def _user_folder() -> Path | None:
+def user_folder(*, there: bool = True) -> Path | None:
+    """The user's own folder of settings; None where it has to be `there` and is not."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     folder = Path(base) / "kitetui"
-    return folder if folder.is_dir() else None
+    return folder if folder.is_dir() or not there else None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -269,6 +281,8 @@ def _check(settings: Settings, origins: dict[str, str]) -> None:
     ):
         fail("metrics.listen", "an address on loopback such as 127.0.0.1:9108, or unix:///path",
              listen)  # fmt: skip
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", feed.new_day):
+        fail("feed.new_day", "an hour such as 08:15", feed.new_day)
     if not re.match(r"wss?://", feed.url):
         fail("feed.url", "ws://... or wss://...", feed.url)
     if not re.match(r"https?://", feed.rest_url):

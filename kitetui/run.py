@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from kitetui.cli_options import (
     EXIT_AGAIN,
@@ -123,7 +124,7 @@ class Starter:
                  config_dir: Path | None, linger: bool) -> None:  # fmt: skip
         from kitetui.engine.feed import credentials
 
-        self._settings = settings
+        self.settings = settings
         self._where = where
         self._demo = demo
         self._replay = replay
@@ -156,37 +157,47 @@ class Starter:
         from kitetui.engine.runtime import Engine, EnginePlan
 
         load_plugins()
-        settings = self._settings
         if self._demo:
             from kitetui.demo import demo_credentials
 
             hello = self._exchange.hello()
-            settings = load(self._config_dir, (
+            self._overrides = (
                 *self._overrides, f"feed.url={hello['ws_url']}",
                 f"feed.rest_url={hello['rest_url']}", f"feed.speed={self._demo_speed}",
                 f"news.feeds=[{{url: '{hello['rest_url']}/news', every_s: 5}}]",
-            ))  # fmt: skip
+            )  # fmt: skip
+            self.read()
             found = demo_credentials(hello)
             plan = EnginePlan(places=self._where, credentials=lambda: found, simulated=True)
         elif self._replay is not None:
             plan = EnginePlan(places=self._where, replay=self._replay, linger=self._linger)
-        elif settings.feed.source == "redis":
+        elif self.settings.feed.source == "redis":
             plan = EnginePlan(places=self._where)
         else:
             path = self._where.credentials
             plan = EnginePlan(places=self._where, credentials=lambda: credentials.read(path))
-        engine = Engine(settings, plan)
+        engine = Engine(self.settings, plan)
         engine.start()
-        if self._demo and settings.redis.url == "embedded":
+        redis = self.settings.redis
+        if self._demo and redis.url == "embedded":
             from kitetui.demo import DemoConsumer
 
-            store = settings.redis.stores["continuous_market"]
+            store = redis.stores["continuous_market"]
             self._consumer = DemoConsumer(
                 self._where.redis / "valkey.sock",
-                store.prefix + settings.redis.keys["processed_stream"],
+                store.prefix + redis.keys["processed_stream"],
                 store.db,
             )
         return engine
+
+    def read(self) -> Settings:
+        """The settings as the files have them now; they are in force from here on.
+
+        Raises:
+            ConfigError: they would not do; those before stay.
+        """
+        self.settings = load(self._config_dir, self._overrides)
+        return self.settings
 
     def stop(self) -> None:
         """Take the exchange and the demo's consumer down."""
@@ -223,9 +234,14 @@ def _speed(text: str | None) -> str | None:
 
 def _run_headless(starter: Starter, duration: float | None, as_json: bool) -> int:
     stop = threading.Event()
+    reload = threading.Event()
     killed: list[int] = []
+    at_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     def on_signal(number: int, _: Any) -> None:
+        if number == signal.SIGHUP and not at_terminal:  # a service is told to read its settings
+            reload.set()
+            return
         if killed:
             os._exit(128 + number)
         killed.append(number)
@@ -235,6 +251,7 @@ def _run_headless(starter: Starter, duration: float | None, as_json: bool) -> in
         signal.signal(number, on_signal)
     try:
         engine = starter.start()
+        threading.Thread(target=_reload_when, args=(reload, starter, engine), daemon=True).start()
         code = _supervise(engine, stop, duration)
         status = engine.status()
     except Exception as error:  # noqa: BLE001 - a bug is raised again by explain
@@ -256,6 +273,27 @@ def _supervise(engine: Any, stop: threading.Event, duration: float | None) -> in
     if engine.error is not None:
         raise engine.error
     return 0
+
+
+def _reload_when(asked: threading.Event, starter: Starter, engine: Any) -> None:
+    """Read the settings whenever that is asked for; where they would not do, go on as before."""
+    from kitetui.tools.settings import differences
+
+    while asked.wait():
+        asked.clear()
+        before = starter.settings
+        try:
+            after = starter.read()
+        except ConfigError as error:
+            click.echo(f"kitetui: the settings stay as they are: {error}", err=True)
+            continue
+        changed = differences(msgspec.to_builtins(before), msgspec.to_builtins(after))
+        if not changed:
+            click.echo("kitetui: the settings have not changed", err=True)
+            continue
+        for line in changed:
+            click.echo(f"kitetui: {line}", err=True)
+        engine.renew(after)
 
 
 def _stop_with(engine: Any, stop: threading.Event) -> None:

@@ -41,6 +41,13 @@ class FeedSettings(_Section, frozen=True):
     backfill_instruments: Count
     divisors: dict[Annotated[int, msgspec.Meta(ge=0, le=255)], AtLeastOne]
     spare_rows: Count
+    new_day: str
+
+    @property
+    def new_day_s(self) -> int:
+        """Second of the Indian day at which a running engine begins a day."""
+        hour, minute = self.new_day.split(":")
+        return int(hour) * 3600 + int(minute) * 60
 
     @property
     def speed_factor(self) -> float | None:

@@ -17,7 +17,7 @@ from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.backfill import Backfill
 from kitetui.engine.box_recorder import BoxRecorder
-from kitetui.engine.calendar import ist
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist, ist_day
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
 from kitetui.engine.ending import Ending
@@ -66,6 +66,7 @@ LAG_SAMPLES = 200
 RECORD_S = 1.0
 VITALS_EVERY = 5
 WATCH_S = 1.0
+TURN_LOOK_S = 5.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -97,6 +98,7 @@ class Core:
         self._plan = plan
         self._on_alert = on_alert
         self.stopping = asyncio.Event()
+        self.day_over = False
         self._supervisor = Supervisor(self.stopping.set, self._note)
         limit = settings.feed.max_connections * settings.feed.max_per_connection
         asked = settings.feed.instruments
@@ -205,6 +207,8 @@ class Core:
                                         self._settings.feed.mode)  # fmt: skip
             keep("following", self._following.run)
             need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
+        if self._plan.replay is None and self._settings.feed.speed_factor == 1.0:
+            keep("turn of the day", self._turn_of_the_day)
         keep("publishing", self._publish_record)
         keep("memory", self._memory.run)
         need(self._measure())
@@ -506,6 +510,26 @@ class Core:
         self._record.went_back()
         self._newest = (self.pipeline.market.normaliser.newest_s, monotonic_ns())
         self._alerted()
+
+    async def _turn_of_the_day(self) -> None:
+        """End when a day begins: contracts, holidays, tables and memory are one day's."""
+        began = ist_day(wall_ns() // NS)
+        while True:
+            await sleep(TURN_LOOK_S)
+            now_s = wall_ns() // NS
+            clock_s = (now_s + IST_OFFSET_S) % DAY_S
+            at_s = self._settings.feed.new_day_s
+            if ist_day(now_s) == began or clock_s < at_s or self._trades():
+                continue
+            self._note("calendar", "a day begins: everything is taken in anew")
+            self.day_over = True
+            self.stopping.set()
+            return
+
+    def _trades(self) -> bool:
+        """Whether anything that is watched trades now."""
+        now_s = self.pipeline.session_s
+        return bool(now_s) and self.pipeline.market.trades_at(now_s)
 
     async def _timers(self) -> None:
         """One TIMER record a second: session time, moved on between packets by our clock."""

@@ -8,7 +8,7 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from kitetui.engine import commands
@@ -36,6 +36,7 @@ class Engine:
         self._finished = threading.Event()
         self._error: BaseException | None = None
         self._core: Core | None = None
+        self._renewing = self._ending = False
         self._asked: set[Future[Any]] = set()
         self._final_status: dict[str, Any] = {}
         self.on_alert: Callable[[], None] | None = None
@@ -78,10 +79,23 @@ class Engine:
         """The status document; the last one after the end."""
         if self._finished.is_set() or self._core is None:
             return self._final_status
-        return self._ask(lambda core: core.status()).result(timeout=5)
+        try:
+            return self._ask(lambda core: core.status()).result(timeout=5)
+        except (ConnectionError, CancelledError):  # it ended meanwhile
+            return self._final_status
+
+    def renew(self, settings: Settings) -> None:
+        """Start anew with these settings, as after a crash: what the engine knows of the day is
+        taken in again, viewers come back by themselves."""
+        self._settings = settings
+        self._renewing = True
+        if self._loop is not None and self._core is not None and not self._finished.is_set():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._core.stopping.set)
 
     def stop(self) -> None:
         """Stop in order: feed, journal, Redis, server. Safe to call twice."""
+        self._ending = True
         if self._loop is not None and self._core is not None and not self._finished.is_set():
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._core.stopping.set)
@@ -125,7 +139,18 @@ class Engine:
                 asked.cancel()
 
     async def _live(self) -> None:
+        """One core after the other: a day is a core's, and so are settings."""
         self._loop = asyncio.get_running_loop()
+        while True:
+            self._renewing = False
+            renew = await self._live_once()
+            if self._ending or not (renew or self._renewing):
+                return
+            gc.unfreeze()
+            gc.collect()  # the core before: nothing of it stays
+
+    async def _live_once(self) -> bool:
+        """A core from its start to its end; whether it wants another one after it."""
         core = Core(self._settings, self._plan, self._alerted)
         try:
             await core.start()
@@ -135,11 +160,13 @@ class Engine:
             self._ready.set()
             await core.stopping.wait()
         finally:
+            self._core = None
             await core.stop()
             with contextlib.suppress(OSError):
                 self._final_status = core.status()
         if core.error is not None:
             raise core.error
+        return core.day_over
 
     def _alerted(self) -> None:
         if self.on_alert is not None:
