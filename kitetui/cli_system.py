@@ -1,4 +1,4 @@
-"""The commands about running it for good: service, config, completion."""
+"""The commands about running it for good: service, config, bundle, completion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import JSON, shared
+from kitetui.cli_options import JSON, shared, where
 
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTION...]")
 
@@ -99,6 +99,26 @@ def reference(markdown: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Default: kitetui-DATE-TIME.tar.gz here.",
+)
+@shared
+def bundle(target: Path | None, config_dir: Path | None, overrides: tuple[str, ...],
+           state: Path | None, profile: str) -> None:  # fmt: skip
+    """Versions, settings, status, events and the doctor's findings in one file, for a report.
+
+    No token, no secret and no tick is in it.
+    """
+    from kitetui.tools.bundle import write_bundle
+
+    raise SystemExit(write_bundle(config_dir, overrides, where(state, profile), target))
+
+
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Completion for a shell: commands, options and their values.
@@ -117,4 +137,4 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "kitetui", "_KITETUI_COMPLETE").source())
 
 
-SYSTEM = (service, config, completion)
+SYSTEM = (service, config, bundle, completion)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kitetui.engine.quiet import hushed
+
+for _name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.http2",
+              "httpcore.proxy", "httpcore.socks"):  # fmt: skip
+    hushed(_name)  # at INFO they log the URL, which may hold a token
+
 if TYPE_CHECKING:
     import httpx
 else:

@@ -50,7 +50,7 @@ def examine(config_dir: Path | None, overrides: tuple[str, ...], state: Path | N
             profile: str, *, as_json: bool) -> int:  # fmt: skip
     """Look at everything and print it; the exit code."""
     findings = []
-    for finding in _all(config_dir, overrides, state, profile):
+    for finding in findings_of(config_dir, overrides, state, profile):
         findings.append(finding)
         if not as_json:
             click.echo(clean(f"{_GLYPHS[finding.state]} {finding.about:<12} {finding.text}"))
@@ -66,8 +66,9 @@ def examine(config_dir: Path | None, overrides: tuple[str, ...], state: Path | N
     return 1 if bad else 0
 
 
-def _all(config_dir: Path | None, overrides: tuple[str, ...], state: Path | None,
-         profile: str) -> Iterator[Finding]:  # fmt: skip
+def findings_of(config_dir: Path | None, overrides: tuple[str, ...], state: Path | None,
+                profile: str) -> Iterator[Finding]:  # fmt: skip
+    """Everything that was looked at, as it is looked at."""
     try:
         settings = load(config_dir, overrides)
     except ConfigError as error:

@@ -31,12 +31,12 @@ def show(folder: Path | None, overrides: Sequence[str], words: Sequence[str], *,
     try:
         load(folder, overrides)
         tree, origins = gather(folder, overrides)
-        delivered = dict(_leaves(gather(default_folder())[0]))
+        delivered = dict(leaves(gather(default_folder())[0]))
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
     told = sentences()
     lines = []
-    for key, value in _leaves(tree):
+    for key, value in leaves(tree):
         if not all(word.lower() in key.lower() for word in words):
             continue
         own = key not in delivered or delivered[key] != value
@@ -121,7 +121,7 @@ def reference() -> int:
         "# Settings\n\nEvery key with what is delivered. `kitetui config show` tells what "
         "is in force, and from where; `kitetui config reference` prints this page."
     )
-    for key, value in _leaves(gather(default_folder())[0]):
+    for key, value in leaves(gather(default_folder())[0]):
         head = key.partition(".")[0]
         if head != section:
             section = head
@@ -133,7 +133,7 @@ def reference() -> int:
 
 def differences(before: Any, after: Any) -> list[str]:
     """Keys that differ between two trees of settings, as `key: old -> new`."""
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+    old, new = dict(leaves(before)), dict(leaves(after))
     return [f"{key}: {_short(old.get(key, '-'))} -> {_short(new.get(key, '-'))}"
             for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]  # fmt: skip
 
@@ -164,11 +164,11 @@ def sentences() -> dict[str, str]:
     return out
 
 
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Values by their dotted keys; a list is a value."""
     if isinstance(tree, Mapping) and tree:
         for key, value in tree.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+            yield from leaves(value, f"{path}.{key}" if path else str(key))
     else:
         yield path, tree
 

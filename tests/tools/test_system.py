@@ -12,7 +12,7 @@ import pytest
 
 from kitetui.config import load
 from kitetui.tools.service import unit
-from kitetui.tools.settings import _leaves, sentences
+from kitetui.tools.settings import leaves, sentences
 from tests.programs import PROGRAM, environment, kitetui
 
 EXPOSURE_MAX = 1.5
@@ -63,7 +63,7 @@ def test_every_key_has_its_sentence() -> None:
                        r"alerts\.escalate_minutes")  # fmt: skip
     from kitetui.config import default_folder, gather
 
-    keys = [key for key, _ in _leaves(gather(default_folder())[0]) if not lists.match(key)]
+    keys = [key for key, _ in leaves(gather(default_folder())[0]) if not lists.match(key)]
     missing = [key for key in keys if key not in told]
     assert missing == [] and len(keys) > 100
 

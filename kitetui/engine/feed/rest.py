@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from kitetui.engine.calendar import ist
@@ -10,10 +9,6 @@ from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
 from kitetui.engine.http import httpx
 from kitetui.settings import FeedSettings
-
-# httpx logs whole URLs at INFO.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 DUMP_TIMEOUT_S = 60.0
 TRIES = 4

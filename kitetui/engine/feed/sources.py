@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +30,7 @@ from kitetui.engine.feed.session import (
     subscribe_messages,
     unsubscribe_messages,
 )
+from kitetui.engine.quiet import hushed
 from kitetui.settings import FeedSettings
 
 NS = 1_000_000_000
@@ -42,8 +42,8 @@ _CLOSED = {
     1009: "closed: a frame was larger than feed.max_frame_bytes",
 }
 
-_quiet = logging.getLogger("kitetui.websockets")
-_quiet.setLevel(logging.WARNING)  # at DEBUG websockets logs the request line with its token
+_quiet = hushed("kitetui.websockets")
+"""At DEBUG, websockets logs the request line with its token."""
 
 
 class Inbox(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,9 +16,6 @@ from kitetui.secret import Secret
 TIMEOUT_S = 10.0
 RETRY_AFTER_MAX_S = 3600
 ANSWER_MAX = 64 << 10
-
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # at INFO they log the URL with the token
 
 
 class Telegram:
