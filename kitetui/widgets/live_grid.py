@@ -17,11 +17,15 @@ CUT_MIN = 16
 
 
 class Column(NamedTuple):
-    """A column of a grid: title, width in cells, and whether its values stand right."""
+    """A column of a grid: title, width in cells, and whether its values stand right.
+
+    `least`: the width that does where not all columns have room; 0 is the same width.
+    """
 
     title: str
     width: int
     right: bool = True
+    least: int = 0
 
 
 class Row(NamedTuple):
@@ -157,9 +161,13 @@ class LiveGrid(LivePane):
         """The columns that fit whole; the first ones matter most, and the last may be cut."""
         out: list[Column] = []
         left = self.size.width
-        for column in self.columns:
+        columns = self.columns
+        if sum(column.width + 1 for column in columns[:-1]) > left:
+            columns = tuple(column._replace(width=column.least or column.width)
+                            for column in columns)  # fmt: skip
+        for column in columns:
             if column.width > left:
-                if column is self.columns[-1] and left >= CUT_MIN:
+                if column is columns[-1] and left >= CUT_MIN:
                     out.append(column._replace(width=left))
                 break
             out.append(column)
