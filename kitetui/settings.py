@@ -297,6 +297,7 @@ class HoursSettings(_Section, frozen=True, rename={"from_": "from"}):
     from_: str = ""
     pre_open: str = ""
     auction_end: str = ""
+    segments: list[str] = []
 
 
 class RiskSettings(_Section, frozen=True):
@@ -335,7 +336,7 @@ class CalendarSettings(_Section, frozen=True):
     covers: tuple[str, str]
     hours: dict[str, list[HoursSettings]]
     holidays: list[str]
-    special: dict[str, HoursSettings]
+    special: dict[str, HoursSettings | list[HoursSettings]]
     events: list[EventSettings]
 
 

@@ -62,7 +62,12 @@ class Calendar:
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
         self._holidays = {date_day(date.fromisoformat(d)) for d in settings.holidays}
-        self._special = {date_day(date.fromisoformat(d)): h for d, h in settings.special.items()}
+        self._special: dict[int, list[HoursSettings]] = {}
+        for text, hours in settings.special.items():
+            listed = hours if isinstance(hours, list) else [hours]
+            for one in listed:
+                _check_segments(text, one)
+            self._special[date_day(date.fromisoformat(text))] = listed
         self._events = [(_event_s(event.at), event) for event in settings.events]
         self._cache: dict[tuple[str, int], Session | None] = {}
         self.unscheduled: frozenset[tuple[str, int]] = frozenset()
@@ -118,9 +123,9 @@ class Calendar:
         return ""
 
     def _find(self, segment: str, day: int) -> Session | None:
-        special = self._special.get(day)
-        if special is not None:
-            return _at(day, special)
+        for special in self._special.get(day, ()):
+            if not special.segments or segment in special.segments:
+                return _at(day, special)
         closed = day in self._holidays or day_date(day).weekday() >= 5
         if closed and (segment, day) not in self.unscheduled:
             return None
@@ -132,6 +137,15 @@ class Calendar:
         begun = [h for h in self._settings.hours[segment] if h.from_ <= iso]
         hours = begun[-1] if begun else self._settings.hours[segment][0]
         return _at(day, hours)
+
+
+def _check_segments(text: str, hours: HoursSettings) -> None:
+    for segment in hours.segments:
+        if segment not in SEGMENTS:
+            raise msgspec.ValidationError(
+                f"calendar.special.{text}: segments: expected some of {', '.join(SEGMENTS)}, "
+                f"got {segment!r}"
+            )
 
 
 def _event_s(text: str) -> int:

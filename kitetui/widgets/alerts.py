@@ -42,8 +42,9 @@ class AlertsPane(LiveGrid):
     """
 
     columns = (
-        Column("", 2, False), Column("P", 2, False), Column("AGE", 4), Column("SYMBOL", 21, False, 18),
-        Column("RULE", 19, False, 12), Column("TF", 3, False), Column("DIR", 6, False),
+        Column("", 2, False), Column("P", 2, False), Column("AGE", 4),
+        Column("SYMBOL", 21, False, 18), Column("RULE", 19, False, 12),
+        Column("TF", 3, False), Column("DIR", 6, False),
         Column("PRICE", 11, least=9), Column("CONF", 4), Column("HIT n", 9), Column("QTY", 6),
         Column("×", 4), Column("WHAT", 44, False),
     )  # fmt: skip

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from tests.attach.sshd import door, make_key
 from tests.bench.feed_child import MARK_MAX, TOKEN_STEP
 from tests.bench.measure import Result
-from tests.programs import LOGIN, PROGRAM, environment, status_when
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, status_when
 from tests.terminal import Terminal
 
 VIEWERS, HZ, SECONDS = 16, 4, 12.0
@@ -120,7 +121,68 @@ def _sent_s(text: bytes, now: float) -> float | None:
     return now - back / 1000 if back < 20_000 else None
 
 
+def over_ssh_b_s(moving: bool) -> float:
+    """Bytes a second that an SSH client receives, compressed, for an 80x24 screen with `--lite`.
+
+    A market in motion at ten times its pace, or one that is closed: only the clock moves.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        state, keys = Path(folder) / "s", Path(folder) / "k"
+        state.mkdir(mode=0o700)
+        keys.mkdir(mode=0o700)
+        make_key(keys, "eve")
+        arguments = ["--demo"] if moving else []
+        with exchange(state, "--clock", "15:29", "--speed", "1") as hello:
+            if not moving:
+                arguments = [*feed_options(hello), "--set", "feed.instruments=[RELIANCE, TCS]"]
+            engine = subprocess.Popen(
+                [*PROGRAM, "--headless", *arguments, "--set", "feed.warmup_sessions=0"],
+                env=environment(state, **LOGIN), stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            try:
+                status_when(state, lambda s: s["state"] == "LIVE", 30)
+                line = ssh_line((keys / "eve.pub").read_text(), state)
+                with door(keys, line) as there:
+                    command = [*there.ssh(keys / "eve", "-tC", "-v"), "-o", "LogLevel=VERBOSE"]
+                    screen = Terminal(state, program=command, columns=80, lines=24)
+                    screen.read(10, b"RELIANCE")
+                    screen.read(4)
+                    before = _received(screen)
+                    began = time.monotonic()
+                    screen.read(SECONDS)
+                    taken = _received(screen) - before
+                    seconds = time.monotonic() - began
+                    screen.close()
+            finally:
+                engine.terminate()
+                engine.wait(15)
+    return taken / seconds
+
+
+def _received(screen: Terminal) -> int:
+    """Bytes that the client's socket has been acknowledged to have received, by the kernel."""
+    pid = screen.process.pid
+    found = subprocess.run(["ss", "-tinpH", "state", "established"], text=True,
+                           capture_output=True, check=True).stdout  # fmt: skip
+    lines = found.splitlines()
+    for at, line in enumerate(lines):
+        if f"pid={pid}," in line:
+            return int(re.search(r"bytes_received:(\d+)", lines[at + 1])[1])  # type: ignore[index]
+    raise RuntimeError("ssh has no connection")
+
+
+def ssh_line(key: str, state: Path) -> str:
+    """A line of authorized_keys that opens a `--lite` screen."""
+    command = f"{sys.executable} -m kitetui attach --lite --state {state / 'kitetui'}"
+    return f'restrict,pty,command="{command}" {key}'
+
+
 def run() -> Iterator[Result]:
+    for moving, limit, words in ((True, 4_096, "a market in motion"), (False, 205, "closed")):
+        rate = over_ssh_b_s(moving)
+        yield Result(f"--lite over ssh -C, {words}", "B/s", rate, None, f"<={limit}",
+                     rate <= limit)  # fmt: skip
     added, size, rate = viewers()
     yield Result("16 attached screens at 4 Hz, of a core of the engine", "%", added, None, "<=15",
                  added <= 15)  # fmt: skip
