@@ -50,6 +50,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "desk"
 
     @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
     def hang(self) -> Path:
         return self.state / "hang.txt"
 

@@ -45,6 +45,7 @@ from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import source_name
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
+from kitetui.engine.sinks.event_log import EventLog, Said
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
@@ -67,6 +68,7 @@ RECORD_S = 1.0
 VITALS_EVERY = 5
 WATCH_S = 1.0
 TURN_LOOK_S = 5.0
+LOG_S, LOG_AGAIN_S = 1.0, 60.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -136,6 +138,9 @@ class Core:
         self._log: DeskLog | None = None
         if self._ledger is not None:
             self._log = DeskLog(plan.places.desk, settings.ledger.sessions)
+        self._event_log: EventLog | None = None
+        if self._ledger is not None:
+            self._event_log = EventLog(plan.places.logs, f"{wall_ns() // 1_000_000:x}")
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
         self._newest = (0, monotonic_ns())
@@ -213,6 +218,8 @@ class Core:
         keep("memory", self._memory.run)
         need(self._measure())
         keep("ledger", self._record.run)
+        if self._event_log is not None:
+            keep("log", self._keep_events)
         await self._sockets.start()
         if self._health is not None:
             await self._health.start()
@@ -571,6 +578,25 @@ class Core:
                 next_rate_ns = now_ns + NS
                 self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
                 self.redis.paced(self.vitals.rate.per_s)
+
+    async def _keep_events(self) -> None:
+        """What happened, into files; the disk is waited for on another thread."""
+        assert self._event_log is not None
+        events = self.pipeline.events
+        last = events[-1] if events else None
+        while True:
+            await sleep(LOG_S)
+            fresh: list[Said] = []
+            for event in reversed(events):
+                if event is last:
+                    break
+                fresh.append(Said(event.at_s, event.source, event.text))
+            last = events[-1] if events else None
+            try:
+                await asyncio.to_thread(self._event_log.write, fresh[::-1], wall_ns())
+            except OSError as error:
+                self._note("log", f"cannot be written: {error.strerror}")
+                await sleep(LOG_AGAIN_S)
 
     async def _publish_record(self) -> None:
         """What fired, the scoreboard, and how the engine does, to whom it is published."""

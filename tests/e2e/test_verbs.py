@@ -115,6 +115,18 @@ def test_levels_scoreboard_and_tail_say_in_text_what_a_screen_shows(running: Pat
         assert {"at_s", "source", "text"} <= set(json.loads(line)) or "alert_id" in json.loads(line)
 
 
+def test_what_happens_is_logged_as_json_lines(running: Path) -> None:
+    log = running / "kitetui" / "logs" / "kitetui.jsonl"
+    for _ in range(50):
+        if log.exists() and "LIVE" in log.read_text():
+            break
+        time.sleep(0.1)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert any(line["event"] == "ws0" and line["text"] == "LIVE" for line in lines)
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_day_that_is_played_has_no_feed_to_change(running: Path, tmp_path: Path) -> None:
     journal = next((running / "kitetui" / "journals").glob("*.arrows"))
     player = subprocess.Popen(
