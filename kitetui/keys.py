@@ -54,7 +54,7 @@ KEYS = (
         "alert.mark",
         "mark",
         "mark",
-        "Mark the alert; a acknowledges all that are marked",
+        "Mark the alert: acknowledging takes all that are marked",
         ("alerts",),
     ),
     Key("u", "alert.undo", "undo", "undo", "Take back your last acknowledgement (30 s)"),
@@ -157,6 +157,11 @@ def heading(pane: str) -> str:
 def shown(key: Key) -> str:
     """How a key is written for people."""
     return " ".join(_SHOWN.get(name, format_key(name)) for name in key.keys.split(","))
+
+
+def key_of(table: Iterable[Key], name: str) -> str:
+    """How the key of an action is written for people, by its id; '' where it has none."""
+    return next((shown(key) for key in table if key.id == name and key.keys), "")
 
 
 def bindings(where: str = "") -> list[Binding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kitetui.actions.engine import EngineActions
-from kitetui.keys import Key, shown
+from kitetui.keys import Key, key_of, shown
 from kitetui.widgets.hint_bar import HintBar
 
 STEPS = (
@@ -13,7 +13,7 @@ STEPS = (
     ("pane.view", "shows its chart, then its option chain, then its depth again"),
     ("alert.next", "goes to the next alert that waits"),
     ("alert.explain", "says why it was raised, each value beside its threshold"),
-    ("alert.ack", "acknowledges it; u takes that back"),
+    ("alert.ack", "acknowledges it; {undo} takes that back"),
     ("pane.filter", "finds lines: type a part of a symbol"),
     ("pane.preset", "arranges the screen for another purpose"),
     ("app.palette", "finds every action and every symbol by name"),
@@ -39,7 +39,8 @@ class TourActions(EngineActions):
         name, does = left[0]
         key = next(one for one in self.keys if one.id == name)
         bar.display = True
-        bar.hint(f"{len(STEPS) - len(left) + 1} of {len(STEPS)}", shown(key), does)
+        told = does.format(undo=key_of(self.keys, "alert.undo"))
+        bar.hint(f"{len(STEPS) - len(left) + 1} of {len(STEPS)}", shown(key), told)
 
     _step = 0
 

@@ -100,10 +100,10 @@ class AlertsPane(LiveGrid):
             kept, self._waiting_outside = list(alerts.values()), 0
         if not kept:
             kept, self._waiting_outside = list(alerts.values()), 0
-        marks = f"  ◆ {len(self.marked)} marked: a" if self.marked else ""
-        fresh = f"  ▲ {self._waiting_outside} new: g" if self._waiting_outside else ""
-        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}{marks}{fresh}",
-                   "a ack  A all  x shelve  e why  u undo")  # fmt: skip
+        ack, top = self.key("alert.ack"), self.key("cursor.top").partition(" ")[0]
+        marks = f"  ◆ {len(self.marked)} marked: {ack}" if self.marked else ""
+        fresh = f"  ▲ {self._waiting_outside} new: {top}" if self._waiting_outside else ""
+        self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}{marks}{fresh}", self._keys_told())
         self._painted = {a.alert_id: a for a in kept}
         self.marked &= {a.alert_id for a in kept if a.state in WAITING}
         if self._to_top:
@@ -113,6 +113,12 @@ class AlertsPane(LiveGrid):
         if not self.has_focus:  # the keys work from everywhere: say which alert they mean
             rows = [_pointed(row) if row.key == here else row for row in rows]
         self.show_rows(rows, foot=_foot(snapshot.flood))
+
+    def _keys_told(self) -> str:
+        """What the queue's keys do, as the settings have them."""
+        told = (("alert.ack", "ack"), ("alert.ack_all", "all"), ("alert.shelve", "shelve"),
+                ("alert.explain", "why"), ("alert.undo", "undo"))  # fmt: skip
+        return "  ".join(f"{self.key(name)} {does}" for name, does in told if self.key(name))
 
     def move_to(self, position: int) -> None:
         """Put the cursor on a row; the first one also lets in what came since."""

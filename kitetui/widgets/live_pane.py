@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from kitetui.keys import KEYS, key_of
 from kitetui.widgets.difference import count, marked
 from kitetui.widgets.lines import Line
 from kitetui.widgets.palette import styles
@@ -58,11 +59,14 @@ class LivePane(Widget, can_focus=True):
         self.comparing = False
         self._frozen: list[Line] = []
         self.stale = False
-        self.held_updates = 0
 
     def asks(self) -> None:
         """Have the next frame painted at once."""
         self.post_message(self.Asks())
+
+    def key(self, name: str) -> str:
+        """How the key of an action is written, as the settings have it; '' where it has none."""
+        return key_of(getattr(self.app, "keys", KEYS), name)
 
     @property
     def flashes(self) -> bool:
@@ -93,7 +97,6 @@ class LivePane(Widget, can_focus=True):
     def _hold(self, lines: Sequence[Line], stale: bool) -> None:
         """Keep lines until the pane goes on; meanwhile they may be compared."""
         self._held = (list(lines), stale)
-        self.held_updates += 1
         if self.comparing:
             self._put(marked(self._frozen, lines), stale)
 
@@ -156,7 +159,6 @@ class LivePane(Widget, can_focus=True):
             return
         self.frozen, self.comparing = on, False
         held, self._held = self._held, None
-        self.held_updates = 0
         self._titled = ("", "")
         if on:
             self._frozen = list(self._lines)

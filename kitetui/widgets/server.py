@@ -26,7 +26,7 @@ class ServerPane(LivePane):
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw publication and servers."""
-        self.title("0 Redis", "o pauses, switches the profile")
+        self.title("0 Redis", f"{self.key('redis.operate')} pauses, switches the profile")
         lines: list[Line] = _publication(snapshot.publication)
         for server in snapshot.servers:
             lines += [(), *_server(server, self.size.width - 2)]

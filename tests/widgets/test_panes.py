@@ -255,7 +255,7 @@ async def test_a_frozen_pane_holds_still_and_catches_up() -> None:
         grid.show_rows([Row(1, (("old", ""), ("x", "")))])
         grid.freeze(True)
         grid.show_rows([Row(1, (("new", ""), ("x", "")))])
-        assert "old" in text(grid) and grid.held_updates == 1
+        assert "old" in text(grid)
         grid.freeze(False)
         assert "new" in text(grid)
 

@@ -89,7 +89,7 @@ class Operators:
             return alert
         self._note_ack(actor, [alert], now_ns)
         words = f"{alert.symbol} {alert.pattern} {alert.timeframe}".rstrip()
-        return Result(True, f"acknowledged {words}; u takes it back", alert.alert_id)
+        return Result(True, f"acknowledged {words}; undo takes it back", alert.alert_id)
 
     def _acknowledge_many(
         self, command: AcknowledgeMany, actor: str, now_ns: int, at_s: int
@@ -169,7 +169,7 @@ class Operators:
         self._desk.move(alert, AlertState.SHELVED, actor, command.why[:WHY_MAX] or "shelved", at_s,
                    shelved_until_s=until_s)  # fmt: skip
         words = f"{alert.symbol} {alert.pattern} is shelved until {ist(until_s):%H:%M}"
-        return Result(True, f"{words}; X takes it back", alert.alert_id)
+        return Result(True, f"{words}; unshelve takes it back", alert.alert_id)
 
     def _unshelve_alert(self, command: Unshelve, actor: str, at_s: int) -> Result:
         alert = self._desk.get(command.alert_id)
