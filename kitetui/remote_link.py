@@ -76,6 +76,7 @@ class RemoteLink:
         self._receiver = Receiver()
         self._thread = threading.Thread(target=self._main, name="link", daemon=True)
         self._stopping = False
+        self._welcomed = False
         self.role = self._roles[0]
         self.actor = ""
         self.boot = "looking for the engine …"
@@ -136,9 +137,16 @@ class RemoteLink:
         self._loop = asyncio.get_running_loop()
         wait_s = RETRY_MIN_S
         while not self._stopping:
-            with contextlib.suppress(NoEngine):
+            try:
                 await self._serve(*await self._dial())
                 wait_s = RETRY_MIN_S
+            except NoEngine:
+                pass
+            except NotAllowed as refused:
+                # Where we were let in before, an engine that starts may not have opened its doors,
+                # or others came back first; another version stays another one.
+                if not self._welcomed or "version" in str(refused):
+                    raise
             if not self._stopping:
                 self._gone()
                 await sleep(wait_s)
@@ -154,16 +162,13 @@ class RemoteLink:
             path = self._folder / f"{role}.sock"
             try:
                 reader, writer = await asyncio.open_unix_connection(str(path), limit=ANSWERED_MAX)
-                writer.write(framed(self._hello))
-                async with asyncio.timeout(DEAD_S):
-                    answer = await _read(reader)
             except PermissionError:
                 continue
-            except (OSError, EOFError, TimeoutError) as error:
-                raise NoEngine(f"{path}: {getattr(error, 'strerror', '') or 'no answer'}") from None
-            except BadMessage as error:
-                raise NotAllowed(f"{path}: what answers is no engine: {error}") from None
+            except OSError as error:
+                raise NoEngine(f"{path}: {error.strerror}") from None
+            answer = await self._greeted(path, reader, writer)
             if isinstance(answer, Welcome):
+                self._welcomed = True
                 self.role, self.actor = answer.role, answer.actor
                 return reader, writer
             writer.close()
@@ -173,8 +178,29 @@ class RemoteLink:
             "attach.view_group and attach.operate_group name who may"
         )
 
+    async def _greeted(self, path: Path, reader: asyncio.StreamReader,
+                       writer: asyncio.StreamWriter) -> Answered:  # fmt: skip
+        """What is said to our greeting.
+
+        Raises:
+            NoEngine: nothing, in time; NotAllowed: what no engine says.
+        """
+        try:
+            writer.write(framed(self._hello))
+            async with asyncio.timeout(DEAD_S):
+                return await _read(reader)
+        except (OSError, EOFError, TimeoutError) as error:
+            writer.transport.abort()
+            raise NoEngine(f"{path}: {getattr(error, 'strerror', '') or 'no answer'}") from None
+        except BadMessage as error:
+            writer.transport.abort()
+            raise NotAllowed(f"{path}: what answers is no engine: {error}") from None
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take answers until the connection ends."""
+        if self._stopping:
+            writer.transport.abort()
+            return
         self._receiver = Receiver()
         self._writer = writer
         self.down, self.ready = False, True
@@ -183,14 +209,14 @@ class RemoteLink:
         try:
             while True:
                 self._take(await _read(reader))
-        except (OSError, EOFError, BadMessage):
+        except (OSError, EOFError, BadMessage, ValueError):
             pass
         finally:
             pinging.cancel()
             self.ready, self._writer = False, None
             writer.transport.abort()
             for _, _, asked in self._pending:
-                if asked is not None and not asked.done():
+                if asked is not None and asked.set_running_or_notify_cancel():
                     asked.set_exception(ConnectionError("the engine is gone"))
             self._pending.clear()
 
@@ -206,8 +232,8 @@ class RemoteLink:
             return
         if not self._pending:
             raise BadMessage("an answer to no question")
-        _, question, asked = self._pending.popleft()
         value = self._value(answer)  # a picture counts although nobody waits for it any more
+        _, question, asked = self._pending.popleft()
         if asked is None or not asked.set_running_or_notify_cancel():
             return
         if isinstance(answer, Refused) and not isinstance(question, Do):

@@ -48,6 +48,12 @@ def redacted_url(url: str) -> str:
     return f"{scheme}{mark}{'***@' if at else ''}{place.split('?')[0]}"
 
 
+def origin_of(url: str) -> str:
+    """A URL's scheme and host alone: paths of hooks are secrets themselves."""
+    found = re.match(r"([a-z][a-z0-9+.-]*://)(?:.*@)?([^/?#]+)(.?)", url, re.IGNORECASE)
+    return f"{found[1]}{found[2]}{'/***' if found[3] else ''}" if found else redacted_url(url)
+
+
 def redacted(text: str) -> str:
     """A text whose URLs are fit to be shown."""
     return re.sub(r"\b[a-z][a-z0-9+.-]*://[^\s'\"]+", lambda m: redacted_url(m[0]), text)

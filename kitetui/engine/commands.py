@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 MANY = 1_000
+SHOWN = 120
+"""Characters of symbols in a line about them."""
 
 
 class Acknowledge(msgspec.Struct, frozen=True, tag="ack"):
@@ -142,6 +144,11 @@ class Watch(msgspec.Struct, frozen=True, tag="watch"):
         if len(self.symbols) > MANY:
             raise ValueError(f"at most {MANY} symbols at once")
 
+    @property
+    def words(self) -> str:
+        """What is asked, in a line."""
+        return f"{'watch' if self.on else 'unwatch'} {' '.join(self.symbols)[:SHOWN]}"
+
 
 class SetMode(msgspec.Struct, frozen=True, tag="mode"):
     """Have instruments sent as `full`, `quote` or `ltp`; no symbols: all."""
@@ -154,11 +161,21 @@ class SetMode(msgspec.Struct, frozen=True, tag="mode"):
         if len(self.symbols) > MANY:
             raise ValueError(f"at most {MANY} symbols at once")
 
+    @property
+    def words(self) -> str:
+        """What is asked, in a line."""
+        return f"mode {self.mode} {' '.join(self.symbols)[:SHOWN] or 'for all'}"
+
 
 class Reconnect(msgspec.Struct, frozen=True, tag="reconnect"):
     """Drop the connections to the feed and dial anew."""
 
     actor: str
+
+    @property
+    def words(self) -> str:
+        """What is asked, in a line."""
+        return "reconnect"
 
 
 FeedCommand = Watch | SetMode | Reconnect

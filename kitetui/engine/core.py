@@ -17,7 +17,7 @@ from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.backfill import Backfill
 from kitetui.engine.box_recorder import BoxRecorder
-from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist, ist_day
+from kitetui.engine.calendar import ist, ist_day
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.derived import Derived
 from kitetui.engine.ending import Ending
@@ -95,7 +95,8 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
 class Core:
     """Everything that lives on the engine's loop."""
 
-    def __init__(self, settings: Settings, plan: EnginePlan, on_alert: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, plan: EnginePlan, on_alert: Callable[[], None],
+                 manager: ServiceManager) -> None:  # fmt: skip
         self._settings = settings
         self._plan = plan
         self._on_alert = on_alert
@@ -160,7 +161,7 @@ class Core:
                                         lambda: unready(self.pipeline, self.vitals))  # fmt: skip
         self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
         self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
-        self._manager = ServiceManager()
+        self._manager = manager
         self._boxes = BoxRecorder(plan.places.black_boxes, settings.journal.black_box_mb,
                                  self._recording, self.pipeline, self.status)  # fmt: skip
 
@@ -319,7 +320,6 @@ class Core:
         Each step has its time, and none keeps the next from happening.
         """
         vitals = self.vitals
-        self._manager.tell("STOPPING=1")
         if vitals.source is not None:
             await self._last("feed", vitals.source.close(), 1.0)
         try:
@@ -520,13 +520,11 @@ class Core:
 
     async def _turn_of_the_day(self) -> None:
         """End when a day begins: contracts, holidays, tables and memory are one day's."""
-        began = ist_day(wall_ns() // NS)
+        at_s = self._settings.feed.new_day_s
+        began = ist_day(wall_ns() // NS - at_s)
         while True:
             await sleep(TURN_LOOK_S)
-            now_s = wall_ns() // NS
-            clock_s = (now_s + IST_OFFSET_S) % DAY_S
-            at_s = self._settings.feed.new_day_s
-            if ist_day(now_s) == began or clock_s < at_s or self._trades():
+            if ist_day(wall_ns() // NS - at_s) == began or self._trades():
                 continue
             self._note("calendar", "a day begins: everything is taken in anew")
             self.day_over = True
@@ -543,6 +541,10 @@ class Core:
         while True:
             await sleep(1.0)
             self.intake.put(Kind.TIMER, timer_payload(self.session_ns()))
+
+    def note_refused(self, error: Exception) -> None:
+        """Settings were to be taken in with which nothing starts: those before are in force."""
+        self._note("config", f"the settings stay as they were: {type(error).__name__}: {error}")
 
     def session_ns(self) -> int:
         """Session time now; 0 before any packet."""

@@ -38,6 +38,8 @@ class Following:
         self._files = files
         self._mode = mode
         self._full = False
+        self._left: set[int] = set()
+        """What somebody took out, and what found no room: it does not come back by itself."""
 
     async def run(self) -> None:
         """Have options join that come near the money."""
@@ -45,7 +47,8 @@ class Following:
             await sleep(FOLLOW_S)
             universe = self._opening.universe
             if universe is not None:
-                self._join(universe.joining(self._price, set(self._source.modes)), self._mode)
+                known = set(self._source.modes) | self._left
+                self._join(universe.joining(self._price, known), self._mode)
 
     async def obey(self, command: commands.FeedCommand) -> commands.Result:
         """Carry out what an operator asks of the feed."""
@@ -66,6 +69,7 @@ class Following:
         if missing:
             known = "" if table else " (there is no instrument table)"
             return commands.Result(False, f"not listed: {' '.join(missing)[:200]}{known}")
+        self._left -= {one.token for one in found}
         refused = self._join([i for i in found if i.token not in self._source.modes], self._mode)
         if refused:
             return commands.Result(False, f"no room for {refused} of {len(found)} instruments")
@@ -86,7 +90,10 @@ class Following:
         refused = len(wanted) - len(taken)
         if taken:
             self._inbox.put(Kind.INSTRUMENTS, write_table(taken))
-            refused += len(self._source.change({one.token: mode for one in taken}))
+            outside = self._source.change({one.token: mode for one in taken})
+            self._left |= set(outside)
+            refused += len(outside)
+        self._left |= {one.token for one in wanted if one not in taken}
         if refused and not self._full:
             self._full = True
             self._p.note("feed", f"{refused} instruments find no room; raise feed.spare_rows, or "
@@ -99,6 +106,7 @@ class Following:
         if missing:
             return commands.Result(False, f"not watched: {' '.join(missing)[:200]}")
         self._source.change({}, tokens.values())
+        self._left |= set(tokens.values())
         return commands.Result(
             True, f"{len(tokens)} no longer watched; what is known of them stays"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,9 @@ class HealthServer:
             OSError: the address is taken, or the path cannot be used.
         """
         if self._listen.startswith("unix://"):
-            path = self._listen.removeprefix("unix://")
-            self._clear()
-            mask = os.umask(0o177)
-            try:
-                self._server = await asyncio.start_unix_server(self._serve, path,
-                                                               limit=HEAD_MAX)  # fmt: skip
-            finally:
-                os.umask(mask)
+            listening = _bound(Path(self._listen.removeprefix("unix://")))
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening,
+                                                           limit=HEAD_MAX)  # fmt: skip
             return
         host, _, port = self._listen.rpartition(":")
         self._server = await asyncio.start_server(self._serve, host.strip("[]"), int(port),
@@ -68,7 +64,7 @@ class HealthServer:
     def _clear(self) -> None:
         """Remove the socket's file."""
         if self._listen.startswith("unix://"):
-            Path(self._listen.removeprefix("unix://")).unlink(missing_ok=True)
+            _remove(Path(self._listen.removeprefix("unix://")))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
@@ -112,6 +108,24 @@ class HealthServer:
                 return 200, JSON, orjson.dumps({**document, "status": self._status()})
             return (503 if why else 200), JSON, orjson.dumps(document)
         return 404, JSON, b'{"error": "one of /metrics, /livez, /readyz, /healthz"}'
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket at a path, for its owner alone; one that a dead engine left makes room."""
+    _remove(path)
+    listening = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(mask)
+    return listening
+
+
+def _remove(path: Path) -> None:
+    """Remove a socket, and nothing else that a setting may name."""
+    if path.is_socket():
+        path.unlink(missing_ok=True)
 
 
 _WORDS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +41,6 @@ from kitetui.settings import Settings, UniverseSettings
 CALENDAR_DAYS_A_SESSION = 1.6
 """Weekends and holidays included, rounded up."""
 RETRY_MAX_S = 30.0
-WHOLE_SHARE = 0.5
-"""Of the last table's lines; a dump with fewer is cut off. Expiries take a fifth at most."""
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -86,6 +83,7 @@ class Opening:
         try:
             table = await self._table(rest)
             tokens = self._tokens(table)
+            tokens = self._with_joined(tokens, table)
             chosen = [table.get(token) or unlisted(token) for token in tokens]
             self._inbox.put(Kind.INSTRUMENTS, await asyncio.to_thread(write_table, chosen))
             source.subscribe(tokens)
@@ -124,16 +122,8 @@ class Opening:
         table = read_table(dump)
         if self._files is None:
             return table
-        known = self._files.newest()
-        if known is not None:
-            before = 0
-            with contextlib.suppress(InstrumentError):
-                before = len(read_table(known[1]))
-            if len(table) < before * WHOLE_SHARE:
-                raise InstrumentError(
-                    f"the instrument dump has {len(table):,} lines, that of {known[0]} had "
-                    f"{before:,}: it is cut off"
-                )
+        if why := self._files.whole(len(table), lines_of):
+            raise InstrumentError(why)
         try:
             packed = dump if dump[:2] == b"\x1f\x8b" else gzip.compress(dump, mtime=0)
             self._files.keep(f"{ist(wall_ns() / 1e9):%Y-%m-%d}", packed)
@@ -153,6 +143,16 @@ class Opening:
         self._pipeline.note("rest", f"the instrument table of {known[0]} is used: contracts that "
                                     "were listed since are not known")  # fmt: skip
         return table
+
+    def _with_joined(self, tokens: list[int], table: dict[int, Instrument]) -> list[int]:
+        """With what joined earlier this day, before a restart: it stays until the day is over."""
+        today = f"{ist(wall_ns() / 1e9):%Y-%m-%d}"
+        earlier = [t for t in self._pipeline.subscribed
+                   if t in table and not ("" < table[t].expiry < today)]  # fmt: skip
+        feed = self._settings.feed
+        return list(dict.fromkeys([*tokens, *earlier]))[
+            : feed.max_connections * feed.max_per_connection
+        ]
 
     def _tokens(self, table: dict[int, Instrument]) -> list[int]:
         feed = self._settings.feed
@@ -293,6 +293,14 @@ class Opening:
         while not (now_s := self._pipeline.session_s):
             await sleep(0.05)
         return now_s
+
+
+def lines_of(dump: bytes) -> int:
+    """How many instruments a dump has; 0 where it is none."""
+    try:
+        return len(read_table(dump))
+    except InstrumentError:
+        return 0
 
 
 def _unbroken(known: I64, sessions: list[int]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -141,6 +141,11 @@ class Pipeline:
             at += 1
         self._told(out)
 
+    @property
+    def subscribed(self) -> list[int]:
+        """Tokens that the feed was asked for last."""
+        return self._subscribed
+
     def note(self, source: str, text: str) -> None:
         """Add a line to the events."""
         self.events.append(Event(self.session_s, source, text))
@@ -249,9 +254,11 @@ class Pipeline:
         elif isinstance(command, commands.RedisAction):
             result = Result(True, f"{command.actor}: redis {command.words}")  # done by the core
         elif isinstance(command, commands.FeedCommand):
-            result = Result(
-                True, f"{command.actor}: {type(command).__name__.lower()}"
-            )  # by the core
+            if isinstance(command, commands.SetMode):  # what fuller packets tell first is the past
+                named = set(command.symbols)
+                self._join([i.token for i in self.market.rows.instruments
+                            if not named or i.symbol in named])  # fmt: skip
+            result = Result(True, f"{command.actor}: {command.words}")  # done by the core
         elif isinstance(command, commands.Play):
             result = Result(False, "only a replay is played")
         else:
@@ -264,6 +271,8 @@ class Pipeline:
 
     def _subscribe(self, payload: bytes, _: int, out: Derived) -> None:
         asked = msgspec.json.decode(payload, type=Subscribed)
+        before = set(self._subscribed)
+        joined = [t for t in asked.tokens if t not in before] if before else []
         self._subscribed = asked.tokens
         known = set(self.announced)
         fresh = [t for t in dict.fromkeys(asked.tokens) if t not in known]
@@ -271,7 +280,13 @@ class Pipeline:
         self.announced.extend(fresh)
         if refused:
             self.note("feed", f"{refused} instruments found no row; raise feed.spare_rows")
+        self._join(joined)
         self._warn_segments()
+
+    def _join(self, tokens: Sequence[int]) -> None:
+        """Instruments that are sent from now on, while others are sent already."""
+        rows = self.market.rows.find(np.array(tokens, np.int64))
+        self.market.normaliser.join(rows[rows >= 0])
 
     def _history(self, payload: bytes, _: int, out: Derived) -> None:
         answer = msgspec.msgpack.decode(payload, type=HistoryAnswer)

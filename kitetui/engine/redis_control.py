@@ -94,7 +94,7 @@ class RedisControl:
     # ---- streams -------------------------------------------------------------------------
 
     async def _trim(self, client: Any, action: RedisAction) -> Result:
-        if not action.value.isdigit():
+        if not action.value.isdecimal():
             return Result(False, f"how many entries shall stay? got {action.value[:40]!r}")
         keep = int(action.value)
         length = int(await client.execute_command("XLEN", action.stream))

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.core import Core, EnginePlan
+from kitetui.engine.service import ServiceManager
 from kitetui.settings import Settings
 
 T = TypeVar("T")
@@ -36,7 +37,10 @@ class Engine:
         self._finished = threading.Event()
         self._error: BaseException | None = None
         self._core: Core | None = None
-        self._renewing = self._ending = False
+        self._renewing = self._ending = self._started = False
+        self._before = settings
+        self._refused: Exception | None = None
+        self._manager = ServiceManager()
         self._asked: set[Future[Any]] = set()
         self._final_status: dict[str, Any] = {}
         self.on_alert: Callable[[], None] | None = None
@@ -71,9 +75,10 @@ class Engine:
 
     def command(self, command: commands.Command) -> Future[commands.Result]:
         """Carry out a command in the order of all inputs."""
-        if self._loop is None or self._core is None or self._finished.is_set():
+        core = self._core
+        if core is None or self._finished.is_set():
             return _failed("the engine is not running")
-        return self._submit(self._core.obey(command))
+        return self._submit(core.obey(command))
 
     def status(self) -> dict[str, Any]:
         """The status document; the last one after the end."""
@@ -87,25 +92,29 @@ class Engine:
     def renew(self, settings: Settings) -> None:
         """Start anew with these settings, as after a crash: what the engine knows of the day is
         taken in again, viewers come back by themselves."""
-        self._settings = settings
+        self._before, self._settings = self._settings, settings
         self._renewing = True
-        if self._loop is not None and self._core is not None and not self._finished.is_set():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._core.stopping.set)
+        self._stop_core()
 
     def stop(self) -> None:
         """Stop in order: feed, journal, Redis, server. Safe to call twice."""
         self._ending = True
-        if self._loop is not None and self._core is not None and not self._finished.is_set():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._core.stopping.set)
+        self._manager.tell("STOPPING=1")
+        self._stop_core()
         self._finished.wait(STOP_TIMEOUT_S)
         self._thread.join(1.0)
 
-    def _ask(self, question: Callable[[Core], T]) -> Future[T]:
-        if self._loop is None or self._core is None or self._finished.is_set():
-            return _failed("the engine is not running")
+    def _stop_core(self) -> None:
+        """Have the core that runs end; one that starts sees by itself that it shall."""
         core = self._core
+        if self._loop is not None and core is not None and not self._finished.is_set():
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(core.stopping.set)
+
+    def _ask(self, question: Callable[[Core], T]) -> Future[T]:
+        core = self._core
+        if core is None or self._finished.is_set():
+            return _failed("the engine is not running")
 
         async def answer() -> T:
             return question(core)
@@ -141,9 +150,17 @@ class Engine:
     async def _live(self) -> None:
         """One core after the other: a day is a core's, and so are settings."""
         self._loop = asyncio.get_running_loop()
+        renewed = False
         while True:
             self._renewing = False
-            renew = await self._live_once()
+            try:
+                renew = await self._live_once()
+            except Exception as error:
+                if not renewed or self._started or self._ending:
+                    raise
+                self._settings, self._refused = self._before, error  # as before, and said so
+                renew = True
+            renewed = self._renewing
             if self._ending or not (renew or self._renewing):
                 return
             gc.unfreeze()
@@ -151,14 +168,20 @@ class Engine:
 
     async def _live_once(self) -> bool:
         """A core from its start to its end; whether it wants another one after it."""
-        core = Core(self._settings, self._plan, self._alerted)
+        core = Core(self._settings, self._plan, self._alerted, self._manager)
+        self._started = False
         try:
             await core.start()
+            self._started = True
+            if self._refused is not None:
+                core.note_refused(self._refused)
+                self._refused = None
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             self._core = core
             self._ready.set()
-            await core.stopping.wait()
+            if not (self._ending or self._renewing):  # asked for while it started
+                await core.stopping.wait()
         finally:
             self._core = None
             await core.stop()

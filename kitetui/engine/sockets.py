@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.commands import Command, Result
 from kitetui.engine.doorway import (
     ASKED_MAX,
@@ -57,6 +57,8 @@ SILENT_S = 15.0
 """A viewer that says nothing for so long is gone: a screen asks, or pings every 5 s."""
 DRAIN_S = 5.0
 NAME_MAX = 32
+LOOK_NS = 20_000_000
+"""Between two pictures of one viewer, at least: fifty a second."""
 _CRED = struct.Struct("3i")
 
 
@@ -76,6 +78,7 @@ class Viewer(msgspec.Struct):
     client: str = ""
     looks: int = 0
     bytes: int = 0
+    next_look_ns: int = 0
 
 
 class Sockets:
@@ -179,12 +182,14 @@ class Sockets:
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError,
                                      asyncio.CancelledError):  # fmt: skip
-                if len(self._viewers) > VIEWERS_MAX + CALLERS_MAX:
+                if sum(v.role == role for v in self._viewers.values()) > VIEWERS_MAX + CALLERS_MAX:
                     await self._say(viewer, Refused("too many connections are here already"))
                     return
                 await self._talk(reader, viewer)
         finally:
             del self._viewers[task]
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()  # it reads nothing: closing would wait for ever
             writer.close()
             if viewer.client == "screen":
                 self._note("attach", f"{viewer.actor} left ({role})")
@@ -201,7 +206,8 @@ class Sockets:
                 await self._say(viewer, Refused(str(error)))
                 return
             if viewer.client:
-                await self._say(viewer, await self._answer(asked, viewer, sender))
+                await self._say(viewer, await self._answered(asked, viewer, sender))
+                await sleep(0)  # questions in a row are answered in turn with everything else
                 continue
             answer = self._greet(asked, viewer)
             await self._say(viewer, answer)
@@ -224,17 +230,25 @@ class Sockets:
             self._note("attach", f"{viewer.actor} came ({viewer.role})")
         return Welcome(VERSION, viewer.role, viewer.actor)
 
+    async def _answered(self, asked: Asked, viewer: Viewer, sender: Sender) -> Answered:
+        """An answer; where making it goes wrong, that: who looks on ends no engine."""
+        try:
+            return await self._answer(asked, viewer, sender)
+        except Exception as error:  # noqa: BLE001 - a bug of one answer is not the engine's end
+            words = f"an answer cannot be made: {type(error).__name__}: {error}"
+            if words != self._failed:
+                self._failed = words
+                self._note("attach", words)
+            return Refused(words)
+
     async def _answer(self, asked: Asked, viewer: Viewer, sender: Sender) -> Answered:
         if isinstance(asked, Look):
+            now_ns = monotonic_ns()
+            if now_ns < viewer.next_look_ns:  # nobody sees more pictures than these
+                await sleep((viewer.next_look_ns - now_ns) / 1e9)
+            viewer.next_look_ns = monotonic_ns() + LOOK_NS
             viewer.looks += 1
-            try:
-                return sender.picture(self._snapshot(asked.view))
-            except Exception as error:  # noqa: BLE001 - who looks on ends no engine
-                words = f"a picture cannot be made: {type(error).__name__}: {error}"
-                if words != self._failed:
-                    self._failed = words
-                    self._note("attach", words)
-                return Refused(words)
+            return sender.picture(self._snapshot(asked.view))
         if isinstance(asked, Ping):
             return Pong()
         if isinstance(asked, Report):

@@ -26,7 +26,7 @@ from kitetui.places import Places
 from kitetui.private_file import read_private, write_private
 from kitetui.secret import redacted
 from kitetui.tools.doctor import findings_of
-from kitetui.tools.settings import leaves
+from kitetui.tools.settings import leaves, plain
 
 EVENTS_MAX = 1_000
 TAIL_BYTES = 200_000
@@ -81,7 +81,8 @@ def _versions() -> dict[str, str]:
 
 def _settings(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
     try:
-        return dict(leaves(gather(config_dir, overrides)[0]))
+        found = leaves(gather(config_dir, overrides)[0])
+        return {key: plain(key, value) for key, value in found}
     except ConfigError as error:
         return str(error)
 

@@ -23,6 +23,7 @@ from kitetui.engine.market.instruments import (
     choose,
     read_table,
 )
+from kitetui.engine.opening import lines_of
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.places import Places
 from kitetui.settings import Settings
@@ -47,6 +48,8 @@ def sync(settings: Settings, where: Places) -> int:
         table = read_table(dump)
     except (RestError, InstrumentError) as error:
         fail(EXIT_UNAVAILABLE, f"instruments: {error}")
+    if why := InstrumentFiles(where.instruments).whole(len(table), lines_of):
+        fail(EXIT_UNAVAILABLE, f"instruments: {why}; fetch it again")
     day = f"{ist(wall_ns() / 1e9):%Y-%m-%d}"
     packed = dump if dump[:2] == b"\x1f\x8b" else gzip.compress(dump, mtime=0)
     try:

@@ -56,6 +56,7 @@ StateDirectory=kitetui
 StateDirectoryMode=0700
 RuntimeDirectory=kitetui
 RuntimeDirectoryMode=0750
+RuntimeDirectoryPreserve=restart
 CapabilityBoundingSet=
 AmbientCapabilities=
 ProtectSystem=strict
@@ -77,6 +78,7 @@ KeyringMode=private
 DevicePolicy=closed
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources @mount @debug @obsolete
+SystemCallFilter=@chown
 SystemCallErrorNumber=EPERM
 """
 _SYSTEM_HOW = f"""\

@@ -17,7 +17,8 @@ import click
 
 from kitetui.cli_options import EXIT_CONFIG, fail
 from kitetui.config import FILES, ConfigError, default_folder, gather, load, user_folder
-from kitetui.secret import redacted
+from kitetui.private_file import replace_private
+from kitetui.secret import origin_of, redacted
 from kitetui.widgets.safe_text import clean
 
 _KEY = re.compile(r"(\s*)(\"[^\"]+\"|[A-Za-z0-9_ -]+):(.*)")
@@ -42,7 +43,7 @@ def show(folder: Path | None, overrides: Sequence[str], words: Sequence[str], *,
         own = key not in delivered or delivered[key] != value
         if changed and not own:
             continue
-        lines.append({"key": key, "value": _plain(value), "from": _origin(key, origins),
+        lines.append({"key": key, "value": plain(key, value), "from": _origin(key, origins),
                       "changed": own, "sentence": told.get(key, "")})  # fmt: skip
     if as_json:
         click.echo(json.dumps(lines))
@@ -51,7 +52,7 @@ def show(folder: Path | None, overrides: Sequence[str], words: Sequence[str], *,
     for line in lines:
         origin = line["from"].replace(home, "delivered")
         mark = "*" if line["changed"] else " "
-        click.echo(clean(f"{mark} {line['key']}: {_short(line['value'])}"))
+        click.echo(clean(f"{mark} {line['key']}: {_short(line['key'], line['value'])}"))
         click.echo(clean(f"      {line['sentence'] or '-'}  [{origin}]"))
     if not lines:
         click.echo("no key is called so" if words else "all is as delivered", err=True)
@@ -105,9 +106,7 @@ def edit(folder: Path | None, overrides: Sequence[str], name: str) -> int:
                 if not click.confirm("It would not do. Edit again?", default=True):
                     fail(EXIT_CONFIG, "nothing was changed")
         home.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".fresh")
-        fresh.write_text(draft.read_text())
-        fresh.replace(path)
+        replace_private(path.resolve(), draft.read_bytes())
     click.echo(f"{path} is kept. A running engine takes it with: systemctl reload kitetui, or "
                "kill -HUP of its process; else at its next start")  # fmt: skip
     return 0
@@ -127,14 +126,14 @@ def reference() -> int:
             section = head
             click.echo(f"\n## {head}\n\n| key | delivered | |\n|---|---|---|")
         words = told.get(key, "").replace("|", "\\|")
-        click.echo(f"| `{key}` | `{_short(value).replace('|', chr(92) + '|')}` | {words} |")
+        click.echo(f"| `{key}` | `{_short(key, value).replace('|', chr(92) + '|')}` | {words} |")
     return 0
 
 
 def differences(before: Any, after: Any) -> list[str]:
     """Keys that differ between two trees of settings, as `key: old -> new`."""
     old, new = dict(leaves(before)), dict(leaves(after))
-    return [f"{key}: {_short(old.get(key, '-'))} -> {_short(new.get(key, '-'))}"
+    return [f"{key}: {_short(key, old.get(key, '-'))} -> {_short(key, new.get(key, '-'))}"
             for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]  # fmt: skip
 
 
@@ -182,14 +181,19 @@ def _origin(key: str, origins: Mapping[str, str]) -> str:
     return "delivered"
 
 
-def _plain(value: Any) -> Any:
-    """A value fit to be shown: addresses lose their passwords."""
+def plain(key: str, value: Any) -> Any:
+    """A value fit to be shown: addresses lose their passwords, hooks and feeds their paths."""
+    if key == "webhook.url" and value:
+        return origin_of(str(value))
+    if key == "news.feeds" and isinstance(value, list):
+        return [{**feed, "url": origin_of(str(feed.get("url", "")))} for feed in value
+                if isinstance(feed, dict)]  # fmt: skip
     if isinstance(value, str):
         return redacted(value)
     return json.loads(redacted(json.dumps(value, default=str)))
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(_plain(value), default=str)
-    text = redacted(text)
+def _short(key: str, value: Any) -> str:
+    value = plain(key, value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= VALUE_MAX else f"{text[: VALUE_MAX - 1]}…"

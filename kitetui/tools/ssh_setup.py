@@ -21,13 +21,13 @@ NAME_MAX = 32
 _SSHD = """\
 # For sshd (/etc/ssh/sshd_config.d/kitetui.conf), so that this account is good for nothing else;
 # then: sshd -t && systemctl reload ssh
-Match User {user}
-    DisableForwarding yes
-    PermitUserRC no
-    PasswordAuthentication no
-    KbdInteractiveAuthentication no
-    ClientAliveInterval 15
-    ClientAliveCountMax 3
+#   Match User {user}
+#       DisableForwarding yes
+#       PermitUserRC no
+#       PasswordAuthentication no
+#       KbdInteractiveAuthentication no
+#       ClientAliveInterval 15
+#       ClientAliveCountMax 3
 """
 _HOW = """\
 # From elsewhere:

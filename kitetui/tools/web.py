@@ -41,6 +41,8 @@ class WebScreen(Server):
 
     def __init__(self, command: list[str], port: int) -> None:
         self.key = secrets.token_urlsafe(24)
+        self._cookie = f"{COOKIE}-{secrets.token_hex(4)}"
+        self._session = secrets.token_urlsafe(24)
         self._visitors = 0
         super().__init__(
             shlex.join(command), host="127.0.0.1", port=port, title="kitetui",
@@ -81,21 +83,17 @@ class WebScreen(Server):
             raise HTTPForbidden(text="not from there")
         given = request.query.get("key", "")
         if request.path == "/" and given:
-            self._check(given)
+            _check(given, self.key)
             answer = web.Response(status=302, headers={"Location": "/"})
-            answer.set_cookie(COOKIE, self.key, httponly=True, samesite="Strict")
+            answer.set_cookie(self._cookie, self._session, httponly=True, samesite="Strict")
             return answer
-        self._check(request.cookies.get(COOKIE, ""))
+        _check(request.cookies.get(self._cookie, ""), self._session)
         _asked_by.set(request.host)
         response = await handler(request)
         if not response.prepared:
             response.headers["Content-Security-Policy"] = _POLICY
             response.headers["Referrer-Policy"] = "no-referrer"
         return response
-
-    def _check(self, given: str) -> None:
-        if not hmac.compare_digest(given.encode(), self.key.encode()):
-            raise HTTPForbidden(text="open the address that `kitetui web` printed: it has the key")
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """A screen for a browser, while there is room."""
@@ -106,3 +104,8 @@ class WebScreen(Server):
             return await super().handle_websocket(request)
         finally:
             self._visitors -= 1
+
+
+def _check(given: str, wanted: str) -> None:
+    if not hmac.compare_digest(given.encode(), wanted.encode()):
+        raise HTTPForbidden(text="open the address that `kitetui web` printed: it has the key")

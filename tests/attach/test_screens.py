@@ -148,7 +148,8 @@ def test_a_screen_that_is_stopped_or_killed_changes_nothing_for_anybody(
     status = engine.status()
     assert [a.rpartition(":")[2] for a, _ in engine.actors()] == ["other"], "15 s of silence"
     assert status["ticks"]["received"] > began["ticks"]["received"]
-    assert status["loop_lag_ms"]["p99"] < 250 and status["state"] == "LIVE"
+    # It waits for nobody: one that did would stand for as long as a viewer is stopped.
+    assert status["loop_lag_ms"]["p99"] < 2_000 and status["state"] == "LIVE"
     stopped.signal(signal.SIGCONT)
     stopped.read(4)
     assert len(engine.actors()) == 2, "it comes back by itself"

@@ -32,6 +32,7 @@ EVERY_COMMAND: list[Command] = [
     commands.Mute("TCS", "", 15, "x"), commands.Unmute("TCS", "", "x"), commands.LiftBlock("x"),
     commands.AddRule("TCS > 1", "x"), commands.RemoveRule("r1", "x"),
     commands.RedisAction("pause", "x"), commands.Play("pause", "x"),
+    commands.Watch(("TCS",), "x"), commands.SetMode((), "ltp", "x"), commands.Reconnect("x"),
 ]  # fmt: skip
 
 

@@ -79,8 +79,18 @@ def test_secrets_stand_nowhere_whatever_happens(tmp_path: Path) -> None:
             with httpx.Client(transport=httpx.HTTPTransport(uds=str(metrics))) as client:
                 said += [client.get(f"http://e{route}").text for route in ("/metrics", "/healthz")]
             bundle = tmp_path / "b.tar.gz"
-            made = kitetui(tmp_path, "bundle", "--to", str(bundle), *options, "--set",
-                           f"redis.url=redis://u:{REDIS}@127.0.0.1:9")  # fmt: skip
+            hidden = [
+                "--set",
+                f"redis.url=redis://u:{REDIS}@127.0.0.1:9",
+                "--set",
+                f"webhook.url=https://hooks.example.com/services/{WEBHOOK}",
+                "--set",
+                f"news.feeds=[{{url: 'https://n.example.com/{WEBHOOK}', every_s: 60}}]",
+            ]
+            made = kitetui(tmp_path, "bundle", "--to", str(bundle), *options, *hidden)
+            shown = kitetui(tmp_path, "config", "show", *hidden)
+            assert "hooks.example.com" in shown.stdout
+            said += [shown.stdout, shown.stderr]
             assert made.returncode == 0, made.stderr
             assert bundle.stat().st_mode & 0o777 == 0o600
             with tarfile.open(bundle) as parts:

@@ -28,6 +28,7 @@ from kitetui.engine.feed import sources
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.health.watchdog import Watchdog
+from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks import journal
 from kitetui.exchange import server as exchange_server
 from kitetui.exchange.faults import FaultKind
@@ -233,7 +234,7 @@ class World:
         plan = EnginePlan(
             places=self.places, credentials=lambda: Credentials("demo", Secret(self.token))
         )
-        core = Core(self.settings, plan, lambda: None)
+        core = Core(self.settings, plan, lambda: None, ServiceManager({}))
         self._graveyard.append(core)
         await core.start()
         loop.set_exception_handler(self._uncaught)

@@ -39,6 +39,8 @@ def test_the_systems_unit_is_hardened_and_good(tmp_path: Path) -> None:
 def test_what_starting_again_would_not_mend_is_not_started_again() -> None:
     text = unit(user=False, arguments=["--profile", "night"])
     assert "RestartPreventExitStatus=73 77 78" in text and "--profile night" in text
+    filters = [li for li in text.splitlines() if li.startswith("SystemCallFilter=")]
+    assert filters[-1] == "SystemCallFilter=@chown", "sockets are given to their groups"
     assert "Type=notify" in text and "WatchdogSec=15" in text and "ExecReload=" in text
 
 

@@ -29,6 +29,7 @@ class Increments:
         self.first: I64 = np.zeros(capacity, np.int64)
         self.last: I64 = np.zeros(capacity, np.int64)
         self._unbased: Bool = np.zeros(capacity, np.bool_)
+        self._joined: Bool = np.zeros(capacity, np.bool_)
         self._first_of_day: dict[int, int] = {}
         self._stamp: I32 = np.zeros(capacity, np.int32)
 
@@ -101,7 +102,8 @@ class Increments:
         volume = ticks.volume[places]
         unbased = self._unbased[row]
         self._unbased[row] = False
-        joined_late = unbased & ~connected[places]
+        joined_late = unbased & (~connected[places] | self._joined[row])
+        self._joined[row] = False
         # Without a time, a fall to less than half is a new day's count, not a late packet.
         recounted = ~unbased & (ticks.length[places] == QUOTE)
         recounted &= volume * 2 < self.last[row]
@@ -125,6 +127,11 @@ class Increments:
             opens_s = self._hours.on(day).began_s[self._rows.hours[row]]
             out |= (days == day) & (earliest <= opens_s)
         return out
+
+    def join(self, rows: I64 | I32) -> None:
+        """Rows are sent from now on, whoever else was there since the open: what was traded before
+        their next volume is nobody's."""
+        self._unbased[rows] = self._joined[rows] = True
 
     def note_times(self, exch_s: I64) -> None:
         """The earliest packet of each date: it tells whether we were there at the open."""

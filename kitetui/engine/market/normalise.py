@@ -135,6 +135,12 @@ class Normaliser:
         """A connection came up: each of its rows gets the server's cached tick first."""
         self._gap_seen[rows] = -1
 
+    def join(self, rows: I64 | I32) -> None:
+        """Rows are subscribed while others are already: their first tick is the server's memory,
+        and nothing is known of their volume before it."""
+        self.connection_live(rows)
+        self.volumes.join(rows)
+
     def apply(self, run: TickBatch) -> Clean:
         """Normalise one run of ticks; sets their rows and flags."""
         self.unscheduled.sync()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -52,12 +53,11 @@ class EventLog:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         data = "".join(lines).encode()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.lstat().st_size + len(data) > FILE_MAX_BYTES:
+                self._rotate()
         handle = os.open(self._path, flags, 0o600)
         try:
-            if os.fstat(handle).st_size + len(data) > FILE_MAX_BYTES:
-                os.close(handle)
-                self._rotate()
-                handle = os.open(self._path, flags, 0o600)
             os.write(handle, data)
         finally:
             os.close(handle)

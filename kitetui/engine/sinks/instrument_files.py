@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from kitetui.private_file import read_private, replace_private
 
 KEPT = 3
+WHOLE_SHARE = 0.5
+"""Of the last table's lines; a dump with fewer is cut off. Expiries take a fifth at most."""
 FILE_MAX_BYTES = 64 << 20
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.csv\.gz$")
 
@@ -28,6 +31,19 @@ class InstrumentFiles:
         replace_private(self._folder / f"{day}.csv.gz", data)
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
+
+    def whole(self, count: int, lines: Callable[[bytes], int]) -> str:
+        """Why a table of so many instruments is not whole; '' where nothing speaks against it.
+
+        Args:
+            lines: how many a dump has, 0 where it cannot be read.
+        """
+        known = self.newest()
+        before = lines(known[1]) if known is not None else 0
+        if known is None or count >= before * WHOLE_SHARE:
+            return ""
+        return (f"the instrument dump has {count:,} lines, that of {known[0]} had {before:,}: "
+                "it is cut off")  # fmt: skip
 
     def newest(self) -> tuple[str, bytes] | None:
         """The newest dump and its date; None where there is none."""
