@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -109,3 +110,44 @@ async def test_a_loop_that_stands_is_not_said_to_go_on(manager: Manager) -> None
     await asyncio.sleep(0.25)
     assert manager.until("WATCHDOG=1", 1), "it goes on"
     task.cancel()
+
+
+@pytest.mark.e2e
+def test_an_engine_that_takes_settings_in_is_not_taken_for_one_that_stops(tmp_path: Path) -> None:
+    """A manager that heard STOPPING kills what still runs some seconds later."""
+    manager = Manager(str(tmp_path / "n.sock"))
+    config = tmp_path / "config" / "kitetui"
+    config.mkdir(parents=True)
+    with exchange(tmp_path) as hello:
+        process = subprocess.Popen(
+            [*PROGRAM, "--headless", *feed_options(hello)],
+            env=environment(tmp_path, NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="600000",
+                            **LOGIN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert manager.until("STATUS=LIVE", 20)
+        (config / "kitetui.yaml").write_text("screen: {hz: 2}\n")
+        manager.heard.clear()
+        process.send_signal(signal.SIGHUP)
+        assert manager.until("READY=1", 20), "the next core says that it is ready"
+        manager.heard.clear()
+        assert manager.until("WATCHDOG=1", 5) and manager.until("STATUS=LIVE", 20)
+        assert not any("STOPPING" in line for line in manager.heard)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            (config / "kitetui.yaml").write_text(
+                f"screen: {{hz: 2}}\nmetrics: {{listen: '127.0.0.1:{port}'}}\n"
+            )
+            process.send_signal(signal.SIGHUP)
+            manager.heard.clear()
+            assert manager.until("READY=1", 20), "with the settings before, as these do not start"
+            log = tmp_path / "kitetui" / "logs" / "kitetui.jsonl"
+            end = time.monotonic() + 10
+            while "the settings stay as they were" not in log.read_text():
+                assert time.monotonic() < end, log.read_text()
+                time.sleep(0.1)
+        assert process.poll() is None
+        process.terminate()
+        assert manager.until("STOPPING=1", 10)
+        assert process.wait(20) == 0
+    manager.close()

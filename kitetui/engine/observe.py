@@ -64,6 +64,7 @@ class Observer:
         self._order = WatchOrder(pipeline)
         self._trends = Kept[tuple[int, ...]](view.COUNT_MAX)
         self._buckets = Kept[tuple[view.Bucket, ...]](KEPT_MAX)
+        self._usual = Kept[tuple[int, int]](view.COUNT_MAX)
 
     def snapshot(self, wanted: view.View, vitals: Vitals, session_s: float) -> view.Snapshot:
         """A picture for one view."""
@@ -165,11 +166,16 @@ class Observer:
         """Whether a row is silent for longer than is usual for it."""
         if age_s <= STALE_AFTER_S or not self.market_open(row):
             return False
-        starts, bars = self._p.market.frames[1].history.last(row, USUAL_MINUTES)
-        trades = int(bars[TICKS].sum())
+        history = self._p.market.frames[1].history
+
+        def usual() -> tuple[int, int]:
+            starts, bars = history.last(row, USUAL_MINUTES)
+            return int(bars[TICKS].sum()), int(starts[0]) if len(starts) else 0
+
+        trades, start = self._usual.get(row, int(history.count[row]), usual)
         if not trades:
             return True
-        usual_s = max(session_s - int(starts[0]) * 60 - age_s, 60.0) / trades
+        usual_s = max(session_s - start * 60 - age_s, 60.0) / trades
         return age_s > STALE_TIMES * usual_s
 
     def depth(self, row: int, session_s: float) -> view.Depth | None:

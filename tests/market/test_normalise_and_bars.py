@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import msgspec
+import numpy as np
 import pytest
 
 from kitetui.engine.calendar import Calendar, date_day, ist
@@ -293,3 +294,33 @@ def test_history_that_cannot_be_is_refused(candle: list[object], said: str) -> N
     answer = msgspec.json.encode({"status": "success", "data": {"candles": [candle]}})
     with pytest.raises(ValueError, match=said):
         pack_candles(RELIANCE, answer)
+
+
+def subscribe(pipeline: Pipeline, *tokens: int) -> None:
+    asked = msgspec.json.encode(Subscribed(list(tokens), "full"))
+    pipeline.apply(records((Kind.SUBSCRIBE, asked)))
+
+
+@pytest.mark.parametrize("returning", [False, True])
+def test_one_that_joins_brings_no_volume_of_its_past(pipeline: Pipeline, returning: bool) -> None:
+    """What an instrument traded while nobody listened to it is in no bar and raises nothing."""
+    other = 341249
+    tcs = {"token": other, "ltp": 305_000}
+    if returning:
+        subscribe(pipeline, RELIANCE, other)
+        feed(pipeline, full_tick(**tcs, volume=1_000, ltt_s=OPEN_S + 5))
+        subscribe(pipeline, RELIANCE)
+    feed(pipeline, full_tick(volume=0, ltt_s=0, exch_s=OPEN_S - 60), at(10, 100))
+    feed(pipeline, at(700, 90_000))
+    subscribe(pipeline, RELIANCE, other)
+    feed(pipeline, full_tick(**tcs, volume=2_000_000, ltt_s=OPEN_S + 710))
+    derived = feed(pipeline, full_tick(**tcs, volume=2_000_070, ltt_s=OPEN_S + 715))
+    row = int(pipeline.market.rows.find(np.array([other]))[0])
+    told = pipeline.market.normaliser.volumes
+    assert int(told.last[row] - told.first[row]) == 70
+    derived = feed(pipeline, full_tick(**tcs, volume=2_000_080, ltt_s=OPEN_S + 770),
+                   at(770, 90_010), at(840, 90_020),
+                   full_tick(**tcs, volume=2_000_090, ltt_s=OPEN_S + 840))  # fmt: skip
+    closed = [int(bars.values[VOLUME, n]) for name, bars in derived.bars if name == "1m"
+              for n in range(len(bars.rows)) if int(bars.rows[n]) == row]  # fmt: skip
+    assert closed and max(closed) <= 80
