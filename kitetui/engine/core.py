@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ from kitetui.engine.backfill import Backfill
 from kitetui.engine.box_recorder import BoxRecorder
 from kitetui.engine.calendar import ist, ist_day
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
-from kitetui.engine.derived import Derived
+from kitetui.engine.derived import Derived, Event
 from kitetui.engine.ending import Ending
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
@@ -68,6 +69,7 @@ RECORD_S = 1.0
 VITALS_EVERY = 5
 WATCH_S = 1.0
 TURN_LOOK_S = 5.0
+SHARE_NS = 100_000_000
 LOG_S, LOG_AGAIN_S = 1.0, 60.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
@@ -108,7 +110,7 @@ class Core:
         wide = asked == "all" or len(asked) > NARROW_ROWS
         capacity = (limit if wide else NARROW_ROWS) + settings.feed.spare_rows
         self.pipeline = Pipeline(settings, capacity)
-        self.observer = Observer(self.pipeline)
+        self.observer = Observer(self.pipeline, SHARE_NS)
         self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market,
                                  settings.focus, self._note)  # fmt: skip
         self._watchdog = Watchdog(plan.places.hang)
@@ -142,6 +144,7 @@ class Core:
         self._event_log: EventLog | None = None
         if self._ledger is not None:
             self._event_log = EventLog(plan.places.logs, f"{wall_ns() // 1_000_000:x}")
+        self._logged: Event | None = None
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
         self._newest = (0, monotonic_ns())
@@ -330,6 +333,9 @@ class Core:
         await self._last("sockets", self._sockets.close(), 1.0)
         if self._health is not None:
             await self._last("health", self._health.close(), 1.0)
+        if self._event_log is not None:
+            with contextlib.suppress(OSError):
+                self._event_log.write(self._unlogged_events(), wall_ns())
         self._recording.close()
         if self.error is not None and not isinstance(self.error, MemoryCapError):
             await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)
@@ -584,21 +590,24 @@ class Core:
     async def _keep_events(self) -> None:
         """What happened, into files; the disk is waited for on another thread."""
         assert self._event_log is not None
-        events = self.pipeline.events
-        last = events[-1] if events else None
         while True:
             await sleep(LOG_S)
-            fresh: list[Said] = []
-            for event in reversed(events):
-                if event is last:
-                    break
-                fresh.append(Said(event.at_s, event.source, event.text))
-            last = events[-1] if events else None
             try:
-                await asyncio.to_thread(self._event_log.write, fresh[::-1], wall_ns())
+                await asyncio.to_thread(self._event_log.write, self._unlogged_events(), wall_ns())
             except OSError as error:
                 self._note("log", f"cannot be written: {error.strerror}")
                 await sleep(LOG_AGAIN_S)
+
+    def _unlogged_events(self) -> list[Said]:
+        """Events since the last look, oldest first; those that are taken in again were written."""
+        events = self.pipeline.events
+        fresh: list[Said] = []
+        for event in reversed(events if not self.vitals.restoring else ()):
+            if event is self._logged:
+                break
+            fresh.append(Said(event.at_s, event.source, event.text))
+        self._logged = events[-1] if events else None
+        return fresh[::-1]
 
     async def _publish_record(self) -> None:
         """What fired, the scoreboard, and how the engine does, to whom it is published."""

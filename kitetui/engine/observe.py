@@ -56,9 +56,10 @@ SIBLINGS_SHOWN = 5
 class Observer:
     """Reads the engine's state; changes nothing."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, share_ns: int = 0) -> None:
+        """`share_ns`: see `Reader`."""
         self._p = self.pipeline = pipeline
-        self.reader = Reader(pipeline)
+        self.reader = Reader(pipeline, share_ns)
         self.charts = Charts(pipeline, self.reader)
         self.chains = Chains(pipeline, self.reader)
         self._order = WatchOrder(pipeline)

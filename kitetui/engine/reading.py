@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 
 from kitetui.engine import snapshot as view
+from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64
 from kitetui.engine.kept import Kept
 from kitetui.engine.market import indicators as ind
@@ -27,12 +29,22 @@ _EXCH = COLUMNS.index("exch_s")
 class Reader:
     """Reads the engine's state for one row; changes nothing."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, share_ns: int = 0) -> None:
+        """`share_ns`: for so long what does not change with every tick is read once for all who
+        look; 0 reads it each time."""
         self._market = pipeline.market
+        self._share_ns = share_ns
+        self._slow = Kept[view.Reading](KEPT_MAX)
         self._ratios = Kept[float | None](KEPT_MAX)
 
     def read(self, row: int) -> view.Reading:
         """Everything that is computed of a row."""
+        if not self._share_ns:
+            return self._read(row)
+        read = self._slow.get(row, monotonic_ns() // self._share_ns, lambda: self._read(row))
+        return msgspec.structs.replace(read, book=self.book(row))
+
+    def _read(self, row: int) -> view.Reading:
         return view.Reading(
             book=self.book(row),
             frames=tuple(self.numbers(row, minutes) for minutes in SHOWN_FRAMES),
