@@ -550,7 +550,11 @@ class Core:
 
     def note_refused(self, error: Exception) -> None:
         """Settings were to be taken in with which nothing starts: those before are in force."""
-        self._note("config", f"the settings stay as they were: {type(error).__name__}: {error}")
+        words = f"the settings stay as they were: {type(error).__name__}: {error}"
+        self._note("config", words)
+        if self._event_log is not None:  # while a day is taken in again nothing else is written
+            with contextlib.suppress(OSError):
+                self._event_log.write([Said(0, "config", words)], wall_ns())
 
     def session_ns(self) -> int:
         """Session time now; 0 before any packet."""
