@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli_options import JSON, engine_options, load_settings, shared, where
+from kitetui.cli_options import JSON, RUN, engine_options, load_settings, shared, where
 
 if TYPE_CHECKING:
     from kitetui.places import Places
@@ -104,9 +104,10 @@ def plan(as_json: bool, config_dir: Path | None, state: Path | None, profile: st
 
 @click.command()
 @JSON
+@RUN
 @shared
-def doctor(as_json: bool, config_dir: Path | None, state: Path | None, profile: str,
-           overrides: tuple[str, ...]) -> None:  # fmt: skip
+def doctor(as_json: bool, run_folder: Path | None, config_dir: Path | None, state: Path | None,
+           profile: str, overrides: tuple[str, ...]) -> None:  # fmt: skip
     """Whether all is well for the day, and what to do where it is not.
 
     Looks at config, folders and their rights, login, clock, network, instruments, calendar,
@@ -115,7 +116,7 @@ def doctor(as_json: bool, config_dir: Path | None, state: Path | None, profile: 
     """
     from kitetui.tools.doctor import examine
 
-    raise SystemExit(examine(config_dir, overrides, state, profile, as_json=as_json))
+    raise SystemExit(examine(config_dir, overrides, state, profile, run_folder, as_json=as_json))
 
 
 DAY = (login, instruments, doctor)

@@ -48,8 +48,8 @@ def attach(look_only: bool, name: str, wait: bool, duration: float | None, ssh: 
            engine: Places) -> None:  # fmt: skip
     """A screen on an engine that runs already; leaving it changes nothing there.
 
-    What may be done is what the engine's sockets allow: who may open rw.sock acknowledges and
-    shelves, who may open ro.sock looks. Several people may look at once, each at what they like;
+    What may be done is what the engine's sockets allow: who may open rw.sock does all that keys
+    do, who may open ro.sock looks. Several people may look at once, each at what they like;
     what one acknowledges is acknowledged for all. When the engine ends the screen stays, says so,
     and goes on when the engine is back.
 
@@ -83,7 +83,7 @@ def attach(look_only: bool, name: str, wait: bool, duration: float | None, ssh: 
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="KEY.pub",
-    help="One of somebody who may acknowledge, shelve, mute as well. Repeatable.",
+    help="One of somebody who may do all that keys do. Repeatable.",
 )
 @click.option("--user", default="", metavar="NAME", help="The account; default: yours.")
 @click.option(
@@ -128,7 +128,7 @@ def ssh_setup(view: tuple[Path, ...], operate: tuple[Path, ...], user: str, stat
 @click.option(
     "--operate",
     is_flag=True,
-    help="Let the browser acknowledge, shelve and mute; else it looks only.",
+    help="Let the browser do all that keys do; else it looks only.",
 )
 @which_engine
 def web(port: int, operate: bool, engine: Places) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import JSON, shared, where
+from kitetui.cli_options import JSON, RUN, shared, where
 
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTION...]")
 
@@ -106,16 +106,17 @@ def reference(markdown: bool) -> None:
     metavar="FILE",
     help="Default: kitetui-DATE-TIME.tar.gz here.",
 )
+@RUN
 @shared
-def bundle(target: Path | None, config_dir: Path | None, overrides: tuple[str, ...],
-           state: Path | None, profile: str) -> None:  # fmt: skip
+def bundle(target: Path | None, run_folder: Path | None, config_dir: Path | None,
+           overrides: tuple[str, ...], state: Path | None, profile: str) -> None:  # fmt: skip
     """Versions, settings, status, events and the doctor's findings in one file, for a report.
 
     No token, no secret and no tick is in it.
     """
     from kitetui.tools.bundle import write_bundle
 
-    raise SystemExit(write_bundle(config_dir, overrides, where(state, profile), target))
+    raise SystemExit(write_bundle(config_dir, overrides, where(state, profile, run_folder), target))
 
 
 @click.command()

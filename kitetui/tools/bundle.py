@@ -41,7 +41,8 @@ def write_bundle(config_dir: Path | None, overrides: tuple[str, ...], where: Pla
     parts: dict[str, Callable[[], Any]] = {
         "versions.json": _versions,
         "doctor.json": lambda: [msgspec.to_builtins(f) for f in
-                                findings_of(config_dir, overrides, where.state, where.profile)],
+                                findings_of(config_dir, overrides, where.state, "default",
+                                            where.run)],
         "settings.json": lambda: _settings(config_dir, overrides),
         "status.json": lambda: _asked(where, lambda caller: caller.status()),
         "events.json": lambda: _asked(where, _events),

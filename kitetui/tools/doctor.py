@@ -47,10 +47,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(config_dir: Path | None, overrides: tuple[str, ...], state: Path | None,
-            profile: str, *, as_json: bool) -> int:  # fmt: skip
+            profile: str, run: Path | None = None, *, as_json: bool) -> int:  # fmt: skip
     """Look at everything and print it; the exit code."""
     findings = []
-    for finding in findings_of(config_dir, overrides, state, profile):
+    for finding in findings_of(config_dir, overrides, state, profile, run):
         findings.append(finding)
         if not as_json:
             click.echo(clean(f"{_GLYPHS[finding.state]} {finding.about:<12} {finding.text}"))
@@ -67,7 +67,8 @@ def examine(config_dir: Path | None, overrides: tuple[str, ...], state: Path | N
 
 
 def findings_of(config_dir: Path | None, overrides: tuple[str, ...], state: Path | None,
-                profile: str) -> Iterator[Finding]:  # fmt: skip
+                profile: str,
+                run: Path | None = None) -> Iterator[Finding]:  # fmt: skip
     """Everything that was looked at, as it is looked at."""
     try:
         settings = load(config_dir, overrides)
@@ -76,7 +77,7 @@ def findings_of(config_dir: Path | None, overrides: tuple[str, ...], state: Path
         return
     yield Finding("config", "ok", "every key is known and within its limits")
     try:
-        where = places(state, profile)
+        where = places(state, profile, run)
     except ConfigError as error:
         yield Finding("folders", "bad", str(error))
         return

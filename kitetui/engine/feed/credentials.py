@@ -69,21 +69,23 @@ def write(path: Path, found: Credentials) -> None:
 
 
 def good_until_s(minted_s: int) -> int:
-    """When a token ends: six in the morning, Indian time, after it was made (Kite's rule)."""
+    """When a token ends: six in the morning, Indian time, after it was made (Kite's rule); one that
+    is made between then and the flush is gone with that."""
     day = ist_day(minted_s - ENDS_S)
-    return (day + 1) * DAY_S - IST_OFFSET_S + ENDS_S
+    flush_s = day * DAY_S - IST_OFFSET_S + FLUSHED_S
+    return flush_s if minted_s < flush_s else (day + 1) * DAY_S - IST_OFFSET_S + ENDS_S
 
 
 def age(found: Credentials, now_s: float) -> str:
     """What is to be said of a token's age; '' while it is good."""
     if not found.minted_s:
         return ""
-    if now_s >= good_until_s(found.minted_s):
-        return "the access token is yesterday's"
-    day_s = (now_s + IST_OFFSET_S) % DAY_S
-    if found.minted_s < now_s - day_s + FLUSHED_S <= now_s:
+    until_s = good_until_s(found.minted_s)
+    if now_s < until_s:
+        return ""
+    if (until_s + IST_OFFSET_S) % DAY_S == FLUSHED_S:
         return "the access token was made before Kite's flush at 07:30"
-    return ""
+    return "the access token is yesterday's"
 
 
 def _from_environment(path: Path) -> Credentials:
