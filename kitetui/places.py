@@ -113,20 +113,20 @@ def places(state: Path | None, profile: str, run: Path | None = None) -> Places:
                 f"{option} {path.parent}: its socket's path would be over "
                 f"{_UNIX_SOCKET_PATH_MAX} bytes; choose a shorter folder"
             )
+    _make(found.state, "--state")
     for folder in (
-        found.state,
         found.journals,
         found.archive,
         found.ledger,
         found.desk,
         found.redis,
     ):
-        _make(folder, "--state")
+        _make(folder, "--state", may_lead_elsewhere=True)  # such as journals on another disk
     _make(found.run, "--run")
     return found
 
 
-def _make(folder: Path, option: str) -> None:
+def _make(folder: Path, option: str, *, may_lead_elsewhere: bool = False) -> None:
     """A folder of ours, made where it is lacking.
 
     Raises:
@@ -134,7 +134,7 @@ def _make(folder: Path, option: str) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        found = folder.stat() if may_lead_elsewhere else folder.lstat()
     except FileExistsError:
         raise ConfigError(f"{option} {folder}: is there and is no folder") from None
     except OSError as error:

@@ -172,6 +172,8 @@ def test_scripts_do_what_keys_do(running: Path) -> None:
     assert verb("ack").returncode == 2
     for second in others:
         shelved = verb("shelve", second, "--for", "1h", "--why", "noise")
+        if "is no alert in the queue" in shelved.stderr:
+            continue  # its condition was over before the first command
         assert shelved.returncode == 0 and "is shelved until" in shelved.stdout
         off = verb("unshelve", second)
         if "is no alert in the queue" not in off.stderr:
