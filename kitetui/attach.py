@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kitetui.caller import Caller, NoEngine, NotAllowed
 from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.places import Places
@@ -29,8 +27,7 @@ def attach(where: Places, settings: Settings, *, look_only: bool = False, name: 
         app = KiteApp(settings.screen, link, where.state)
     except ValueError as error:
         fail(EXIT_CONFIG, f"screen.keys: {error}")
-    return run_screen(app, link, on_hangup="stop", duration=duration, report=_no_report,
-                      explain=_explain)  # fmt: skip
+    return run_screen(app, link, on_hangup="stop", duration=duration, explain=_explain)  # fmt: skip
 
 
 def _be_let_in(where: Places, *, look_only: bool) -> None:
@@ -56,7 +53,3 @@ def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, NotAllowed):
         return EXIT_CONFIG, str(error)
     raise error
-
-
-def _no_report(status: dict[str, Any]) -> None:
-    """The engine goes on: there is nothing to report at the end of a screen."""

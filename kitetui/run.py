@@ -90,7 +90,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         link,
         on_hangup=settings.screen.on_hangup,
         duration=duration,
-        report=_print_status if as_json else _no_report,
+        report=_print_status if as_json else None,
         explain=explain,
     )
 
@@ -99,10 +99,6 @@ def _print_status(status: dict[str, Any]) -> None:
     import orjson
 
     click.echo(orjson.dumps(status, option=orjson.OPT_INDENT_2))
-
-
-def _no_report(status: dict[str, Any]) -> None:
-    """Nobody asked for it."""
 
 
 def _lock(where: Places) -> bool:

@@ -28,8 +28,8 @@ def run_screen(
     *,
     on_hangup: str,
     duration: float | None,
-    report: Callable[[dict[str, Any]], None],
     explain: Callable[[BaseException], tuple[int, str]],
+    report: Callable[[dict[str, Any]], None] | None = None,
 ) -> int:
     """Run until the operator leaves, a signal comes, or the terminal goes; the exit code."""
     terminal = SavedTerminal()
@@ -53,7 +53,8 @@ def run_screen(
         code, text = explain(link.error)
         click.echo(f"kitetui: {text}", err=True)
         return code
-    report(link.status())
+    if report is not None:
+        report(link.status())
     return 0
 
 

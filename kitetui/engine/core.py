@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -20,8 +19,9 @@ from kitetui.engine.backfill import Backfill
 from kitetui.engine.box_recorder import BoxRecorder
 from kitetui.engine.calendar import ist, ist_day
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
-from kitetui.engine.derived import Derived, Event
+from kitetui.engine.derived import Derived
 from kitetui.engine.ending import Ending
+from kitetui.engine.event_keeping import EventKeeping
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
@@ -46,7 +46,7 @@ from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import source_name
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
-from kitetui.engine.sinks.event_log import EventLog, Said
+from kitetui.engine.sinks.event_log import EventLog
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
@@ -70,7 +70,6 @@ VITALS_EVERY = 5
 WATCH_S = 1.0
 TURN_LOOK_S = 5.0
 SHARE_NS = 100_000_000
-LOG_S, LOG_AGAIN_S = 1.0, 60.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -141,10 +140,10 @@ class Core:
         self._log: DeskLog | None = None
         if self._ledger is not None:
             self._log = DeskLog(plan.places.desk, settings.ledger.sessions)
-        self._event_log: EventLog | None = None
+        self._events: EventKeeping | None = None
         if self._ledger is not None:
-            self._event_log = EventLog(plan.places.logs, f"{wall_ns() // 1_000_000:x}")
-        self._logged: Event | None = None
+            log = EventLog(plan.places.logs, f"{wall_ns() // 1_000_000:x}")
+            self._events = EventKeeping(log, self.pipeline, lambda: self.vitals.restoring)
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
         self._newest = (0, monotonic_ns())
@@ -222,8 +221,8 @@ class Core:
         keep("memory", self._memory.run)
         need(self._measure())
         keep("ledger", self._record.run)
-        if self._event_log is not None:
-            keep("log", self._keep_events)
+        if self._events is not None:
+            keep("log", self._events.run)
         await self._sockets.start()
         if self._health is not None:
             await self._health.start()
@@ -333,9 +332,8 @@ class Core:
         await self._last("sockets", self._sockets.close(), 1.0)
         if self._health is not None:
             await self._last("health", self._health.close(), 1.0)
-        if self._event_log is not None:
-            with contextlib.suppress(OSError):
-                self._event_log.write(self._unlogged_events(), wall_ns())
+        if self._events is not None:
+            self._events.close()
         self._recording.close()
         if self.error is not None and not isinstance(self.error, MemoryCapError):
             await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)
@@ -552,9 +550,8 @@ class Core:
         """Settings were to be taken in with which nothing starts: those before are in force."""
         words = f"the settings stay as they were: {type(error).__name__}: {error}"
         self._note("config", words)
-        if self._event_log is not None:  # while a day is taken in again nothing else is written
-            with contextlib.suppress(OSError):
-                self._event_log.write([Said(0, "config", words)], wall_ns())
+        if self._events is not None:
+            self._events.at_once("config", words)
 
     def session_ns(self) -> int:
         """Session time now; 0 before any packet."""
@@ -590,28 +587,6 @@ class Core:
                 next_rate_ns = now_ns + NS
                 self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
                 self.redis.paced(self.vitals.rate.per_s)
-
-    async def _keep_events(self) -> None:
-        """What happened, into files; the disk is waited for on another thread."""
-        assert self._event_log is not None
-        while True:
-            await sleep(LOG_S)
-            try:
-                await asyncio.to_thread(self._event_log.write, self._unlogged_events(), wall_ns())
-            except OSError as error:
-                self._note("log", f"cannot be written: {error.strerror}")
-                await sleep(LOG_AGAIN_S)
-
-    def _unlogged_events(self) -> list[Said]:
-        """Events since the last look, oldest first; those that are taken in again were written."""
-        events = self.pipeline.events
-        fresh: list[Said] = []
-        for event in reversed(events if not self.vitals.restoring else ()):
-            if event is self._logged:
-                break
-            fresh.append(Said(event.at_s, event.source, event.text))
-        self._logged = events[-1] if events else None
-        return fresh[::-1]
 
     async def _publish_record(self) -> None:
         """What fired, the scoreboard, and how the engine does, to whom it is published."""
