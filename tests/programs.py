@@ -61,6 +61,24 @@ def exchange(state: Path, *arguments: str) -> Iterator[dict[str, Any]]:
             process.stderr.close()
 
 
+@contextlib.contextmanager
+def engine(state: Path, *arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
+    """A running engine without a screen; it ends in order with the block.
+
+    What it says is in `state / "said"`.
+    """
+    with (state / "said").open("a") as said:
+        process = subprocess.Popen(
+            [*PROGRAM, "--headless", *arguments], env=environment(state, **extra), text=True,
+            stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 def feed_options(hello: dict[str, Any]) -> list[str]:
     """Settings that point an engine at an exchange."""
     return ["--set", f"feed.url={hello['ws_url']}", "--set", f"feed.rest_url={hello['rest_url']}"]

