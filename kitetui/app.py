@@ -23,6 +23,7 @@ from kitetui.actions.replay import ReplayActions
 from kitetui.actions.streams import StreamActions
 from kitetui.actions.taking import TakeActions
 from kitetui.actions.touring import TourActions
+from kitetui.actions.tuning import TuneActions
 from kitetui.engine.snapshot import Header, Snapshot, View
 from kitetui.keys import PANES, bindings, heading, keymap, remapped, shown
 from kitetui.link import Link, answered
@@ -62,8 +63,9 @@ ALERTS_MAX = 200
 """More than a queue holds beside its urgent ones."""
 
 
-class KiteApp(TourActions, AlertActions, StreamActions, ReplayActions, LookActions, FindActions,
-              ArrangeActions, TakeActions, PaletteActions, MemoryActions):  # fmt: skip
+class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActions, LookActions,
+              FindActions, ArrangeActions, TakeActions, PaletteActions,
+              MemoryActions):  # fmt: skip
     """The screen. Pulls a snapshot at its own pace; never pushed, never waited for.
 
     Returns `stop` or `detach` when it is left.

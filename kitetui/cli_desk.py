@@ -255,5 +255,39 @@ def tail(alerts_only: bool, count: int | None, engine: Places, as_json: bool) ->
     raise SystemExit(looking.tail(engine, alerts_only=alerts_only, count=count, as_json=as_json))
 
 
+@click.command()
+@click.argument("words", nargs=-1, metavar="[KEY [VALUE]]")
+@click.option("--back", is_flag=True, help="Have KEY as the files have it.")
+@click.option("--undo", is_flag=True, help="Take your own last change back.")
+@click.option("--list", "lists", is_flag=True, help="List thresholds whose keys hold all words.")
+@engine_options
+def tune(words: tuple[str, ...], back: bool, undo: bool, lists: bool, engine: Places,
+         as_json: bool) -> None:  # fmt: skip
+    """Thresholds of the running engine: list those that were changed, or change one.
+
+    A change is in force with the next bar, is kept over restarts until it is taken back, and is
+    in the day's ledger with who made it. A replay of the day has it at the same moment.
+
+    \b
+    kitetui tune                                  what was changed
+    kitetui tune volume_spike                     the thresholds of a pattern
+    kitetui tune volume_spike.params.min_ratio 3  change one
+    kitetui tune min_confidence --back            as in the files
+    kitetui tune --undo                           take your last change back
+    """
+    from kitetui.tools import thresholds
+
+    if undo:
+        raise SystemExit(thresholds.undo(engine, as_json=as_json))
+    if back and len(words) != 1:
+        raise click.UsageError("--back wants one KEY")
+    if back or (len(words) == 2 and not lists):
+        value = "" if back else words[1]
+        if not back and not value.strip():
+            raise click.UsageError("VALUE is empty; --back has a key as in the files")
+        raise SystemExit(thresholds.tune(engine, words[0], value, as_json=as_json))
+    raise SystemExit(thresholds.listing(engine, words, as_json=as_json))
+
+
 VERBS = (alert, lift, alerts, ack, shelve, unshelve, mute, unmute, outbox, status, watch, unwatch,
-         mode, reconnect, levels, scoreboard, tail)  # fmt: skip
+         mode, reconnect, levels, scoreboard, tail, tune)  # fmt: skip

@@ -66,6 +66,7 @@ KEYS = (
     Key("H", "alert.history", "history", "", "History: the day's alerts, searched by typing"),
     Key("B", "alert.actors", "actors", "", "Bad actors: what raises the most"),
     Key("W", "alert.watch", "watch_for", "", "Watch for something of your own, such as TCS > 3100"),
+    Key("E", "alert.tune", "tune", "", "Edit thresholds: what patterns need, while it runs"),
     Key("b", "alert.bell", "switch_bell", "", "Switch the bell on or off"),
     *(
         Key(str(n % 10), f"pane.{name}", f"pane('{name}')", "", f"Go to {name}")

@@ -62,6 +62,10 @@ class Places(msgspec.Struct, frozen=True):
         return self.state / "rules.json"
 
     @property
+    def thresholds(self) -> Path:
+        return self.state / "thresholds.json"
+
+    @property
     def outbox(self) -> Path:
         return self.state / "outbox.sqlite"
 

@@ -94,6 +94,33 @@ class RemoveRule(msgspec.Struct, frozen=True, tag="remove_rule"):
     actor: str
 
 
+class Tune(msgspec.Struct, frozen=True, tag="tune"):
+    """Have a threshold be otherwise while the engine runs, see `tuning`; '' is what the files say.
+
+    `value` is as it is written in the files: 2.5, off, [2.2, 6].
+    """
+
+    key: str
+    value: str
+    actor: str
+
+    @property
+    def words(self) -> str:
+        """What is asked, in a line."""
+        return f"tune {self.key[:SHOWN]} {self.value[:SHOWN] or 'as in the files'}"
+
+
+class Untune(msgspec.Struct, frozen=True, tag="untune"):
+    """Take the actor's last change of a threshold back."""
+
+    actor: str
+
+    @property
+    def words(self) -> str:
+        """What is asked, in a line."""
+        return "tune undo"
+
+
 class RedisAction(msgspec.Struct, frozen=True, tag="redis"):
     """Something to be done to Redis, or looked at there.
 
@@ -192,6 +219,8 @@ Command = (
     | LiftBlock
     | AddRule
     | RemoveRule
+    | Tune
+    | Untune
     | RedisAction
     | Play
     | FeedCommand

@@ -37,7 +37,7 @@ from kitetui.engine.intake import Intake
 from kitetui.engine.memory import Memory, MemoryCapError
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
-from kitetui.engine.own_rules import SETTINGS, OwnRules
+from kitetui.engine.own_choices import SETTINGS, OwnChoices
 from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.engine.playing import Playing, Theatre
 from kitetui.engine.recording import Recording
@@ -152,7 +152,7 @@ class Core:
             self._notifier = notifier(settings, plan.places, self.pipeline, self.session_ns,
                                       self._note)  # fmt: skip
         self.vitals.notifier = self._notifier
-        self._rules = OwnRules(plan.places.rules, self._note)
+        self._choices = OwnChoices(plan.places, self._note)
         self._unlogged = ""
         self._sockets = Sockets(plan.places.run, settings.attach.groups, self.snapshot, self.obey,
                                 self.status, self._note)  # fmt: skip
@@ -257,7 +257,7 @@ class Core:
             keep("archive", self._ending.run)
         keep("black box", self._boxes.run)
         need(self._timers())
-        await self._take_rules()
+        await self._take_choices()
         need(self._watch_health())
         await run()
 
@@ -270,13 +270,17 @@ class Core:
             backfill = Backfill(feed, self.pipeline, self.intake, credentials)
             self._supervisor.keep("backfill", backfill.run)
 
-    async def _take_rules(self) -> None:
-        """The user's rules, from the settings and from before."""
-        rules = [commands.AddRule(text, SETTINGS) for text in self._settings.alerts.rules]
+    async def _take_choices(self) -> None:
+        """The user's rules and thresholds, from the settings and from before."""
+        chosen: list[commands.Command] = [
+            commands.AddRule(text, SETTINGS) for text in self._settings.alerts.rules
+        ]
         if not self._plan.simulated:
-            rules += self._rules.from_before(wall_ns() / NS)
-        for rule in rules:
-            await self.obey(rule)
+            chosen += self._choices.from_before(wall_ns() / NS)
+        for command in chosen:
+            result = await self._apply(command)
+            if not result.done and isinstance(command, commands.Tune):
+                self._note("desk", f"a threshold of before is left out: {result.text}")
 
     def _held(self) -> dict[str, Any]:
         """All that the engine knows of the day, and that follows from its journals."""
@@ -454,7 +458,10 @@ class Core:
                 return commands.Result(False, "the feed is not Kite's: nothing is subscribed here")
             asked = await self._apply(command)
             return await self._following.obey(command) if asked.done else asked
-        return await self._apply(command)
+        result = await self._apply(command)
+        if isinstance(command, commands.Tune | commands.Untune) and result.done:
+            self._log_control(command.actor, command.words, result)
+        return result
 
     async def _operate(self, action: commands.RedisAction) -> commands.Result:
         """Redis is outside: what is asked is journalled, done, and what came of it kept."""
@@ -465,13 +472,18 @@ class Core:
             return asked
         result = await self.redis.control.obey(action)
         self._note("redis", f"{action.actor}: {result.text}")
-        if self._log is not None:
-            try:
-                at_s = int(self.session_ns() // NS) or int(wall_ns() // NS)
-                self._log.control(at_s, action.actor, action.words, result, wall_ns() // 1_000_000)
-            except OSError as error:
-                self._note("ledger", error.strerror or str(error))
+        self._log_control(action.actor, action.words, result)
         return result
+
+    def _log_control(self, actor: str, words: str, result: commands.Result) -> None:
+        """What an operator did to Redis or to a threshold, into the day's ledger."""
+        if self._log is None:
+            return
+        try:
+            at_s = int(self.session_ns() // NS) or int(wall_ns() // NS)
+            self._log.control(at_s, actor, words, result, wall_ns() // 1_000_000)
+        except OSError as error:
+            self._note("ledger", error.strerror or str(error))
 
     async def _apply(self, command: commands.Command) -> commands.Result:
         if self.vitals.restoring:
@@ -568,7 +580,7 @@ class Core:
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
             if not self._plan.simulated:
-                self._rules.keep(self.pipeline.alerting.rules)
+                self._choices.keep(self.pipeline.alerting.rules, self.pipeline.tuning)
 
     async def _measure(self) -> None:
         """Loop lag and rates."""

@@ -84,6 +84,7 @@ class Observer:
             explained=self.explained(wanted.explain) if wanted.explain else (),
             silences=silences(self._p) if wanted.silence else (),
             listed=listed(self._p, wanted),
+            thresholds=thresholds(self._p) if wanted.thresholds else (),
             flood=flood_of(self._p.alerting),
             servers=tuple(
                 view.Server(h.server, h.stats, h.error, h.foreign) for h in vitals.redis.servers
@@ -124,7 +125,7 @@ class Observer:
             lines = explain_condition(alert)
         else:
             lines = explain(alert, registry().get(alert.family),
-                            self._p.settings.patterns.get(alert.family))  # fmt: skip
+                            self._p.tuning.patterns.get(alert.family))  # fmt: skip
         about = alert.underlying or alert.symbol
         siblings = [other for other in self._p.desk if other.alert_id != alert_id
                     and (other.underlying or other.symbol) == about]  # fmt: skip
@@ -350,6 +351,15 @@ def flood_of(alerting: Alerting) -> view.Flood:
         flood.active, flood.since_s, flood.pending, flood.held, flood.told, flood.urgent,
         flood.digests, alerting.desk.overflowed, tuple(tuple(m) for m in alerting.minutes),
     )  # fmt: skip
+
+
+def thresholds(pipeline: Pipeline) -> tuple[view.Threshold, ...]:
+    """Every threshold that can be changed; those that are not as in the files first."""
+    tuning = pipeline.tuning
+    told = [view.Threshold(key, *tuning.values.get(key, (delivered, ""))[:1], delivered,
+                           tuning.values.get(key, ("", ""))[1])
+            for key, delivered in tuning.keys().items()]  # fmt: skip
+    return tuple(sorted(told, key=lambda one: not one.actor))
 
 
 def listed(pipeline: Pipeline, wanted: view.View) -> tuple[str, ...]:

@@ -217,7 +217,7 @@ class Opening:
         if self._past is None or self._past.ledger is None:
             return []
         try:
-            hashes = set(pattern_hashes(self._settings.patterns).values())
+            hashes = set(pattern_hashes(self._pipeline.tuning.patterns).values())
             kept = await asyncio.to_thread(self._past.ledger.kept, today, SESSIONS, hashes)
             for words in self._past.ledger.unreadable.values():
                 self._pipeline.note("ledger", f"{words}; its firings are left out")

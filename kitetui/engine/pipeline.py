@@ -41,6 +41,7 @@ from kitetui.engine.measuring import Measuring
 from kitetui.engine.patterns.calibration import Calibrations, Past
 from kitetui.engine.patterns.firing import Detectors
 from kitetui.engine.raising import Raising
+from kitetui.engine.tuning import Tuning
 from kitetui.settings import Settings
 
 NS = 1_000_000_000
@@ -70,6 +71,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings, capacity: int) -> None:
         self.settings = settings
+        self.tuning = Tuning(settings)
         self.detectors = Detectors(settings.patterns, capacity)
         self.market = Market(settings, capacity, self.detectors.followed)
         self.calibrations = Calibrations(settings.reference)
@@ -120,6 +122,7 @@ class Pipeline:
         `out` is complete, and another batch may be begun, once the last step is taken.
         """
         self.batches += 1
+        self._tune()  # a checkpoint may have brought other thresholds
         kinds = records.kind
         at = 0
         while at < len(kinds):
@@ -246,6 +249,9 @@ class Pipeline:
             self.measuring.watch(self.alerting.rules.symbols())
         elif isinstance(command, commands.RemoveRule):
             result = self.alerting.remove_rule(command.rule_id)
+        elif isinstance(command, commands.Tune | commands.Untune):
+            result = self.tuning.obey(command, at_s)
+            self._tune()
         elif isinstance(command, commands.LiftBlock):
             lifted = self.risk.lift()
             self.raising.tell_drawdown(at_s)
@@ -265,6 +271,12 @@ class Pipeline:
             result = self.alerting.obey(command, recv_ns, at_s)
         out.results.append(result)
         self.note("desk", result.text)
+
+    def _tune(self) -> None:
+        """Have everything go by the thresholds in force."""
+        self.tuning.renew()
+        self.detectors.tune(self.tuning.patterns)
+        self.alerting.tune(self.tuning.alerts)
 
     def _instruments(self, payload: bytes, _: int, out: Derived) -> None:
         self._table.update(read_table(payload))

@@ -55,7 +55,7 @@ class View(msgspec.Struct, frozen=True):
         find: a symbol that is looked for.
         explain: id of an alert to put into words; silence: whether to say why patterns are silent.
         history: whether to list the alerts of the day; actors: what raises the most;
-            rules: the user's own.
+            rules: the user's own; thresholds: those that can be changed.
     """
 
     focus: int = 0
@@ -79,6 +79,7 @@ class View(msgspec.Struct, frozen=True):
     history: bool = False
     actors: bool = False
     rules: bool = False
+    thresholds: bool = False
 
     def __post_init__(self) -> None:
         for name in _COUNTED:
@@ -529,6 +530,18 @@ class Event(msgspec.Struct, frozen=True):
     text: str
 
 
+class Threshold(msgspec.Struct, frozen=True):
+    """A threshold that can be changed: its value and that of the files, in JSON.
+
+    `actor`: who changed it, '' where it is as in the files.
+    """
+
+    key: str
+    value: str
+    of_files: str
+    actor: str
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """One consistent picture of the engine.
 
@@ -557,6 +570,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     explained: tuple[str, ...] = ()
     silences: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
     flood: Flood = Flood()
     servers: tuple[Server, ...] = ()
     publication: Publication = Publication()

@@ -72,7 +72,8 @@ class TrackRecord:
         """Without a ledger nothing is kept, and the board begins empty."""
         self._pipeline = pipeline
         self._ledger = ledger
-        self._parameters = pattern_hashes(pipeline.settings.patterns)
+        self._parameters: dict[str, tuple[PatternSettings, str]] = {}
+        """The settings that a pattern fired by last, and their hash."""
         self._waiting: deque[Derived] = deque()
         self._working = threading.Lock()
         self.known = Known({}, Scoreboard(), seeded=ledger is None)
@@ -152,7 +153,7 @@ class TrackRecord:
         """Put what past sessions left into the board."""
         assert self._ledger is not None
         seconds = [f.fired.start * 60 for f in derived.fired] + [r.at_s for r in derived.resolved]
-        hashes = set(self._parameters.values())
+        hashes = set(pattern_hashes(self._pipeline.tuning.patterns).values())
         for kept in self._ledger.kept(ist_day(seconds[0]), SESSIONS, hashes):
             if kept.outcome:
                 self.known.board.add(
@@ -178,7 +179,13 @@ class TrackRecord:
                 self.known.ids[number] = alert.alert_id, alert.at_s
             yield Entry(alert, asset_class, Exit(way).name.lower(), number >= 0,
                         float(fired.target[at]) / stop, costs[of] / 100 * alert.price / stop,
-                        self._parameters[alert.family])  # fmt: skip
+                        self._parameter_hash(alert.family, fired.settings))  # fmt: skip
+
+    def _parameter_hash(self, name: str, settings: PatternSettings) -> str:
+        known = self._parameters.get(name)
+        if known is None or known[0] is not settings:
+            known = self._parameters[name] = settings, parameter_hash({name: settings})
+        return known[1]
 
     def _settlements(self, resolved: Resolved) -> Iterable[Settlement]:
         columns = (resolved.exit, resolved.r, resolved.best_r, resolved.best_bar,

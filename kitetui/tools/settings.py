@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -19,10 +18,9 @@ from kitetui.cli_options import EXIT_CONFIG, fail
 from kitetui.config import FILES, ConfigError, default_folder, gather, load, user_folder
 from kitetui.private_file import replace_private
 from kitetui.secret import origin_of, redacted
+from kitetui.sentences import sentences
 from kitetui.widgets.safe_text import clean
 
-_KEY = re.compile(r"(\s*)(\"[^\"]+\"|[A-Za-z0-9_ -]+):(.*)")
-_SENTENCE = re.compile(r"\s#\s?(.*)$")
 VALUE_MAX = 60
 
 
@@ -135,32 +133,6 @@ def differences(before: Any, after: Any) -> list[str]:
     old, new = dict(leaves(before)), dict(leaves(after))
     return [f"{key}: {_short(key, old.get(key, '-'))} -> {_short(key, new.get(key, '-'))}"
             for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]  # fmt: skip
-
-
-def sentences() -> dict[str, str]:
-    """What the delivered files say of each key, behind it."""
-    out: dict[str, str] = {}
-    for name, section in FILES.items():
-        path = default_folder() / name
-        stack: list[tuple[int, str]] = [(-1, section)] if section else []
-        last = ""
-        for line in path.read_text(encoding="utf-8").splitlines():
-            found = _KEY.match(line)
-            comment = _SENTENCE.search(line)
-            if found is None or line.lstrip().startswith("#"):
-                if last and line.startswith(" " * 20) and line.lstrip().startswith("# "):
-                    out[last] += f" {line.lstrip()[2:]}"  # a sentence that goes on
-                else:
-                    last = ""
-                continue
-            depth = len(found[1])
-            while stack and stack[-1][0] >= depth:
-                stack.pop()
-            stack.append((depth, found[2].strip('"')))
-            last = ".".join(part for _, part in stack if part) if comment else ""
-            if comment:
-                out[last] = comment[1]
-    return out
 
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:

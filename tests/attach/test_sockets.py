@@ -31,6 +31,7 @@ EVERY_COMMAND: list[Command] = [
     commands.Undo("x"), commands.Shelve("a", 1, 1, 15, "x"), commands.Unshelve("a", "x"),
     commands.Mute("TCS", "", 15, "x"), commands.Unmute("TCS", "", "x"), commands.LiftBlock("x"),
     commands.AddRule("TCS > 1", "x"), commands.RemoveRule("r1", "x"),
+    commands.Tune("alerts.min_confidence", "0.5", "x"), commands.Untune("x"),
     commands.RedisAction("pause", "x"), commands.Play("pause", "x"),
     commands.Watch(("TCS",), "x"), commands.SetMode((), "ltp", "x"), commands.Reconnect("x"),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 
 from kitetui.caller import Caller
 from kitetui.engine.snapshot import View, Watching
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, status_when
+from tests.programs import LOGIN, engine, exchange, feed_options, kitetui, status_when
 
 pytestmark = pytest.mark.e2e
 
@@ -23,15 +23,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state folder of an engine that watches three instruments."""
     folder = tmp_path_factory.mktemp("v")
     with exchange(folder, "--speed", "10", "--seed", "3") as hello:
-        engine = subprocess.Popen(
-            [*PROGRAM, "--headless", *feed_options(hello), "--set", "feed.speed=10", "--set",
-             "feed.instruments=[RELIANCE, NIFTY 50, TCS]", "--set", "feed.warmup_sessions=0"],
-            env=environment(folder, **LOGIN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        status_when(folder, lambda s: s["state"] == "LIVE" and s["ticks"]["used"] > 50, 30)
-        yield folder
-        engine.terminate()
-        engine.wait(10)
+        options = [*feed_options(hello), "--set", "feed.speed=10", "--set",
+                   "feed.instruments=[RELIANCE, NIFTY 50, TCS]", "--set",
+                   "feed.warmup_sessions=0"]  # fmt: skip
+        with engine(folder, *options, **LOGIN):
+            status_when(folder, lambda s: s["state"] == "LIVE" and s["ticks"]["used"] > 50, 30)
+            yield folder
 
 
 def looked(folder: Path, symbol: str) -> Any:
@@ -127,16 +124,50 @@ def test_what_happens_is_logged_as_json_lines(running: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+RATIO = "thresholds.volume_spike.params.min_ratio"
+
+
+def test_a_threshold_is_changed_in_the_ledger_kept_and_taken_back(tmp_path: Path) -> None:
+    def told(*words: str) -> str:
+        done = kitetui(tmp_path, "tune", *words)
+        return (done.stdout + done.stderr).strip()
+
+    with exchange(tmp_path, "--speed", "10", "--seed", "3") as hello:
+        with engine(tmp_path, *feed_options(hello), "--set", "feed.speed=10", **LOGIN):
+            status_when(tmp_path, lambda s: s["state"] == "LIVE" and s["ticks"]["used"] > 50, 30)
+            assert told().startswith("all thresholds are as in the files")
+            listed = told("--list", "volume_spike", "min_")
+            assert f"{RATIO}: 2.2\n      times the usual volume of that minute" in listed
+            assert "may be" in told("params.min_ratio", "3") and told("nosuch", "3").startswith(
+                "no"
+            )
+            assert told("volume_spike.params.min_ratio", "3").startswith(f"{RATIO}: 2.2 became 3, ")
+            assert told("volume_spike.params.min_ratio", "lots").startswith("'lots' is no value")
+            assert told("min_confidence", "0.7").startswith("alerts.min_confidence: ")
+            time.sleep(1.5)  # it is written down once a second
+        with engine(tmp_path, *feed_options(hello), "--set", "feed.speed=10", **LOGIN):
+            status_when(tmp_path, lambda s: s["state"] == "LIVE", 30)
+            kept = json.loads(kitetui(tmp_path, "tune", "--json").stdout)
+            assert {one["key"]: one["value"] for one in kept} == {
+                RATIO: "3", "alerts.min_confidence": "0.7"}  # fmt: skip
+            assert told("--undo").startswith("alerts.min_confidence is ")
+            assert told("volume_spike.params.min_ratio", "--back").startswith(f"{RATIO}: 3 became ")
+            assert told().startswith("all thresholds are as in the files")
+    state = tmp_path / "kitetui"
+    assert (state / "thresholds.json").stat().st_mode & 0o777 == 0o600
+    (day,) = (state / "desk").glob("*.sqlite")
+    with sqlite3.connect(day) as db:
+        ledger = db.execute("SELECT actor, action, done FROM control ORDER BY number").fetchall()
+    assert [action for _, action, _ in ledger] == [
+        f"tune {RATIO} 3", "tune alerts.min_confidence 0.7", "tune undo",
+        f"tune {RATIO} as in the files",
+    ]  # fmt: skip
+    assert all(actor and done for actor, _, done in ledger)
+
+
 def test_a_day_that_is_played_has_no_feed_to_change(running: Path, tmp_path: Path) -> None:
     journal = next((running / "kitetui" / "journals").glob("*.arrows"))
-    player = subprocess.Popen(
-        [*PROGRAM, "--headless", "--replay", str(journal), "--speed", "1"],
-        env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    with engine(tmp_path, "--replay", str(journal), "--speed", "1"):
         status_when(tmp_path, lambda s: s["source"] == "replay", 20)
         refused = kitetui(tmp_path, "watch", "TCS")
         assert refused.returncode == 1 and "the feed is not Kite's" in refused.stderr
-    finally:
-        player.terminate()
-        player.wait(10)

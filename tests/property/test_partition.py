@@ -18,7 +18,7 @@ from kitetui.engine.alerts.alert import Priority
 from kitetui.engine.alerts.conditions import Condition
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.flood import Notice
-from kitetui.engine.commands import AddRule, Mute, encode
+from kitetui.engine.commands import AddRule, Mute, Tune, Untune, encode
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.pipeline import Pipeline
@@ -87,22 +87,28 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
         "value areas": market.day_levels.value_area[:, :90].tolist(),
         "outcomes": [pipeline.outcomes.followed, pipeline.outcomes.settled],
         "silence": pipeline.detectors.silence,
+        "thresholds": [pipeline.tuning.values, list(pipeline.tuning.changes)],
         "open": minutes.minute.tolist(),
         "session": minutes.session.tolist(),
     }
 
 
 def operated(day: RecordBatch) -> RecordBatch:
-    """The day with what operators do and how the engine is: rules, a shelf, conditions."""
+    """The day with what operators do and how the engine is: rules, thresholds, conditions."""
     said: dict[int, list[tuple[int, bytes]]] = {
         5: [(Kind.COMMAND, encode(AddRule(text, "ops"))) for text in (
             "RELIANCE crosses above 1400 minute", "RELIANCE volume_ratio 1m > 0.01 bar",
             "HDFCBANK spread > 0 minute P1", "HDFCBANK change > -50 close", "TCS > 1")],
+        len(day) // 4: [(Kind.COMMAND, encode(Tune(f"thresholds.volume_spike.{key}", value, "ops")))
+                        for key, value in (("params.min_ratio", "1.1"), ("cooldown_bars", "1"),
+                                           ("params.min_robust_z", "-1"), ("horizon_bars", "3"))],
         len(day) // 3: [(Kind.CONDITION, msgspec.json.encode(
             [Condition("feed_lost", "feed", True, "x"), Condition("redis_down", "redis", True)]))],
         len(day) // 2: [
             (Kind.CONDITION, msgspec.json.encode([Condition("feed_lost", "feed", False)])),
             (Kind.COMMAND, encode(Mute("", "volume_spike", 15, "ops"))),
+            (Kind.COMMAND, encode(Tune("alerts.min_confidence", "0.3", "ops"))),
+            (Kind.COMMAND, encode(Untune("ops"))),
             (Kind.COMMAND, b"garbage")],
     }  # fmt: skip
     out = RecordBatch()

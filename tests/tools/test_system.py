@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kitetui.config import load
+from kitetui.sentences import sentences
 from kitetui.tools.service import unit
-from kitetui.tools.settings import leaves, sentences
+from kitetui.tools.settings import leaves
 from tests.programs import PROGRAM, environment, kitetui
 
 EXPOSURE_MAX = 1.5

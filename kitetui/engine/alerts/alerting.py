@@ -54,6 +54,7 @@ class Alerting:
     """
 
     def __init__(self, settings: AlertSettings) -> None:
+        self._settings = settings
         self.desk = Desk(settings)
         self.gate = Gate(settings, self.desk)
         self.flood = Flood(settings.budget)
@@ -69,6 +70,13 @@ class Alerting:
         self._offered = 0
         self._notices: list[Notice] = []
         self._notes: list[str] = []
+
+    def tune(self, settings: AlertSettings) -> None:
+        """Go by other thresholds from now on, see `Tuning`."""
+        if settings is not self._settings:
+            self._settings = settings
+            self.gate.tune(settings)
+            self.desk.tune(settings)
 
     def reach(self, at_s: int) -> int:
         """Session time is at least so; what it is."""

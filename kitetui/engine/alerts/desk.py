@@ -64,6 +64,10 @@ class Desk:
         self._told_s: dict[str, tuple[int, int]] = {}
         self._hash = blake2b(digest_size=16).digest()
 
+    def tune(self, settings: AlertSettings) -> None:
+        """Go by other thresholds from now on."""
+        self._settings = settings
+
     def __len__(self) -> int:
         return len(self._urgent) + len(self._waiting) + len(self._rest)
 

@@ -120,6 +120,10 @@ class Gate:
         self._flaps = Flaps(settings.flap_start, settings.flap_stop)
         self._rates = Rates(settings.symbol_burst, settings.symbol_per_hour)
 
+    def tune(self, settings: AlertSettings) -> None:
+        """Go by other thresholds from now on."""
+        self._settings = settings
+
     def screen(self, confidence: F64, doubtful: Bool) -> I64:
         """How each of many firings leaves; those that are still `ADMITTED` are to be admitted.
 

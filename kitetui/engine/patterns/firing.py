@@ -72,9 +72,12 @@ class Detectors:
         silence: why rows could not fire at the last look, by (pattern, timeframe).
     """
 
+    NOT_STATE = ("_patterns", "_enabled")
+
     def __init__(self, patterns: Mapping[str, PatternSettings], capacity: int) -> None:
         """Raises ConfigError where settings do not fit the detectors."""
         check(patterns)
+        self._patterns: Mapping[str, PatternSettings] = patterns
         self._enabled = [
             (known, patterns[name])
             for name, known in registry().items()
@@ -87,6 +90,16 @@ class Detectors:
         }
         self.silence: dict[tuple[str, str], Silence] = {}
         self._memory: dict[object, Any] = {}
+
+    def tune(self, patterns: Mapping[str, PatternSettings]) -> None:
+        """Go by other settings of the detectors that were enabled at the start."""
+        if patterns is self._patterns:
+            return
+        self._patterns = patterns
+        self._enabled = [(known, patterns[known.name]) for known, _ in self._enabled]
+        for known, settings in self._enabled:
+            for timeframe in settings.timeframes:
+                self._triggers[known.name, timeframe].cooldown = settings.cooldown_bars
 
     @property
     def followed(self) -> set[int]:
@@ -112,7 +125,7 @@ class Detectors:
     def steps(self, market: Market, told: FrameBars) -> Generator[None, None, list[Fired]]:
         """The same with a step for each detector."""
         name = told.frame.name
-        wanted = [pair for pair in self._enabled if name in pair[1].timeframes]
+        wanted = [pair for pair in self._enabled if pair[1].enabled and name in pair[1].timeframes]
         if not wanted:
             return []
         view = View.of(market, told.frame, told.bars, told.opened)

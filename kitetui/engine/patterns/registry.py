@@ -179,7 +179,10 @@ def check(patterns: Mapping[str, PatternSettings]) -> None:
                 raise ConfigError(
                     f"thresholds.{name}.params.{key}: unknown; expected {', '.join(known.params)}"
                 )
-        for key in settings.ramps:
+        for key, marks in settings.ramps.items():
+            if marks[0] == marks[1]:
+                raise ConfigError(f"thresholds.{name}.ramps.{key}: expected two marks that differ; "
+                                  f"got {marks}")  # fmt: skip
             if key not in known.evidence:
                 raise ConfigError(
                     f"thresholds.{name}.ramps.{key}: no evidence of that name; "

@@ -75,7 +75,7 @@ class DeskLog:
                 ])  # fmt: skip
 
     def control(self, at_s: int, actor: str, action: str, result: Result, wall_ms: int) -> None:
-        """Add what an operator did to Redis, and what came of it.
+        """Add what an operator did to Redis or to a threshold, and what came of it.
 
         Raises:
             OSError: the day's file cannot be used.
@@ -88,7 +88,8 @@ class DeskLog:
             )
 
     def controls(self, day: int) -> list[tuple[Any, ...]]:
-        """What operators did to Redis on a day: second, actor, action, done, what came of it."""
+        """What operators did to Redis and thresholds on a day: second, actor, action, done,
+        answer."""
         return list(self._lines(day, "SELECT at_s, actor, action, done, said FROM control "
                                      "ORDER BY number"))  # fmt: skip
 

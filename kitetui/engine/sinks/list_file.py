@@ -1,0 +1,52 @@
+"""A file that keeps a list from one engine to the next, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from kitetui.private_file import replace_private
+
+T = TypeVar("T")
+MOST = 500
+
+
+class ListFile(Generic[T]):
+    """Items of one kind; written whenever they differ from what the file holds."""
+
+    def __init__(self, path: Path, kind: type[T]) -> None:
+        self._path = path
+        self._kind = kind
+        self._held: bytes | None = None
+
+    def read(self) -> list[T]:
+        """What it holds; nothing where there is no file.
+
+        Raises:
+            OSError: it cannot be read, or holds something else.
+        """
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return []
+        try:
+            found: list[T] = msgspec.json.decode(data, type=list[self._kind])  # type: ignore[name-defined]
+        except msgspec.DecodeError as error:
+            words = f"cannot be understood ({error}); move it away"
+            raise OSError(0, words, str(self._path)) from None
+        return found[:MOST]
+
+    def keep(self, items: Sequence[T]) -> None:
+        """Write them down where they changed.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        data = msgspec.json.encode(items[:MOST])
+        if data == self._held:
+            return
+        replace_private(self._path, data)
+        self._held = data
