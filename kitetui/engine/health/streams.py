@@ -207,6 +207,9 @@ class StreamMonitor:
                 pipe.execute_command("XINFO", part, at[1])
                 order.append((at, part))
         replies = await pipe.execute(raise_on_error=False)
+        for reply in replies:  # their frames hold all replies: cycles of megabytes, left to gc
+            if isinstance(reply, Exception):
+                reply.__traceback__ = None
         return {at: reply for at, reply in zip(order, replies, strict=True) if at is not None}
 
     async def _look(self, db: int, key: bytes, answers: tuple[Any, Any], cap: int, ours: bool,
