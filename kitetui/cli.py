@@ -354,6 +354,19 @@ def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: s
     raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
 
 
+@cli.command()
+@click.argument("name", default="")
+@click.option("--markdown", is_flag=True, help="All of them, as the documentation has it.")
+@shared
+def patterns(name: str, markdown: bool, config_dir: Path | None, state: Path | None, profile: str,
+             overrides: tuple[str, ...]) -> None:  # fmt: skip
+    """What each pattern looks for; with NAME, every number that one goes by."""
+    from kitetui.tools.pattern_book import print_patterns
+
+    known = load_settings(config_dir, overrides).patterns
+    raise SystemExit(print_patterns(known, name, markdown=markdown))
+
+
 for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, *SYSTEM, redis, redis.commands["pause"],
               redis.commands["resume"]):  # fmt: skip
     cli.add_command(_verb)
