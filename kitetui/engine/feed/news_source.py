@@ -13,7 +13,7 @@ from kitetui.engine.feed.channel import listen
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
-from kitetui.engine.http import httpx
+from kitetui.engine.http import TooLarge, body, httpx
 from kitetui.settings import FeedOfNews, NewsSettings
 
 BYTES_MAX = 2 << 20
@@ -57,8 +57,9 @@ class NewsSource:
                         del known[key]
                     self._put(fresh)
                     said, wait_s = "", feed.every_s
-                except (httpx.HTTPError, httpx.InvalidURL, NewsError) as error:
-                    reason = str(error) if isinstance(error, NewsError) else type(error).__name__
+                except (httpx.HTTPError, httpx.InvalidURL, NewsError, TooLarge) as error:
+                    ours = isinstance(error, NewsError | TooLarge)
+                    reason = str(error) if ours else type(error).__name__
                     if reason != said:
                         self._note("news", f"{host}: {reason}")
                     said, wait_s = reason, min(wait_s * 2, max(RETRY_MAX_S, feed.every_s))
@@ -72,16 +73,12 @@ class NewsSource:
                 return []
             if answer.status_code != 200:
                 raise NewsError(f"HTTP {answer.status_code}")
-            data = bytearray()
-            async for part in answer.aiter_bytes():
-                data += part
-                if len(data) > BYTES_MAX:
-                    raise NewsError(f"larger than {BYTES_MAX >> 20} MB")
+            data = await body(answer, BYTES_MAX)
             for sent, told in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
                 mark = answer.headers.get(told, "")
                 if mark and mark.isascii():  # anything else could not be sent back
                     headers[sent] = mark
-        return await asyncio.to_thread(read_feed, bytes(data), host)
+        return await asyncio.to_thread(read_feed, data, host)
 
     def _put(self, headlines: list[Headline]) -> None:
         if headlines:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
-from kitetui.engine.http import httpx
+from kitetui.engine.http import TooLarge, body, httpx
 from kitetui.settings import FeedSettings
 
 DUMP_TIMEOUT_S = 60.0
+BYTES_MAX = 64 << 20
+"""The whole dump has some ten megabytes."""
 TRIES = 4
 
 
@@ -40,8 +42,7 @@ class KiteRest:
         Raises:
             RestError: it cannot be fetched.
         """
-        answer = await self._get("/instruments", {}, authorised=False, within_s=DUMP_TIMEOUT_S)
-        return answer.content
+        return await self._get("/instruments", {}, authorised=False, within_s=DUMP_TIMEOUT_S)
 
     async def candles(self, token: int, interval: str, from_s: float, to_s: float) -> bytes:
         """The answer with candles of [from_s, to_s] and open interest, as it came.
@@ -58,8 +59,7 @@ class KiteRest:
         self._next_history_ns = monotonic_ns() + int(1.02e9 / self._settings.history_per_s)
         query = {"from": f"{ist(from_s):%Y-%m-%d %H:%M:%S}", "to": f"{ist(to_s):%Y-%m-%d %H:%M:%S}",
                  "oi": "1"}  # fmt: skip
-        answer = await self._get(f"/instruments/historical/{token}/{interval}", query)
-        return answer.content
+        return await self._get(f"/instruments/historical/{token}/{interval}", query)
 
     def _headers(self, authorised: bool) -> dict[str, str]:
         if not authorised:
@@ -68,20 +68,24 @@ class KiteRest:
         return {"Authorization": f"token {login.api_key}:{login.access_token.reveal()}"}
 
     async def _get(self, route: str, query: dict[str, str], *, authorised: bool = True,
-                   within_s: float = 15.0) -> httpx.Response:  # fmt: skip
+                   within_s: float = 15.0) -> bytes:  # fmt: skip
         reason = ""
         for attempt in range(TRIES):
             try:
-                answer = await self._client.get(
-                    route, params=query, headers=self._headers(authorised), timeout=within_s
-                )
+                async with self._client.stream(
+                    "GET", route, params=query, headers=self._headers(authorised),
+                    timeout=within_s,
+                ) as answer:  # fmt: skip
+                    if answer.status_code == 200:
+                        return await body(answer, BYTES_MAX)
             except httpx.HTTPError as error:
                 reason = type(error).__name__
+            except TooLarge as error:
+                reason = str(error)
+                break
             except CredentialsError as error:  # they were there at the start
                 reason = str(error)
             else:
-                if answer.status_code == 200:
-                    return answer
                 reason = f"HTTP {answer.status_code}"
                 if answer.status_code not in (429, 500, 502, 503, 504):
                     break
