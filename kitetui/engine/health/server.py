@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from statistics import linear_regression
 
 import msgspec
-import numpy as np
 
 from kitetui.engine.replies import server_words
 
@@ -72,10 +72,8 @@ class Trend:
         """Slope by least squares; None before there are enough samples."""
         if len(self._samples) < TREND_LEAST:
             return None
-        at, used = np.array(self._samples).T
-        at = at - at[0]
-        spread = float(((at - at.mean()) ** 2).sum())
-        return float(((at - at.mean()) * (used - used.mean())).sum() / spread) if spread else None
+        at_s, used_mb = zip(*self._samples, strict=True)
+        return linear_regression(at_s, used_mb).slope
 
 
 def read_stats(info: Mapping[str, str], slow: tuple[SlowCall, ...], slow_count: int, policy: str,
