@@ -17,6 +17,7 @@ from kitetui.redis_contract import CHANNELS, KEYS
 from kitetui.redis_url import is_usable
 from kitetui.secret import redacted, redacted_url
 from kitetui.settings import RedisSettings, Settings
+from kitetui.symbol_lists import MARK, ListError, expanded
 
 FILES = {
     "kitetui.yaml": "",
@@ -215,7 +216,26 @@ def _convert(tree: dict[str, Any], origins: dict[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         raise _explained(str(error), flat, origins) from None
     _check(settings, origins)
-    return settings
+    return _listed(settings, origins)
+
+
+def _listed(settings: Settings, origins: dict[str, str]) -> Settings:
+    """With the symbols of files that universes name."""
+    universes = dict(settings.universes)
+    for name, universe in universes.items():
+        for field in ("focus", "stocks"):
+            items: list[str] = getattr(universe, field)
+            if not any(item.startswith(MARK) for item in items):
+                continue
+            key = f"universe.universes.{name}.{field}"
+            origin = next((origins[p] for p in _prefixes(key) if p in origins), "--set")
+            folder = Path() if origin.startswith("--set") else Path(origin).parent
+            try:
+                told = {field: expanded(items, folder)}
+            except ListError as error:
+                raise ConfigError(f"{origin}: {key}: {error}") from None
+            universes[name] = universe = msgspec.structs.replace(universe, **told)
+    return msgspec.structs.replace(settings, universes=universes)
 
 
 def _explained(message: str, flat: dict[str, Any], origins: dict[str, str]) -> ConfigError:
