@@ -86,7 +86,8 @@ class Opening:
             tokens = self._with_joined(tokens, table)
             chosen = [table.get(token) or unlisted(token) for token in tokens]
             self._inbox.put(Kind.INSTRUMENTS, await asyncio.to_thread(write_table, chosen))
-            source.subscribe(tokens)
+            modes, usual = self._pipeline.modes, self._settings.feed.mode
+            source.subscribe({token: modes.get(token, usual) for token in tokens})
             asked = self._settings.feed.instruments
             if isinstance(asked, str):
                 self.universe = Universe(table, self._settings.universes[asked],

@@ -91,6 +91,8 @@ class Pipeline:
         self.bars_closed = 0
         self.announced: list[int] = []
         self._subscribed: list[int] = []
+        self.modes: dict[int, str] = {}
+        """Of tokens that were asked for in another mode than the usual one."""
         self._table: dict[int, Instrument] = {}
         self._handlers: dict[int, Callable[[bytes, int, Derived], Iterator[None] | None]] = {
             Kind.TEXT: self._text,
@@ -285,7 +287,7 @@ class Pipeline:
         asked = msgspec.json.decode(payload, type=Subscribed)
         before = set(self._subscribed)
         joined = [t for t in asked.tokens if t not in before] if before else []
-        self._subscribed = asked.tokens
+        self._subscribed, self.modes = asked.tokens, asked.others
         known = set(self.announced)
         fresh = [t for t in dict.fromkeys(asked.tokens) if t not in known]
         refused = self.market.add_instruments([self._table.get(t) or unlisted(t) for t in fresh])

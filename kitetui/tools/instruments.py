@@ -15,7 +15,7 @@ from kitetui.engine.calendar import ist
 from kitetui.engine.clock import wall_ns
 from kitetui.engine.feed import credentials
 from kitetui.engine.feed.rest import KiteRest, RestError
-from kitetui.engine.feed.session import Subscriptions
+from kitetui.engine.feed.session import sharded
 from kitetui.engine.market.instruments import (
     Instrument,
     InstrumentError,
@@ -121,10 +121,9 @@ def plan(settings: Settings, where: Places, *, as_json: bool) -> int:
     kinds: dict[str, int] = {}
     for one in chosen:
         kinds[one.asset_class] = kinds.get(one.asset_class, 0) + 1
-    subscriptions = Subscriptions(feed.mode)
-    subscriptions.add(tokens)
-    shards = [len(shard) for shard in subscriptions.shards(feed.max_connections,
-                                                           feed.max_per_connection)]  # fmt: skip
+    modes = dict.fromkeys(tokens, feed.mode)
+    shards = [len(shard) for shard in sharded(modes, feed.max_connections,
+                                              feed.max_per_connection)]  # fmt: skip
     if as_json:
         click.echo(json.dumps({"instruments": len(tokens), "left_out": len(every) - len(tokens),
                                "kinds": kinds, "connections": shards, "mode": feed.mode,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import msgspec
@@ -18,7 +16,7 @@ from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import HistoryAnswer, Kind
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.archive import read_bars
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
+from tests.programs import LOGIN, engine, exchange, feed_options, kitetui, status_when
 
 pytestmark = pytest.mark.e2e
 
@@ -26,12 +24,12 @@ pytestmark = pytest.mark.e2e
 def test_kill_and_start_again(tmp_path: Path) -> None:
     with exchange(tmp_path, "--speed", "30") as hello:
         options = ["--headless", "--json", *feed_options(hello)]
-        first = subprocess.Popen(
-            [*PROGRAM, *options], env=environment(tmp_path, **LOGIN), stdout=subprocess.DEVNULL
-        )
-        time.sleep(9)
-        first.send_signal(signal.SIGKILL)
-        first.wait(timeout=10)
+        with engine(tmp_path, *options, **LOGIN) as first:
+            status_when(tmp_path, lambda s: s["bars"]["closed"] > 200)
+            assert kitetui(tmp_path, "mode", "ltp", "TCS").returncode == 0
+            assert kitetui(tmp_path, "watch", "NIFTY26DECFUT").returncode == 0
+            first.send_signal(signal.SIGKILL)
+            first.wait(timeout=10)
         done = kitetui(tmp_path, *options, "--duration", "7", **LOGIN)
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
@@ -48,6 +46,9 @@ def test_kill_and_start_again(tmp_path: Path) -> None:
     assert status["ticks"]["received"] == received[1]
     assert status["bars"]["closed"] == pipeline.bars_closed > 0
     assert status["alert_hash"] == pipeline.desk.alert_hash
+    by_symbol = {i.symbol: i.token for i in pipeline.market.rows.instruments}
+    assert by_symbol["NIFTY26DECFUT"] in pipeline.subscribed, "what was watched is watched again"
+    assert pipeline.modes == {by_symbol["TCS"]: "ltp"}, "in the mode that was asked for"
 
 
 def test_the_next_day_begins_with_what_this_one_kept(tmp_path: Path) -> None:

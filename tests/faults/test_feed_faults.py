@@ -77,7 +77,7 @@ async def feed(talk: Talk, url: str = "", **settings: Any) -> AsyncIterator[
         login = Credentials("key", Secret(TOKEN))
         source = KiteSource(msgspec.structs.replace(load().feed, **chosen), lambda: login, box,
                             lambda task: None)  # fmt: skip
-        source.subscribe([738561])
+        source.subscribe({738561: "full"})
         try:
             yield source, box, server
         finally:

@@ -10,9 +10,9 @@ from kitetui.engine.feed.session import (
     Connection,
     Do,
     LinkState,
-    Subscriptions,
     connect_url,
     read_text,
+    sharded,
     subscribe_messages,
 )
 from kitetui.secret import Secret
@@ -33,15 +33,13 @@ def live(connection: Connection, now_ns: int) -> None:
 
 
 def test_subscriptions_are_sharded_within_kites_limits() -> None:
-    wanted = Subscriptions("full")
-    wanted.add(range(1, 7002))
-    shards = wanted.shards(3, 3000)
+    wanted = dict.fromkeys(range(1, 7002), "full")
+    shards = sharded(wanted, 3, 3000)
     assert [len(s) for s in shards] == [3000, 3000, 1001]
     assert next(iter(shards[1])) == 3001
     with pytest.raises(ValueError, match="more than 2 connections"):
-        wanted.shards(2, 3000)
-    wanted.remove([5, 999_999])
-    assert len(wanted) == 7000
+        sharded(wanted, 2, 3000)
+    assert sharded({}, 3, 3000) == [{}], "one connection is kept, for what joins"
 
 
 def test_every_connect_subscribes_and_sets_the_mode_with_json_numbers(

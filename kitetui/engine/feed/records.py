@@ -50,10 +50,11 @@ class LinkEvent(msgspec.Struct, frozen=True):
 
 
 class Subscribed(msgspec.Struct, frozen=True):
-    """Tokens in row order and the mode asked for."""
+    """Tokens in row order and the mode asked for; `others`: the modes of those in another."""
 
     tokens: list[int]
     mode: str
+    others: dict[int, str] = {}
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True):

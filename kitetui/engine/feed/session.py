@@ -5,7 +5,7 @@ A driver tells a `Connection` what happened and when (monotonic ns) and asks `st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -42,41 +42,22 @@ class Do(StrEnum):
     WAIT = "wait"
 
 
-class Subscriptions:
-    """The single source of truth: which tokens are wanted, in order, and in which mode."""
+def sharded(modes: Mapping[int, str], connections: int,
+            per_connection: int) -> list[dict[int, str]]:  # fmt: skip
+    """Tokens and their modes per connection, in order, on as few connections as will do.
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
-        self._modes: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._modes)
-
-    def add(self, tokens: Iterable[int], mode: str | None = None) -> None:
-        """Want tokens, or change the mode of those already wanted."""
-        for token in tokens:
-            self._modes[token] = mode or self.mode
-
-    def remove(self, tokens: Iterable[int]) -> None:
-        """Stop wanting tokens; unknown ones are no error."""
-        for token in tokens:
-            self._modes.pop(token, None)
-
-    def shards(self, connections: int, per_connection: int) -> list[dict[int, str]]:
-        """Tokens per connection, as few connections as will do.
-
-        Raises:
-            ValueError: more tokens than the connections can carry.
-        """
-        if len(self._modes) > connections * per_connection:
-            raise ValueError(
-                f"{len(self._modes)} instruments are more than {connections} connections of "
-                f"{per_connection}; shorten feed.instruments"
-            )
-        items = list(self._modes.items())
-        return [
-            dict(items[at : at + per_connection]) for at in range(0, len(items), per_connection)
-        ] or [{}]
+    Raises:
+        ValueError: more tokens than the connections can carry.
+    """
+    if len(modes) > connections * per_connection:
+        raise ValueError(
+            f"{len(modes)} instruments are more than {connections} connections of "
+            f"{per_connection}; shorten feed.instruments"
+        )
+    items = list(modes.items())
+    return [
+        dict(items[at : at + per_connection]) for at in range(0, len(items), per_connection)
+    ] or [{}]
 
 
 def subscribe_messages(shard: dict[int, str]) -> list[str]:

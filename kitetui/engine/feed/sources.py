@@ -25,8 +25,8 @@ from kitetui.engine.feed.session import (
     Connection,
     Do,
     LinkState,
-    Subscriptions,
     connect_url,
+    sharded,
     subscribe_messages,
     unsubscribe_messages,
 )
@@ -69,7 +69,6 @@ class KiteSource:
         self._dialled_with = dict.fromkeys(range(settings.max_connections), credentials())
         self._inbox = inbox
         self._ended = ended
-        self._subscriptions = Subscriptions(settings.mode)
         self._asked: dict[int, list[str]] = {}
         """Messages that a connection's socket is still to be sent, by its number."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,16 +92,13 @@ class KiteSource:
         """Monotonic time of the newest frame on any connection; 0 before any."""
         return max((c.last_frame_ns for c in self.connections), default=0)
 
-    def subscribe(self, tokens: list[int]) -> None:
-        """Want tokens and open the connections that carry them.
+    def subscribe(self, modes: Mapping[int, str]) -> None:
+        """Want tokens, each in its mode, and open the connections that carry them.
 
         Raises:
             ValueError: more tokens than Kite's connections can carry.
         """
-        self._subscriptions.add(tokens)
-        shards = self._subscriptions.shards(
-            self._settings.max_connections, self._settings.max_per_connection
-        )
+        shards = sharded(modes, self._settings.max_connections, self._settings.max_per_connection)
         for shard in shards:
             self.connections.append(Connection(self._settings, shard))
         self._announce()
@@ -162,9 +158,10 @@ class KiteSource:
 
     def _announce(self) -> None:
         """Record what is subscribed now, in the order of the connections."""
-        tokens = [token for connection in self.connections for token in connection.shard]
-        asked = msgspec.json.encode(Subscribed(tokens, self._settings.mode))
-        self._inbox.put(Kind.SUBSCRIBE, asked)
+        modes, usual = self.modes, self._settings.mode
+        others = {token: mode for token, mode in modes.items() if mode != usual}
+        asked = Subscribed(list(modes), usual, others)
+        self._inbox.put(Kind.SUBSCRIBE, msgspec.json.encode(asked))
 
     def _begin(self, number: int) -> None:
         """Have a connection kept."""
