@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -35,6 +34,7 @@ from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.health_server import HealthServer
 from kitetui.engine.intake import Intake
 from kitetui.engine.memory import Memory, MemoryCapError
+from kitetui.engine.obeying import Obeying
 from kitetui.engine.observe import Observer
 from kitetui.engine.opening import Opening, Past
 from kitetui.engine.own_choices import SETTINGS, OwnChoices
@@ -45,6 +45,7 @@ from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.redis_outlet import RedisOutlet
 from kitetui.engine.restart import source_name
 from kitetui.engine.service import ServiceManager
+from kitetui.engine.session_clock import SessionClock
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.event_log import EventLog
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
@@ -128,11 +129,8 @@ class Core:
             feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
         self._recording = Recording(settings, plan.places, source, self._note)
         self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
-        self._playing: Playing | None = None
-        self._following: Following | None = None
         self._reached_s = self._published_s = 0
         """How far a replay has come; and up to where it was published before it went back."""
-        self._answers: deque[asyncio.Future[commands.Result]] = deque()
         self._ending: Ending | None = None
         self._ledger: Ledger | None = None
         if plan.replay is None and not plan.simulated and settings.ledger.enabled:
@@ -146,14 +144,16 @@ class Core:
             self._events = EventKeeping(log, self.pipeline, lambda: self.vitals.restoring)
         self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
-        self._newest = (0, monotonic_ns())
+        moves = plan.replay is None
+        self._clock = SessionClock(self.pipeline, feed.speed_factor if moves else None)
         self._notifier: Notifier | None = None
         if self._log is not None:
-            self._notifier = notifier(settings, plan.places, self.pipeline, self.session_ns,
-                                      self._note)  # fmt: skip
+            self._notifier = notifier(settings, plan.places, self.pipeline, self._clock, self._note)
         self.vitals.notifier = self._notifier
         self._choices = OwnChoices(plan.places, self._note)
         self._unlogged = ""
+        self._obeying = Obeying(self.pipeline, self.intake, self._recording, self.redis, self._log,
+                                lambda: self.vitals.restoring)  # fmt: skip
         self._sockets = Sockets(plan.places.run, settings.attach.groups, self.snapshot, self.obey,
                                 self.status, self._note)  # fmt: skip
         self.vitals.sockets = self._sockets
@@ -182,39 +182,12 @@ class Core:
         keep("redis server", partial(self.redis.keep_server, self._note))
         if self._plan.replay is None:
             self._begin_recording()
-        if (replay := self._plan.replay) is not None:
-            source = ReplaySource(replay, self.intake, lambda: self.pipeline.session_s)
-            self.vitals.replay = source
-            keyframes = self._plan.places.keyframes
-            self._playing = Playing(self._settings, replay, source, self.intake, keyframes,
-                                    self._note)  # fmt: skip
-            need(self._play(self._playing, replay))
+        if self._plan.replay is not None:
+            need(self._source_of_replay(self._plan.replay))
         elif self._settings.feed.source == "redis":
-            self._open_store()
-            fleet = Fleet(self._settings, self.intake)
-            self.vitals.source = RedisSource(
-                self._settings, self.redis.url, self.intake, fleet.announce, fleet.token,
-                self._recording.durable, self._note,
-            )  # fmt: skip
-            need(self._open_feed(self.vitals.source.run))
+            need(self._open_feed(self._source_of_redis()))
         else:
-            assert self._plan.credentials is not None
-            kite = KiteSource(self._settings.feed, self._plan.credentials, self.intake,
-                              self._supervisor.ended)  # fmt: skip
-            self.vitals.source = kite
-            store = self._open_store()
-            past = None
-            if store is not None:
-                past = Past(self._plan.places.archive, store, self._ledger)
-            files = None
-            if not self._plan.simulated:
-                files = InstrumentFiles(self._plan.places.instruments)
-            opening = Opening(self._settings, self.pipeline, self.intake, past, files)
-            self.vitals.opening = opening
-            self._following = Following(self.pipeline, self.intake, kite, opening, files,
-                                        self._settings.feed.mode)  # fmt: skip
-            keep("following", self._following.run)
-            need(self._open_feed(partial(self._run_feed, kite, self._plan.credentials)))
+            need(self._open_feed(self._source_of_kite()))
         if self._plan.replay is None and self._settings.feed.speed_factor == 1.0:
             keep("turn of the day", self._turn_of_the_day)
         keep("publishing", self._publish_record)
@@ -231,13 +204,48 @@ class Core:
         self._manager.tell("READY=1")
         need(self._manager.run(lambda: " ".join(self.vitals.state())))
 
+    def _source_of_replay(self, replay: Replay) -> Coroutine[Any, Any, None]:
+        """What plays a recording."""
+        source = ReplaySource(replay, self.intake, lambda: self.pipeline.session_s)
+        self.vitals.replay = source
+        playing = Playing(self._settings, replay, source, self.intake,
+                          self._plan.places.keyframes, self._note)  # fmt: skip
+        self._obeying.playing = playing
+        return self._play(playing, replay)
+
+    def _source_of_redis(self) -> Callable[[], Awaitable[None]]:
+        """What takes the ticks that crawlers write to Redis."""
+        self._open_store()
+        fleet = Fleet(self._settings, self.intake)
+        source = RedisSource(self._settings, self.redis.url, self.intake, fleet.announce,
+                             fleet.token, self._recording.durable, self._note)  # fmt: skip
+        self.vitals.source = source
+        return source.run
+
+    def _source_of_kite(self) -> Callable[[], Awaitable[None]]:
+        """What subscribes at Kite, and follows what is to be subscribed."""
+        credentials, places = self._plan.credentials, self._plan.places
+        assert credentials is not None
+        kite = KiteSource(self._settings.feed, credentials, self.intake, self._supervisor.ended)
+        self.vitals.source = kite
+        store = self._open_store()
+        past = Past(places.archive, store, self._ledger) if store is not None else None
+        files = InstrumentFiles(places.instruments) if not self._plan.simulated else None
+        opening = Opening(self._settings, self.pipeline, self.intake, past, files)
+        self.vitals.opening = opening
+        following = Following(self.pipeline, self.intake, kite, opening, files,
+                              self._settings.feed.mode)  # fmt: skip
+        self._obeying.following = following
+        self._supervisor.keep("following", following.run)
+        return partial(self._run_feed, kite, credentials)
+
     async def _open_feed(self, run: Callable[[], Awaitable[None]]) -> None:
         """Today's earlier journals first, then the feed."""
         vitals = self.vitals
         need, keep = self._supervisor.need, self._supervisor.keep
         if vitals.restart is not None:
             await vitals.restart.play(self.pipeline, self.intake, self._restored, self._held())
-            self._note_time()
+            self._clock.look()
             if self._ending is not None and vitals.restart.resumed:
                 self._ending.resume()
             self._recording.applied = self._recording.applied or vitals.restart.last
@@ -278,7 +286,7 @@ class Core:
         if not self._plan.simulated:
             chosen += self._choices.from_before(wall_ns() / NS)
         for command in chosen:
-            result = await self._apply(command)
+            result = await self._obeying.apply(command)
             if not result.done and isinstance(command, commands.Tune):
                 self._note("desk", f"a threshold of before is left out: {result.text}")
 
@@ -308,17 +316,12 @@ class Core:
 
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
-        self._note_time()
+        self._clock.look()
         self._log_changes(derived)  # first, then whom it concerns is told of it
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
         self._tell(derived)
-
-    def _note_time(self) -> None:
-        newest_s = self.pipeline.market.normaliser.newest_s
-        if newest_s > self._newest[0]:
-            self._newest = (newest_s, monotonic_ns())
 
     async def stop(self) -> None:
         """Take everything down, in order; nothing that was taken in is lost.
@@ -350,8 +353,7 @@ class Core:
             await self._last("notify", self._notifier.close(), 1.0)
         await self.redis.stop(self._last)
         self._watchdog.close()
-        for answer in self._answers:
-            answer.cancel()
+        self._obeying.close()
 
     async def _last(self, what: str, work: Awaitable[Any], limit_s: float) -> None:
         """One step of stopping, within its time."""
@@ -416,11 +418,7 @@ class Core:
         self._reached_s = max(self._reached_s, self.pipeline.session_s)
         if self._is_news:
             self.redis.take(derived, batch.kept)
-        for result in derived.results:
-            if self._answers:
-                answer = self._answers.popleft()
-                if not answer.done():
-                    answer.set_result(result)
+        self._obeying.answer(derived.results)
         if derived.runs and self._plan.replay is None:
             self.vitals.latency_ms.add((wall_ns() - batch.recv_ns[0]) / 1e6)
         if derived.alerts or derived.changed:
@@ -447,56 +445,7 @@ class Core:
 
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""
-        if isinstance(command, commands.RedisAction):
-            return await self._operate(command)
-        if isinstance(command, commands.Play):
-            if self._playing is None:
-                return commands.Result(False, "nothing is replayed: the feed is live")
-            return self._playing.obey(command, self.pipeline.session_s)
-        if isinstance(command, commands.FeedCommand):
-            if self._following is None:
-                return commands.Result(False, "the feed is not Kite's: nothing is subscribed here")
-            asked = await self._apply(command)
-            return await self._following.obey(command) if asked.done else asked
-        result = await self._apply(command)
-        if isinstance(command, commands.Tune | commands.Untune) and result.done:
-            self._log_control(command.actor, command.words, result)
-        return result
-
-    async def _operate(self, action: commands.RedisAction) -> commands.Result:
-        """Redis is outside: what is asked is journalled, done, and what came of it kept."""
-        if action.dry or action.action == "inspect":
-            return await self.redis.control.obey(action)
-        asked = await self._apply(action)
-        if not asked.done:
-            return asked
-        result = await self.redis.control.obey(action)
-        self._note("redis", f"{action.actor}: {result.text}")
-        self._log_control(action.actor, action.words, result)
-        return result
-
-    def _log_control(self, actor: str, words: str, result: commands.Result) -> None:
-        """What an operator did to Redis or to a threshold, into the day's ledger."""
-        if self._log is None:
-            return
-        try:
-            at_s = int(self.session_ns() // NS) or int(wall_ns() // NS)
-            self._log.control(at_s, actor, words, result, wall_ns() // 1_000_000)
-        except OSError as error:
-            self._note("ledger", error.strerror or str(error))
-
-    async def _apply(self, command: commands.Command) -> commands.Result:
-        if self.vitals.restoring:
-            return commands.Result(False, "today's journals are still being taken in; try again")
-        answer: asyncio.Future[commands.Result] = asyncio.get_running_loop().create_future()
-        self._answers.append(answer)
-        self.intake.put(Kind.COMMAND, commands.encode(command))
-        self.intake.flush()
-        result = await answer
-        if result.done and not self._recording.durable():
-            words = f"{result.text}; not durable: the journal cannot be written"
-            return msgspec.structs.replace(result, text=words)
-        return result
+        return await self._obeying.obey(command)
 
     def _alerted(self) -> None:
         """An alert came up or changed: whoever looks is told at once."""
@@ -510,7 +459,7 @@ class Core:
 
     async def _play(self, playing: Playing, replay: Replay) -> None:
         if await playing.open_hour(self._held()):
-            self._note_time()
+            self._clock.look()
         theatre = Theatre(self._held(), lambda: self.pipeline.session_s, self._settle_played,
                           self._went_back)  # fmt: skip
         await playing.run(theatre, looked_on=self._plan.linger)
@@ -520,7 +469,7 @@ class Core:
     @property
     def _is_news(self) -> bool:
         """Whether what follows now is to be published: a replay that went back did so already."""
-        return self._playing is None or self.pipeline.session_s > self._published_s
+        return self._plan.replay is None or self.pipeline.session_s > self._published_s
 
     def _settle_played(self) -> None:
         """What followed so far is in what is held; nothing of it is under way."""
@@ -531,7 +480,7 @@ class Core:
         """What is shown is of an earlier second now."""
         self._published_s = self._reached_s
         self._record.went_back()
-        self._newest = (self.pipeline.market.normaliser.newest_s, monotonic_ns())
+        self._clock.look(back=True)
         self._alerted()
 
     async def _turn_of_the_day(self) -> None:
@@ -556,7 +505,7 @@ class Core:
         """One TIMER record a second: session time, moved on between packets by our clock."""
         while True:
             await sleep(1.0)
-            self.intake.put(Kind.TIMER, timer_payload(self.session_ns()))
+            self.intake.put(Kind.TIMER, timer_payload(self._clock.now_ns))
 
     def note_refused(self, error: Exception) -> None:
         """Settings were to be taken in with which nothing starts: those before are in force."""
@@ -564,14 +513,6 @@ class Core:
         self._note("config", words)
         if self._events is not None:
             self._events.at_once("config", words)
-
-    def session_ns(self) -> int:
-        """Session time now; 0 before any packet."""
-        newest_s, seen_ns = self._newest
-        speed = self._settings.feed.speed_factor
-        if not newest_s or speed is None or self._playing is not None:
-            return newest_s * NS
-        return newest_s * NS + int((monotonic_ns() - seen_ns) * speed)
 
     async def _watch_health(self) -> None:
         """The engine's own conditions, as a record where any has changed."""
@@ -613,11 +554,13 @@ class Core:
             if looks % VITALS_EVERY == 0:
                 self.redis.vitals(metrics(self.pipeline, self.vitals),
                                   health(self.pipeline, self.vitals))  # fmt: skip
-                self.redis.scoreboard(self._record.lines, f"{ist(self.session_ns() / NS):%Y-%m-%d}")
+                self.redis.scoreboard(
+                    self._record.lines, f"{ist(self._clock.now_ns / NS):%Y-%m-%d}"
+                )
 
     def snapshot(self, wanted: view.View) -> view.Snapshot:
         """A picture for one view."""
-        session_s = (self.session_ns() or self.pipeline.session_s * NS) / NS
+        session_s = (self._clock.now_ns or self.pipeline.session_s * NS) / NS
         return self.observer.snapshot(wanted, self.vitals, session_s)
 
     def status(self) -> dict[str, Any]:

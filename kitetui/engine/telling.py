@@ -14,6 +14,7 @@ from kitetui.engine.alerts.validity import refusal
 from kitetui.engine.calendar import SEGMENTS
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.session_clock import SessionClock
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.notify.outbox import Outbox
 from kitetui.engine.sinks.notify.sender import Sender
@@ -27,7 +28,7 @@ SECRETS_MAX = 16 << 10
 _LTP = COLUMNS.index("ltp")
 
 
-def notifier(settings: Settings, places: Places, pipeline: Pipeline, session_ns: Callable[[], int],
+def notifier(settings: Settings, places: Places, pipeline: Pipeline, clock: SessionClock,
              note: Callable[[str, str], None]) -> Notifier | None:  # fmt: skip
     """The notifier that the settings ask for; None where they ask for none.
 
@@ -58,7 +59,7 @@ def notifier(settings: Settings, places: Places, pipeline: Pipeline, session_ns:
         return None
     loudness = {str(name): how for name, how in settings.notify.items()}
     return Notifier(outbox, senders, loudness,
-                    lambda notice: why_not(pipeline, notice, session_ns()), note)  # fmt: skip
+                    lambda notice: why_not(pipeline, notice, clock.now_ns), note)  # fmt: skip
 
 
 def why_not(pipeline: Pipeline, notice: Notice, session_ns: int) -> str:
