@@ -103,7 +103,7 @@ class Core:
         self._plan = plan
         self._on_alert = on_alert
         self.stopping = asyncio.Event()
-        self.day_over = False
+        self.started = self.day_over = False
         self._supervisor = Supervisor(self.stopping.set, self._note)
         limit = settings.feed.max_connections * settings.feed.max_per_connection
         asked = settings.feed.instruments
@@ -203,6 +203,7 @@ class Core:
             keep("notify", self._notifier.run)
         self._manager.tell("READY=1")
         need(self._manager.run(lambda: " ".join(self.vitals.state())))
+        self.started = True
 
     def _source_of_replay(self, replay: Replay) -> Coroutine[Any, Any, None]:
         """What plays a recording."""

@@ -37,9 +37,9 @@ class Engine:
         self._finished = threading.Event()
         self._error: BaseException | None = None
         self._core: Core | None = None
-        self._renewing = self._ending = self._started = False
-        self._before = settings
-        self._refused: Exception | None = None
+        self._ending = False
+        self._asked_for: Settings | None = None
+        """Settings that the next core is to have."""
         self._manager = ServiceManager()
         self._asked: set[Future[Any]] = set()
         self._final_status: dict[str, Any] = {}
@@ -92,8 +92,7 @@ class Engine:
     def renew(self, settings: Settings) -> None:
         """Start anew with these settings, as after a crash: what the engine knows of the day is
         taken in again, viewers come back by themselves."""
-        self._before, self._settings = self._settings, settings
-        self._renewing = True
+        self._asked_for = settings
         self._stop_core()
 
     def stop(self) -> None:
@@ -150,37 +149,36 @@ class Engine:
     async def _live(self) -> None:
         """One core after the other: a day is a core's, and so are settings."""
         self._loop = asyncio.get_running_loop()
-        renewed = False
+        before: Settings | None = None
+        refused: Exception | None = None
         while True:
-            self._renewing = False
+            core = Core(self._settings, self._plan, self._alerted, self._manager)
             try:
-                renew = await self._live_once()
+                await self._live_once(core, refused)
             except Exception as error:
-                if not renewed or self._started or self._ending:
+                if before is None or core.started or self._ending:
                     raise
-                self._settings, self._refused = self._before, error  # as before, and said so
-                renew = True
-            renewed = self._renewing
-            if self._ending or not (renew or self._renewing):
+                self._settings, before, refused = before, None, error  # as before, and said so
+                continue
+            asked, self._asked_for = self._asked_for, None
+            if self._ending or not (asked or core.day_over):
                 return
+            before, refused = (self._settings, None) if asked else (None, None)
+            self._settings = asked or self._settings
             gc.unfreeze()
             gc.collect()  # the core before: nothing of it stays
 
-    async def _live_once(self) -> bool:
-        """A core from its start to its end; whether it wants another one after it."""
-        core = Core(self._settings, self._plan, self._alerted, self._manager)
-        self._started = False
+    async def _live_once(self, core: Core, refused: Exception | None) -> None:
+        """A core from its start to its end; `refused`: why the settings asked for did not do."""
         try:
             await core.start()
-            self._started = True
-            if self._refused is not None:
-                core.note_refused(self._refused)
-                self._refused = None
+            if refused is not None:
+                core.note_refused(refused)
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             self._core = core
             self._ready.set()
-            if not (self._ending or self._renewing):  # asked for while it started
+            if not (self._ending or self._asked_for):  # asked for while it started
                 await core.stopping.wait()
         finally:
             self._core = None
@@ -189,7 +187,6 @@ class Engine:
                 self._final_status = core.status()
         if core.error is not None:
             raise core.error
-        return core.day_over
 
     def _alerted(self) -> None:
         if self.on_alert is not None:
