@@ -30,6 +30,8 @@ from kitetui.recordings import NoRecording, journals_of
 from kitetui.settings import Settings
 
 MIN_COLUMNS, MIN_LINES = 80, 24
+ENDS_WITHIN_S = 8.0
+"""An engine that was told to end is gone by then."""
 if TYPE_CHECKING:
     from kitetui.engine.feed.replay import Replay
 
@@ -61,7 +63,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         where = places(state, profile, run_folder)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
-    if not _lock(where):
+    if not _lock_in_time(where):
         if headless or demo or replay or source:
             fail(
                 EXIT_RUNNING,
@@ -99,6 +101,30 @@ def _print_status(status: dict[str, Any]) -> None:
     import orjson
 
     click.echo(orjson.dumps(status, option=orjson.OPT_INDENT_2))
+
+
+def _lock_in_time(where: Places) -> bool:
+    """The same, where the engine that holds it is about to end: it answers nobody any more."""
+    from kitetui.engine.clock import monotonic_ns, pause
+
+    until_ns = monotonic_ns() + int(ENDS_WITHIN_S * 1e9)
+    while not _lock(where):
+        if _answers(where) or monotonic_ns() > until_ns:
+            return False
+        pause(0.1)
+    return True
+
+
+def _answers(where: Places) -> bool:
+    from kitetui.caller import Caller, NoEngine, NotAllowed
+
+    try:
+        Caller(where.run, "ro").close()
+    except NoEngine:
+        return False
+    except NotAllowed:
+        pass
+    return True
 
 
 def _lock(where: Places) -> bool:

