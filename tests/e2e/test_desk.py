@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kitetui.caller import Caller, NoEngine, NotAllowed
+from kitetui.caller import Caller, NotAllowed
 from kitetui.config import load
 from kitetui.engine.calendar import date_day, ist_day
 from kitetui.engine.commands import Acknowledge, Undo
@@ -24,7 +22,15 @@ from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.snapshot import Alert, View
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
+from tests.programs import (
+    LOGIN,
+    engine,
+    environment,
+    exchange,
+    feed_options,
+    kitetui,
+    status_when,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -93,20 +99,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state folder of an engine that runs and has alerts."""
     folder = tmp_path_factory.mktemp("running")
     with exchange(folder, "--speed", "30", "--seed", "3", "--rate", "500") as hello:
-        engine = subprocess.Popen(
-            [*PROGRAM, "--headless", *SETS, "--set", "alerts.rows=200", *feed_options(hello),
-             "--set", "feed.speed=30"],
-            env=environment(folder, **LOGIN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        options = [*SETS, "--set", "alerts.rows=200", *feed_options(hello), "--set",
+                   "feed.speed=30"]  # fmt: skip
         run = folder / "kitetui" / "run"
-        for _ in range(600):
-            with contextlib.suppress(NoEngine), Caller(run, "ro") as caller:
-                if len(caller.look(View(alerts=50)).alerts) > 5:
-                    break
-            time.sleep(0.1)
-        yield folder
-        engine.terminate()
-        engine.wait(10)
+        with engine(folder, *options, **LOGIN):
+            status_when(folder, lambda s: s["alerts"]["unacked"] > 5, 60)
+            yield folder
     assert not list(run.iterdir()), "sockets go with the engine"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, status_when
+from tests.programs import LOGIN, engine, exchange, feed_options, kitetui, status_when
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.e2e
@@ -20,34 +20,29 @@ def test_changed_settings_are_told_taken_in_and_the_day_goes_on(tmp_path: Path) 
     config.mkdir(parents=True)
     (config / "alerts.yaml").write_text("min_confidence: 0.0\n")
     with exchange(tmp_path, "--speed", "10", "--rate", "300") as hello:
-        log = (tmp_path / "log").open("wb")
-        engine = subprocess.Popen(
-            [*PROGRAM, "--headless", *feed_options(hello), "--set", "feed.speed=10", "--set",
-             "thresholds.volume_spike.min_bars=2", "--set",
-             "thresholds.volume_spike.params.min_ratio=0.5", "--set",
-             "thresholds.volume_spike.params.min_robust_z=-9.0"],
-            env=environment(tmp_path, **LOGIN), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=log,
-        )  # fmt: skip
-        screen = None
-        try:
+        options = [*feed_options(hello), "--set", "feed.speed=10", "--set",
+                   "thresholds.volume_spike.min_bars=2", "--set",
+                   "thresholds.volume_spike.params.min_ratio=0.5", "--set",
+                   "thresholds.volume_spike.params.min_robust_z=-9.0"]  # fmt: skip
+        with engine(tmp_path, *options, **LOGIN) as process, ExitStack() as on_exit:
             status_when(tmp_path, lambda s: s["alerts"]["unacked"] > 0, 60)
             screen = Terminal(tmp_path, "attach")
+            on_exit.callback(screen.close)
             assert screen.read(15, b"KITE")
             assert kitetui(tmp_path, "ack", "--all").returncode == 0
             acked = status_when(tmp_path, lambda s: True)
             (config / "alerts.yaml").write_text("min_confidence: 0.95\n")
             (config / "kitetui.yaml").write_text("screen: {hz: fast}\n")
-            engine.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGHUP)
             time.sleep(1)
-            said = (tmp_path / "log").read_text()
+            said = (tmp_path / "said").read_text()
             assert "the settings stay as they are" in said and "screen.hz" in said
             assert status_when(tmp_path, lambda s: True)["uptime_s"] > acked["uptime_s"]
 
             (config / "kitetui.yaml").write_text("screen: {hz: 2}\n")
-            engine.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGHUP)
             after = status_when(tmp_path, lambda s: s["uptime_s"] < acked["uptime_s"], 10)
-            said = (tmp_path / "log").read_text()
+            said = (tmp_path / "said").read_text()
             assert "alerts.min_confidence: 0.0 -> 0.95" in said and "screen.hz: 4.0 -> 2.0" in said
             after = status_when(tmp_path, lambda s: s["state"] == "LIVE", 10)
             assert after["restored"]["records"] > 0 or after["restored"]["from_checkpoint"]
@@ -55,15 +50,10 @@ def test_changed_settings_are_told_taken_in_and_the_day_goes_on(tmp_path: Path) 
             screen.output = b""
             assert screen.read(6, b"\x1b["), "who looks on comes back by itself"
             assert len(status_when(tmp_path, lambda s: bool(s["viewers"]))["viewers"]) == 1
-            assert engine.poll() is None
+            assert process.poll() is None
 
-            engine.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGHUP)
             time.sleep(1)
-            assert "have not changed" in (tmp_path / "log").read_text()
-        finally:
-            if screen is not None:
-                screen.close()
-            engine.terminate()
-            assert engine.wait(15) == 0
-            log.close()
-    assert "Traceback" not in (tmp_path / "log").read_text()
+            assert "have not changed" in (tmp_path / "said").read_text()
+    assert process.returncode == 0
+    assert "Traceback" not in (tmp_path / "said").read_text()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from kitetui.caller import Caller, NoEngine
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, status_when
+from tests.programs import LOGIN, engine, exchange, feed_options, kitetui, status_when
 
 pytestmark = [
     pytest.mark.e2e,
@@ -30,13 +29,8 @@ def status_of(folder: Path, wait_s: float, state: str) -> dict[str, Any]:
 def test_an_engine_without_a_file_to_open_goes_on(tmp_path: Path) -> None:
     """Viewers are not let in and a lost feed is not dialled; afterwards all is well again."""
     with exchange(tmp_path, "--speed", "30", "--faults", "drop@5,drop@7") as hello:
-        process = subprocess.Popen(
-            [*PROGRAM, "--headless", *feed_options(hello), "--set", "feed.speed=30",
-             "--set", "feed.backoff_max_s=2"],
-            env=environment(tmp_path, **LOGIN), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        try:
+        options = [*feed_options(hello), "--set", "feed.speed=30", "--set", "feed.backoff_max_s=2"]
+        with engine(tmp_path, *options, **LOGIN) as process:
             status_of(tmp_path, 20, "LIVE")
             held = len(os.listdir(f"/proc/{process.pid}/fd"))
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (held, 4096))
@@ -44,16 +38,14 @@ def test_an_engine_without_a_file_to_open_goes_on(tmp_path: Path) -> None:
                 with contextlib.suppress(NoEngine), Caller(tmp_path / "kitetui" / "run", "ro"):
                     time.sleep(0.1)
             time.sleep(6)
-            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            assert process.poll() is None, (tmp_path / "said").read_text()
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
             before = status_of(tmp_path, 20, "LIVE")
             time.sleep(1.5)
             after = status_of(tmp_path, 10, "LIVE")
             assert after["ticks"]["received"] > before["ticks"]["received"]
             assert after["feed"]["reconnects"] >= 1
-        finally:
-            process.terminate()
-            said, _ = process.communicate(timeout=20)
+    said = (tmp_path / "said").read_text()
     assert process.returncode == 0 and "Traceback" not in said, said
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from kitetui.config import ConfigError, default_folder, load
 from kitetui.engine.exposition import exposition
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, status_when
+from tests.programs import LOGIN, engine, exchange, feed_options, kitetui, status_when
 
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool, of Prometheus")
@@ -37,17 +37,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("m")
     path = folder / "m.sock"
     with exchange(folder, "--speed", "10", "--faults", "drop@3") as hello:
-        engine = subprocess.Popen(
-            [*PROGRAM, "--headless", *feed_options(hello), "--set", "feed.speed=10", "--set",
-             f"metrics.listen=unix://{path}"],
-            env=environment(folder, **LOGIN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        status_when(folder, lambda s: s["feed"]["reconnects"] > 0 and s["streams"], 40)
-        assert path.stat().st_mode & 0o777 == 0o600
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
-            yield Site(folder, client)
-        engine.terminate()
-        engine.wait(10)
+        options = [*feed_options(hello), "--set", "feed.speed=10", "--set",
+                   f"metrics.listen=unix://{path}"]  # fmt: skip
+        with engine(folder, *options, **LOGIN):
+            status_when(folder, lambda s: s["feed"]["reconnects"] > 0 and s["streams"], 40)
+            assert path.stat().st_mode & 0o777 == 0o600
+            with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+                yield Site(folder, client)
     assert not path.exists()
 
 
@@ -110,13 +106,8 @@ def test_those_who_say_nothing_or_nonsense_do_no_harm(site: Site) -> None:
 def test_an_engine_that_is_refused_is_not_ready(tmp_path: Path) -> None:
     path = tmp_path / "m.sock"
     with exchange(tmp_path) as hello:
-        engine = subprocess.Popen(
-            [*PROGRAM, "--headless", *feed_options(hello), "--set",
-             f"metrics.listen=unix://{path}"],
-            env=environment(tmp_path, KITE_API_KEY="demo", KITE_ACCESS_TOKEN="canary"),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
+        options = [*feed_options(hello), "--set", f"metrics.listen=unix://{path}"]
+        with engine(tmp_path, *options, KITE_API_KEY="demo", KITE_ACCESS_TOKEN="canary"):
             status_when(tmp_path, lambda s: s["state"] == "AUTH_EXPIRED", 30)
             with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
                 ready = client.get("http://engine/readyz")
@@ -124,9 +115,6 @@ def test_an_engine_that_is_refused_is_not_ready(tmp_path: Path) -> None:
                 assert ready.json()["because"]["feed"].startswith("AUTH_EXPIRED 403")
                 assert client.get("http://engine/livez").status_code == 200
                 assert "canary" not in client.get("http://engine/healthz").text
-        finally:
-            engine.terminate()
-            engine.wait(10)
 
 
 @needs_promtool

