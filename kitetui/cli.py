@@ -26,6 +26,7 @@ from kitetui.cli_options import (
 from kitetui.cli_redis import redis
 from kitetui.cli_remote import REMOTE
 from kitetui.cli_system import SYSTEM
+from kitetui.examples import teach
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -367,9 +368,18 @@ def patterns(name: str, markdown: bool, config_dir: Path | None, state: Path | N
     raise SystemExit(print_patterns(known, name, markdown=markdown))
 
 
+@cli.command()
+def manual() -> None:
+    """The manual page: every command with its options and examples, as man reads it."""
+    from kitetui.tools.manual import page
+
+    click.echo(page(cli), nl=False)
+
+
 for _verb in (*DAY, *VERBS, *DAYS, *REMOTE, *SYSTEM, redis, redis.commands["pause"],
               redis.commands["resume"]):  # fmt: skip
     cli.add_command(_verb)
+teach(cli)
 
 
 def main() -> None:
