@@ -36,7 +36,7 @@ demo: $(RUN)
 	@$(BIN)/kitetui --demo
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -15,6 +15,23 @@ from kitetui.settings import Settings
 SHARED = Path(os.environ.get("KITETUI_SHARED", Path(__file__).parents[2] / "shared"))
 
 
+LONGEST = ("test_sessions", "test_terminal", "test_headless", "test_replay", "test_redis_contract",
+           "test_desk", "test_real_day", "test_redis_frozen_long", "test_hostile",
+           "test_simulated_day", "test_partition", "test_whole_day", "test_screens")  # fmt: skip
+"""Files that take more than a minute, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, then what drives processes: short tests fill the gaps left."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        late = len(places) + (item.get_closest_marker("e2e") is None)
+        return places.get(item.path.stem, late)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """The shipped defaults."""
