@@ -20,7 +20,7 @@ from kitetui.engine.market.instruments import read_table
 from kitetui.engine.pipeline import Pipeline
 from kitetui.redis_contract import KEYS
 from kitetui.tools.redis_check import look
-from tests.programs import PROGRAM, environment
+from tests.programs import PROGRAM, environment, status_when
 from tests.samples import market_day
 
 pytestmark = pytest.mark.e2e
@@ -74,9 +74,8 @@ class Crawler:
 
 def engine(tmp_path: Path, url: str, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*PROGRAM, "--source", "redis", "--headless", "--json", "--duration", "25",
-         "--set", f"redis.url={url}", "--set", "feed.speed=max",
-         "--set", "alerts.rules=['RELIANCE > 1']", *options],
+        [*PROGRAM, "--source", "redis", "--headless", "--json", "--set", f"redis.url={url}",
+         "--set", "feed.speed=max", "--set", "alerts.rules=['RELIANCE > 1']", *options],
         env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -106,7 +105,9 @@ def test_a_channel_of_ticks_is_watched(
     crawler.redis.publish("market_data.ticks", b"{no json")
     crawler.redis.publish("market_data.ticks", json.dumps({"symbol": "NOBODY", "ltp": 3}))
     crawler.publish()
-    out, err = running.communicate(timeout=60)
+    status_when(tmp_path, lambda s: s["ticks"]["received"] >= crawler.sent, 90)
+    running.terminate()
+    out, err = running.communicate(timeout=20)
     assert running.returncode == 0, err
     status = json.loads(out)
     assert status["source"] == "redis" and status["feed"]["connections"][0]["state"] == "CLOSED"
@@ -136,7 +137,9 @@ def test_the_stream_of_packets_is_read_as_a_group_and_acknowledged(
     waits_for(lambda: crawler.redis.xinfo_groups("ticks:raw:binary"))
     crawler.redis.xadd("ticks:raw:binary", {"binary_data": b"no packet"})
     crawler.add()
-    out, err = running.communicate(timeout=60)
+    status_when(tmp_path, lambda s: s["ticks"]["received"] >= crawler.sent, 90)
+    running.terminate()
+    out, err = running.communicate(timeout=20)
     assert running.returncode == 0, err
     status = json.loads(out)
     assert status["ticks"]["received"] == crawler.sent > 5_000
