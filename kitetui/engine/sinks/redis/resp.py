@@ -17,20 +17,19 @@ def command(*parts: bytes) -> bytes:
 
 def template(*parts: Piece) -> list[Piece]:
     """One command a row, as pieces to `join`; columns and what all rows share may be mixed."""
-    return [b"*%d\r\n" % len(parts), *(piece for part in parts for piece in bulk(part))]
+    out: list[Piece] = [b"*%d\r\n" % len(parts)]
+    sizes = iter(numbers([lengths(part) for part in parts if not isinstance(part, bytes)]))
+    for part in parts:
+        if isinstance(part, bytes):
+            out.append(b"$%d\r\n%b\r\n" % (len(part), part))
+        else:
+            out += [b"$", next(sizes), b"\r\n", part, b"\r\n"]
+    return out
 
 
 def commands(*parts: Piece) -> Text:
     """One command a row."""
     return join(template(*parts))
-
-
-def bulk(part: Piece) -> list[Piece]:
-    """One part of a command, as pieces."""
-    if isinstance(part, bytes):
-        return [b"$%d\r\n%b\r\n" % (len(part), part)]
-    (size,) = numbers([lengths(part)])
-    return [b"$", size, b"\r\n", part, b"\r\n"]
 
 
 def number(value: int | float) -> bytes:

@@ -29,10 +29,11 @@ def numbers(columns: Sequence[I64] | Sequence[F64]) -> list[Text]:
     return [flat.slice(at * n, n) for at in range(len(columns))]
 
 
-def maybe(column: F64) -> Text:
-    """The text of numbers; empty where a number is NaN."""
-    (text,) = numbers([np.nan_to_num(column)])
-    return pc.if_else(pa.array(np.isnan(column)), b"", text)
+def maybe(columns: Sequence[F64]) -> list[Text]:
+    """The text of each column; empty where a number is NaN."""
+    texts = numbers([np.nan_to_num(column) for column in columns])
+    return [pc.if_else(pa.array(np.isnan(column)), b"", text)
+            for column, text in zip(columns, texts, strict=True)]  # fmt: skip
 
 
 def strings(values: Sequence[bytes]) -> Text:

@@ -86,6 +86,6 @@ class BarText:
 def indicator_fields(minutes: int, values: F64) -> list[Piece]:
     """Fields such as rsi14_5m, of indicators f64 (len(NAMES), n); empty where undefined."""
     fields: list[Piece] = []
-    for name, column in zip(NAMES, values.round(6), strict=True):
-        fields += [f"{name}_{timeframe_name(minutes)}".encode(), maybe(column)]
+    for name, text in zip(NAMES, maybe(list(values.round(6))), strict=True):
+        fields += [f"{name}_{timeframe_name(minutes)}".encode(), text]
     return fields

@@ -74,11 +74,12 @@ class RowText:
 
     def _books(self, out: Stores, told: Books) -> None:
         bids, asks, *flow = numbers([told.bid_total, told.ask_total, *told.flow.T])
+        spread, microprice, imbalance = maybe(
+            [column.round(6) for column in (told.spread, told.microprice, told.imbalance)]
+        )
         depth = self._keys.of("depth", told.rows)
         out.of("depth").add(commands(
-            b"HSET", depth, b"spread", maybe(told.spread.round(6)),
-            b"microprice", maybe(told.microprice.round(6)),
-            b"imbalance", maybe(told.imbalance.round(6)),
+            b"HSET", depth, b"spread", spread, b"microprice", microprice, b"imbalance", imbalance,
             b"bid_total", bids, b"ask_total", asks, b"ofi", flow[0],
         ))  # fmt: skip
         self._keys.expire(out, "depth", told.rows, depth)
