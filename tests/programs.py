@@ -79,6 +79,27 @@ def engine(state: Path, *arguments: str, **extra: str) -> Iterator[subprocess.Po
         process.wait(10)
 
 
+def run_until(state: Path, right: Callable[[dict[str, Any]], bool], *arguments: str,
+              wait_s: float = 60.0, **extra: str) -> dict[str, Any]:  # fmt: skip
+    """An engine runs until its status document is right; the last one of it, ended in order.
+
+    Raises:
+        AssertionError: it never came to that, or it did not end in order.
+    """
+    process = subprocess.Popen(
+        [*PROGRAM, "--headless", "--json", *arguments], env=environment(state, **extra), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        status_when(state, right, wait_s)
+    finally:
+        process.terminate()
+        out, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    status: dict[str, Any] = json.loads(out)
+    return status
+
+
 def feed_options(hello: dict[str, Any]) -> list[str]:
     """Settings that point an engine at an exchange."""
     return ["--set", f"feed.url={hello['ws_url']}", "--set", f"feed.rest_url={hello['rest_url']}"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kitetui.engine.sinks.black_box import boxes
-from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui
+from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, run_until
 
 pytestmark = pytest.mark.e2e
 SETTINGS = ("--set", "feed.warmup_sessions=0", "--set", "journal.checkpoint_s=2",
@@ -32,8 +32,10 @@ def played(tmp_path: Path, box: Path, settings: tuple[str, ...]) -> dict[str, An
 def test_a_p1_leaves_a_box_that_plays_alone(tmp_path: Path) -> None:
     with exchange(tmp_path, "--speed", "10", "--faults", "expire@8:30,drop@9") as hello:
         settings = (*feed_options(hello), *SETTINGS, "--set", "feed.speed=10")
-        kitetui(tmp_path, "--headless", "--duration", "15", *settings, **LOGIN)
-    (box,) = boxes(tmp_path / "kitetui" / "black-boxes")
+        where = tmp_path / "kitetui" / "black-boxes"
+        run_until(tmp_path, lambda _: where.exists() and any(where.glob("*/report.json")),
+                  *settings, **LOGIN)  # fmt: skip
+    (box,) = boxes(where)
     assert "P1-feed-" in box.name and box.stat().st_mode & 0o777 == 0o700
     assert all(f.stat().st_mode & 0o777 == 0o600 for f in box.rglob("*") if f.is_file())
     report = json.loads((box / "report.json").read_text())

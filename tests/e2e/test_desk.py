@@ -29,6 +29,7 @@ from tests.programs import (
     exchange,
     feed_options,
     kitetui,
+    run_until,
     status_when,
 )
 
@@ -42,10 +43,10 @@ SETS = [part for text in EASY for part in ("--set", text)]
 
 def test_the_log_of_a_live_day_is_what_its_journal_gives_again(tmp_path: Path) -> None:
     with exchange(tmp_path, "--speed", "30", "--seed", "3", "--faults", "drop@8") as hello:
-        done = kitetui(tmp_path, "--headless", "--json", "--duration", "14", *SETS,
-                       *feed_options(hello), "--set", "feed.speed=30", **LOGIN)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    status = json.loads(done.stdout)
+        status = run_until(tmp_path, lambda s: s["feed"]["reconnects"]
+                           and s["alerts"]["admitted"] > 8 and s["alerts"]["by_reason"],
+                           *SETS, *feed_options(hello), "--set", "feed.speed=30",
+                           **LOGIN)  # fmt: skip
     pipeline = Pipeline(load(overrides=[*EASY, "feed.speed=30"]), 1256)
     raised, transitions, departures = [], [], []
     for batch in JournalReader(Path(status["journal"]["path"])):

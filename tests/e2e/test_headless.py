@@ -18,6 +18,7 @@ from tests.programs import (
     feed_options,
     kitetui,
     processes_below,
+    run_until,
     status_when,
 )
 
@@ -25,9 +26,8 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_demo_raises_an_alert_within_seconds_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "20", "--json")
-    assert done.returncode == 0, done.stderr
-    status = json.loads(done.stdout)
+    status = run_until(tmp_path, lambda s: s["alerts"]["admitted"] and s["ticks"]["duplicates"]
+                       and s["ticks"]["received"] > 5000, "--demo", wait_s=30)  # fmt: skip
     ticks = status["ticks"]
     assert ticks["received"] > 5000
     assert ticks["rejected"] == 0
@@ -50,10 +50,10 @@ def test_the_demo_raises_an_alert_within_seconds_and_leaves_nothing_behind(tmp_p
 def test_every_tick_reaches_both_streams_of_a_given_server(
     tmp_path: Path, server: ValkeyServer, redis_url: str
 ) -> None:
-    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "16", "--json",
-                   "--set", "redis.profile=full", "--set", f"redis.url={redis_url}")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    received = json.loads(done.stdout)["ticks"]["received"]
+    status = run_until(tmp_path, lambda s: s["alerts"]["admitted"] and s["bars"]["closed"],
+                       "--demo", "--set", "redis.profile=full", "--set",
+                       f"redis.url={redis_url}")  # fmt: skip
+    received = status["ticks"]["received"]
     client = Redis(unix_socket_path=str(server.unix_socket_path), db=4)
     assert client.xlen("ticks:intraday:processed") == received
     assert client.xlen("ticks:raw:binary") == received
@@ -187,9 +187,8 @@ def test_a_damaged_journal_is_played_as_far_as_it_is_whole(tmp_path: Path) -> No
 
 def test_a_day_is_played_from_an_hour_on(tmp_path: Path) -> None:
     """What is before the hour is played at once, what follows at its pace; all of it counts."""
-    done = kitetui(tmp_path, "--demo", "--headless", "--duration", "8", "--speed", "30", "--json",
-                   "--set", "journal.segment_mb=1")  # fmt: skip
-    live = json.loads(done.stdout)
+    live = run_until(tmp_path, lambda s: s["ticks"]["received"] > 40_000, "--demo", "--speed",
+                     "30", "--set", "journal.segment_mb=1")  # fmt: skip
     journal = Path(live["journal"]["path"])
     files = sorted(journal.parent.glob("*.arrows"))
     assert len(files) > 1, "a megabyte is soon full"
@@ -229,18 +228,13 @@ def test_403_stops_and_new_credentials_resume(tmp_path: Path) -> None:
         path.chmod(0o600)
 
     login("canary-wrong-token")
-    with exchange(tmp_path, "--speed", "10") as hello:
-        done = kitetui(tmp_path, "--headless", "--duration", "4", "--json", *feed_options(hello))
-        status = json.loads(done.stdout)
+    with exchange(tmp_path, "--speed", "10") as hello, engine(tmp_path, *feed_options(hello)):
+        status = status_when(tmp_path, lambda s: s["state"] == "AUTH_EXPIRED")
         assert status["ticks"]["received"] == 0
-        assert "canary-wrong-token" not in done.stdout + done.stderr
-        import threading
-
-        timer = threading.Timer(4, login, ["demo"])
-        timer.start()
-        done = kitetui(tmp_path, "--headless", "--duration", "12", "--json", *feed_options(hello))
-        timer.join()
-    assert json.loads(done.stdout)["ticks"]["received"] > 0
+        assert "canary-wrong-token" not in json.dumps(status)
+        login("demo")
+        status_when(tmp_path, lambda s: s["ticks"]["received"] > 0)
+    assert "canary-wrong-token" not in (tmp_path / "said").read_text()
 
 
 def test_the_token_stands_in_no_output_whatever_happens(tmp_path: Path) -> None:
@@ -257,10 +251,6 @@ def test_the_token_stands_in_no_output_whatever_happens(tmp_path: Path) -> None:
 
 def test_a_feed_with_faults_comes_back(tmp_path: Path) -> None:
     with exchange(tmp_path, "--speed", "10", "--faults", "drop@2,garble@4,truncate@5") as hello:
-        done = kitetui(tmp_path, "--headless", "--duration", "9", "--json", *feed_options(hello),
-                       **LOGIN)  # fmt: skip
-    status = json.loads(done.stdout)
-    assert status["feed"]["reconnects"] >= 1
-    assert status["feed"]["bad_frames"] >= 2
-    assert status["ticks"]["rejected"] > 0
-    assert status["ticks"]["used"] > 1000
+        run_until(tmp_path, lambda s: s["feed"]["reconnects"] >= 1 and s["feed"]["bad_frames"] >= 2
+                  and s["ticks"]["rejected"] and s["ticks"]["used"] > 1000,
+                  *feed_options(hello), **LOGIN)  # fmt: skip
