@@ -17,6 +17,9 @@ from tests.terminal import Terminal
 pytestmark = pytest.mark.e2e
 
 Open = Callable[..., Terminal]
+CALM = ("--demo", "--set", "feed.instruments=[RELIANCE, NIFTY 50, TCS]", "--set",
+        "feed.warmup_sessions=0")  # fmt: skip
+"""A demo that moves and costs little, where it is the terminal that is looked at."""
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def gone(tmp_path: Path) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_in_order(open_terminal: Open, tmp_path: Path, number: int) -> None:
-    terminal = open_terminal("--demo")
+    terminal = open_terminal(*CALM)
     assert terminal.read(15, b"SIMULATED")
     terminal.read(2)
     began = time.monotonic()
@@ -65,7 +68,7 @@ def test_a_signal_leaves_in_order(open_terminal: Open, tmp_path: Path, number: i
 
 
 def test_ctrl_c_twice_leaves_in_order(open_terminal: Open, tmp_path: Path) -> None:
-    terminal = open_terminal("--demo")
+    terminal = open_terminal(*CALM)
     assert terminal.read(15, b"SIMULATED")
     terminal.read(2)
     terminal.type("\x03")
@@ -78,7 +81,7 @@ def test_ctrl_c_twice_leaves_in_order(open_terminal: Open, tmp_path: Path) -> No
 
 
 def test_a_closed_terminal_stops_the_engine_in_order(open_terminal: Open, tmp_path: Path) -> None:
-    terminal = open_terminal("--demo")
+    terminal = open_terminal(*CALM)
     assert terminal.read(15, b"SIMULATED")
     terminal.read(2)
     terminal.hang_up()
@@ -105,7 +108,7 @@ def test_a_closed_terminal_is_noticed_below_a_program_that_keeps_it_to_itself(
 def test_a_closed_terminal_can_leave_the_engine_running(
     open_terminal: Open, tmp_path: Path
 ) -> None:
-    terminal = open_terminal("--demo", "--set", "screen.on_hangup=detach")
+    terminal = open_terminal(*CALM, "--set", "screen.on_hangup=detach")
     assert terminal.read(15, b"SIMULATED")
     terminal.read(2)
     terminal.hang_up()
@@ -182,7 +185,7 @@ def test_a_terminal_that_cannot_show_it_gets_its_own_answer(
 
 
 def test_a_small_terminal_is_told_what_is_needed(open_terminal: Open) -> None:
-    terminal = open_terminal("--demo", columns=60, lines=20)
+    terminal = open_terminal(*CALM, columns=60, lines=20)
     assert terminal.read(15, b"need 80x24")
     terminal.signal(signal.SIGTERM)
     assert terminal.wait(8) == 0

@@ -132,7 +132,7 @@ def whole_day() -> tuple[RecordBatch, dict[str, Any]]:
 
 
 @given(st.lists(st.integers(1, 100_000), max_size=60))
-@examples(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_simulated_market_in_any_batches(cuts: list[int]) -> None:
     day, whole = whole_day()
     assert len(whole["bars"]) > 900

@@ -39,7 +39,7 @@ def whole_day() -> dict[str, Any]:
 
 @given(st.lists(st.integers(1, 1 << 30), min_size=1, max_size=3))
 @examples(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
