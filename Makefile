@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+E2E := $(VENV)/e2e
 
-.PHONY: help setup demo test lint bench chaos soak screenshots clean
+.PHONY: help setup demo test e2e lint bench chaos soak screenshots clean
 
 help:
 	@echo "make demo         the live screen on a simulated exchange"
 	@echo "make test         all tests"
+	@echo "make e2e          a whole day in tmux, from the wheel's install on, with its pictures"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make bench        benchmarks beside their peers, as a table and as bench.json"
 	@echo "make chaos        an engine killed TIMES=1000 times, and SESSIONS=1000 simulated days of"
@@ -37,6 +39,14 @@ demo: $(RUN)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+e2e: $(DEV)
+	rm -rf $(E2E)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(E2E)/wheels .
+	$(PYTHON) -m venv $(E2E)/venv
+	$(E2E)/venv/bin/python -m pip install --quiet --disable-pip-version-check $(E2E)/wheels/*.whl
+	KITETUI_PROGRAM=$(abspath $(E2E))/venv/bin/kitetui KITETUI_PICTURES=screenshots/day \
+	  $(BIN)/python -m pytest tests/e2e/test_whole_day.py
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ from typing import Any
 
 from kitetui.caller import Caller, NoEngine
 
-PROGRAM = [sys.executable, "-m", "kitetui"]
+PROGRAM = shlex.split(os.environ.get("KITETUI_PROGRAM", "")) or [sys.executable, "-m", "kitetui"]
+"""As the command that an installed one is started by, where that is to be looked at."""
 UNWANTED = ("COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
 
 

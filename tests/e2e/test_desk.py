@@ -120,7 +120,7 @@ def test_two_viewers_and_one_alert_a_thousand_times_one_wins_the_other_is_told_w
     wins = [0, 0]
     with Caller(run) as one, Caller(run) as other, ThreadPoolExecutor(2) as pool:
         while sum(wins) < 1000:
-            alert = waiting(one)[0]
+            (alert,) = one.look(View(alerts=1)).alerts
             command = Acknowledge(*alert.seen, "")
             results = list(pool.map(lambda caller, c=command: caller.do(c), (one, other)))
             done = [result.done for result in results]

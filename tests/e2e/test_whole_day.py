@@ -1,5 +1,8 @@
-"""A day from nothing: login, doctor, instruments, the screen, two people over SSH, a token that
-ends, a new one, the close, the archive, and the next morning."""
+"""A day from nothing, in tmux: login, doctor, instruments, the screen, two people over SSH, a token
+that ends, a new one, the close, the archive, and the next morning.
+
+`make e2e` has it run by a wheel that is installed into an environment of its own.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ import pytest
 from tests.attach.pictures import keep
 from tests.attach.sshd import SSHD, door, free_port, make_key
 from tests.programs import PROGRAM, environment, exchange, kitetui, status_when
-from tests.terminal import Terminal
+from tests.tmux import TMUX, Tmux
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -74,12 +77,12 @@ class Day:
         return str(found["access_token"])
 
 
-def seen(terminal: Terminal, *words: str, within_s: float = 20.0) -> None:
+def seen(terminal: Tmux, *words: str, within_s: float = 20.0) -> None:
     for word in words:
         assert terminal.read(within_s, word.encode()), (word, terminal.output[-1500:])
 
 
-def answered(terminal: Terminal, keys: str, word: str) -> None:
+def answered(terminal: Tmux, keys: str, word: str) -> None:
     """Press keys until a word comes: the screen may be painting something else just then."""
     for _ in range(4):
         mark = len(terminal.output)
@@ -93,7 +96,7 @@ def answered(terminal: Terminal, keys: str, word: str) -> None:
 
 
 @contextlib.contextmanager
-def opened(*terminals: Terminal) -> Iterator[None]:
+def opened(*terminals: Tmux) -> Iterator[None]:
     try:
         yield
     finally:
@@ -102,6 +105,7 @@ def opened(*terminals: Terminal) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="needs OpenSSH: sshd and ssh")
+@pytest.mark.skipif(not TMUX, reason="needs tmux, in which people would look in")
 def test_a_day_from_nothing(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     port = free_port()
     redirect = f"http://127.0.0.1:{port}/"
@@ -116,7 +120,7 @@ def test_a_day_from_nothing(tmp_path: Path, tmp_path_factory: pytest.TempPathFac
             tmp_path, "instruments", "plan").stdout  # fmt: skip
         assert "0 keep the engine from working" in kitetui(tmp_path, "doctor").stdout
 
-        first = Terminal(tmp_path, columns=WIDE[0], lines=WIDE[1])
+        first = Tmux(tmp_path, columns=WIDE[0], lines=WIDE[1])
         with opened(first):
             seen(first, "LIVE", "RELIANCE")
             status_when(tmp_path, lambda s: s["alerts"]["unacked"] > 0, 60)
@@ -136,7 +140,7 @@ def test_a_day_from_nothing(tmp_path: Path, tmp_path_factory: pytest.TempPathFac
                   "--redirect", redirect) as hello:  # fmt: skip
         day = Day(tmp_path, hello, port)
         day.login()
-        second = Terminal(tmp_path, columns=WIDE[0], lines=WIDE[1])
+        second = Tmux(tmp_path, columns=WIDE[0], lines=WIDE[1])
         with opened(second):
             seen(second, "LIVE", "RELIANCE")
             status = status_when(
@@ -160,9 +164,9 @@ def _over_ssh(day: Day, folder: Path) -> None:
         str(folder / "asha.pub"), "--state", str(day.folder / "kitetui"),
     )  # fmt: skip
     with door(folder, printed.stdout.split("\n\n")[0] + "\n") as there:
-        ravi = Terminal(day.folder, program=there.ssh(folder / "ravi", "-t"), columns=WIDE[0],
+        ravi = Tmux(day.folder, program=there.ssh(folder / "ravi", "-t"), columns=WIDE[0],
                         lines=WIDE[1])  # fmt: skip
-        asha = Terminal(day.folder, program=there.ssh(folder / "asha", "-tC", "-e", "none"),
+        asha = Tmux(day.folder, program=there.ssh(folder / "asha", "-tC", "-e", "none"),
                         columns=80, lines=24)  # fmt: skip
         with opened(ravi, asha):
             seen(ravi, "RELIANCE")
@@ -208,7 +212,7 @@ def _closes(day: Day) -> None:
     assert done.returncode == 0, done.stderr
     assert (home / "archive" / "ticks" / f"{recorded}.parquet").exists()
     assert recorded in kitetui(day.folder, "days").stdout
-    looked = Terminal(day.folder, "attach", "--ro", columns=WIDE[0], lines=WIDE[1])
+    looked = Tmux(day.folder, "attach", "--ro", columns=WIDE[0], lines=WIDE[1])
     with opened(looked):
         seen(looked, "CLOSED")
         looked.read(2)
