@@ -11,8 +11,8 @@ import pytest
 from kitetui.app import KiteApp
 from kitetui.config import load
 from kitetui.engine.commands import Command, Result, Tune, Untune, encode
+from kitetui.engine.desk_view import thresholds
 from kitetui.engine.feed.records import Kind, RecordBatch
-from kitetui.engine.observe import thresholds
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.engine.tuning import CHANGES_KEPT, Tuning

@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 
 from kitetui.engine import snapshot as view
-from kitetui.engine.alerts.alert import Alert, Origin
-from kitetui.engine.alerts.alerting import Alerting
-from kitetui.engine.alerts.explain import explain, explain_condition, wrapped
-from kitetui.engine.calendar import SEGMENTS, ist, ist_day
+from kitetui.engine.calendar import SEGMENTS, ist_day
 from kitetui.engine.chain_view import Chains
 from kitetui.engine.charting import Charts
 from kitetui.engine.clock import monotonic_ns
+from kitetui.engine.desk_view import explained, flood_of, listed, silences, thresholds
 from kitetui.engine.feed.batch import COLUMNS, FULL, I64
 from kitetui.engine.feed.wire import MODES
-from kitetui.engine.health.streams import ServerHealth
 from kitetui.engine.kept import Kept
 from kitetui.engine.market.bars import (
     BUY,
@@ -33,11 +30,10 @@ from kitetui.engine.market.bars import (
     BarFlag,
 )
 from kitetui.engine.memory import memory_mb
-from kitetui.engine.patterns.registry import registry
 from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.reading import KEPT_MAX, Reader
-from kitetui.engine.sinks.redis.publisher import Publisher
-from kitetui.engine.status import Vitals, silent_because
+from kitetui.engine.redis_view import groups_of, publication_of, streams_of
+from kitetui.engine.status import Vitals
 from kitetui.engine.watch_order import WatchOrder
 
 _AT = {name: position for position, name in enumerate(COLUMNS)}
@@ -49,8 +45,6 @@ TREND_BARS = 8
 REMAKE_S = 10
 """What is made of closed bars alone is made anew so often: backfill may have told of more."""
 BUCKET_MINUTES = 5
-ACTORS_SHOWN = 20
-SIBLINGS_SHOWN = 5
 
 
 class Observer:
@@ -81,7 +75,7 @@ class Observer:
             events=self.events(wanted.events),
             news=tuple(islice(reversed(self._p.newsroom.items), wanted.news)),
             board=vitals.track_record.lines if wanted.board and vitals.track_record else (),
-            explained=self.explained(wanted.explain) if wanted.explain else (),
+            explained=explained(self._p, wanted.explain) if wanted.explain else (),
             silences=silences(self._p) if wanted.silence else (),
             listed=listed(self._p, wanted),
             thresholds=thresholds(self._p) if wanted.thresholds else (),
@@ -115,23 +109,6 @@ class Observer:
             "chain": self.chains.of(row, wanted.expiry) if known and wanted.chain else None,
             "found": self._order.found(wanted.find) if wanted.find else (),
         }
-
-    def explained(self, alert_id: str) -> tuple[str, ...]:
-        """An alert in words; nothing where it has left the queue."""
-        alert = self._p.desk.get(alert_id)
-        if alert is None:
-            return ()
-        if alert.origin is not Origin.PATTERN:
-            lines = explain_condition(alert)
-        else:
-            lines = explain(alert, registry().get(alert.family),
-                            self._p.tuning.patterns.get(alert.family))  # fmt: skip
-        about = alert.underlying or alert.symbol
-        siblings = [other for other in self._p.desk if other.alert_id != alert_id
-                    and (other.underlying or other.symbol) == about]  # fmt: skip
-        siblings.sort(key=lambda other: (-other.at_s, other.alert_id))
-        told = [_history(other) for other in siblings[:SIBLINGS_SHOWN]]
-        return (*lines, "", f"also of {about}", *told) if told else lines
 
     def watch(self, order: I64, first: int, count: int,
               session_s: float) -> tuple[view.Watch, ...]:  # fmt: skip
@@ -333,97 +310,6 @@ class Observer:
             frame_age_s=(monotonic_ns() - frame_ns) / NS if frame_ns else -1.0,
             login=vitals.login(),
         )
-
-
-def silences(pipeline: Pipeline) -> tuple[str, ...]:
-    """Why patterns could not fire at their last look, how many instruments or chains by reason."""
-    out = []
-    for (pattern, timeframe), reasons in silent_because(pipeline).items():
-        told = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
-        out += [f"{pattern} {timeframe}", *wrapped(told or "nothing keeps it silent", indent=2)]
-    return tuple(out) or ("no pattern has looked yet: each looks when its first bar closes",)
-
-
-def flood_of(alerting: Alerting) -> view.Flood:
-    """What people are told, and what is held back."""
-    flood = alerting.flood
-    return view.Flood(
-        flood.active, flood.since_s, flood.pending, flood.held, flood.told, flood.urgent,
-        flood.digests, alerting.desk.overflowed, tuple(tuple(m) for m in alerting.minutes),
-    )  # fmt: skip
-
-
-def thresholds(pipeline: Pipeline) -> tuple[view.Threshold, ...]:
-    """Every threshold that can be changed; those that are not as in the files first."""
-    tuning = pipeline.tuning
-    told = [view.Threshold(key, *tuning.values.get(key, (delivered, ""))[:1], delivered,
-                           tuning.values.get(key, ("", ""))[1])
-            for key, delivered in tuning.keys().items()]  # fmt: skip
-    return tuple(sorted(told, key=lambda one: not one.actor))
-
-
-def listed(pipeline: Pipeline, wanted: view.View) -> tuple[str, ...]:
-    """Lines for a list that a view asked for: the day's alerts, or what raises the most."""
-    alerting = pipeline.alerting
-    if wanted.history:
-        alerts = sorted(
-            (*alerting.desk, *alerting.desk.closed), key=lambda a: (-a.at_s, a.alert_id)
-        )
-        return tuple(_history(alert) for alert in alerts) or ("no alert so far",)
-    if wanted.rules:
-        return tuple(
-            f"{rule.rule_id}  {rule.priority.name}  until {ist(rule.until_s):%d %b %H:%M}  "
-            f"{rule.text}  ({rule.actor})" for rule in alerting.rules
-        ) or ("no rule; `kitetui alert add --help` tells how",)  # fmt: skip
-    if wanted.actors:
-        total = sum(alerting.gate.actors.values())
-        return tuple(
-            f"{count:>7,}  {count / total:>4.0%}  {symbol} {pattern}"
-            for (symbol, pattern), count in alerting.gate.actors.most_common(ACTORS_SHOWN)
-        ) or ("nothing was raised so far",)  # fmt: skip
-    return ()
-
-
-def _history(a: Alert) -> str:
-    side = {1: "up", -1: "down"}.get(a.side, "")
-    words = " ".join(word for word in (a.symbol, a.pattern, a.timeframe, side) if word)
-    by = f" by {a.acked_by}" if a.acked_by else ""
-    times = f" x{a.count}" if a.count > 1 else ""
-    reason = f", {a.reason.replace('_', ' ')}" if a.reason else ""
-    return f"{ist(a.at_s):%H:%M:%S} {a.priority.name} {words}{times}: {a.state}{by}{reason}"
-
-
-def streams_of(health: ServerHealth) -> tuple[view.Stream, ...]:
-    """Stream health as a viewer sees it."""
-    return tuple(
-        view.Stream(s.name, s.length, s.cap, s.in_per_s, s.groups, s.db, s.rates, s.capped_in_s,
-                    s.age_s, s.count, s.ours, s.error, s.server, s.family)
-        for s in health.streams
-    )  # fmt: skip
-
-
-def groups_of(health: ServerHealth) -> tuple[view.Group, ...]:
-    """Group health as a viewer sees it."""
-    return tuple(
-        view.Group(
-            g.stream, g.name, g.lag, g.lag_at_least, g.lag_s, g.pending, g.idle_s, g.consumers,
-            g.out_per_s, g.lost, g.state, g.db, g.oldest_s, g.server,
-        )
-        for g in health.groups
-    )  # fmt: skip
-
-
-def publication_of(publisher: Publisher) -> view.Publication:
-    """What is written to Redis, as a viewer sees it."""
-    troubles = [f"not allowed: {what}" for what in publisher.denied]
-    troubles += [f"{word}: {count:,} writes refused" for word, count in publisher.errors.items()
-                 if word != "NOPERM"]  # fmt: skip
-    return view.Publication(
-        publisher.ticks.profile, publisher.state, publisher.reason, publisher.published,
-        publisher.spooled, publisher.dropped, publisher.refilled, publisher.refused,
-        publisher.latency_ms.quantile(0.5), publisher.latency_ms.quantile(0.99),
-        publisher.behind_s, tuple(troubles),
-    )  # fmt: skip
 
 
 def ingestion_of(p: Pipeline, vitals: Vitals) -> view.Ingestion:
