@@ -18,10 +18,9 @@ from kitetui.cli_options import (
     EXIT_CONFIG,
     LITE,
     RUN,
+    Asked,
     fail,
-    load_settings,
     shared,
-    where,
 )
 from kitetui.cli_redis import redis
 from kitetui.cli_remote import REMOTE
@@ -116,15 +115,7 @@ def decode(files: tuple[Path, ...]) -> None:
     help="Instrument table in Kite's columns; default: instruments.csv beside SOURCE.",
 )
 @shared
-def import_(
-    source: Path,
-    target: Path,
-    instruments: Path | None,
-    config_dir: Path | None,
-    state: Path | None,
-    profile: str,
-    overrides: tuple[str, ...],
-) -> None:
+def import_(source: Path, target: Path, instruments: Path | None, asked: Asked) -> None:
     """Recorded ticks (Parquet, CSV or JSON lines; a file or a folder) to a journal of Kite frames.
 
     Field names are matched through fields.yaml. The exchange second of each packet is the
@@ -132,8 +123,7 @@ def import_(
     """
     from kitetui.tools.importer import import_ticks
 
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(import_ticks(source, target, instruments, settings))
+    raise SystemExit(import_ticks(source, target, instruments, asked.settings))
 
 
 @cli.command()
@@ -147,14 +137,7 @@ def import_(
     help="Folder for ticks.parquet, bars.parquet and alerts.parquet.",
 )
 @shared
-def export(
-    recording: str,
-    target: Path,
-    config_dir: Path | None,
-    state: Path | None,
-    profile: str,
-    overrides: tuple[str, ...],
-) -> None:
+def export(recording: str, target: Path, asked: Asked) -> None:
     """A recording to Parquet: ticks, bars and alerts, as the engine derives them.
 
     A recording is a journal, a folder of journals, or a date of this profile's own.
@@ -162,9 +145,9 @@ def export(
     from kitetui.recordings import NoRecording, journals_of
     from kitetui.tools.exporter import export_journals
 
-    settings = load_settings(config_dir, overrides)
+    settings = asked.settings
     try:
-        journals = journals_of(recording, where(state, profile))
+        journals = journals_of(recording, asked.places)
     except NoRecording as error:
         fail(EXIT_CONFIG, str(error))
     raise SystemExit(export_journals(journals, target, settings))
@@ -211,15 +194,7 @@ def export(
 )
 @click.option("--ends", is_flag=True, help="Times tell where a bar ends, not where it starts.")
 @shared
-def study(
-    bars: tuple[Path, ...],
-    config_dir: Path | None,
-    state: Path | None,
-    profile: str,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    **options: Any,
-) -> None:
+def study(bars: tuple[Path, ...], asked: Asked, out: Path | None, **options: Any) -> None:
     """Bar files through the engine's own indicators: check every number in any other tool.
 
     BARS are CSV or Parquet files, or folders of them, with columns for time, open, high, low,
@@ -229,35 +204,21 @@ def study(
     """
     from kitetui.tools.study import study as run_study
 
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(run_study(bars, out, settings, **options))
+    raise SystemExit(run_study(bars, out, asked.settings, **options))
 
 
 @cli.command()
 @click.argument("alert_id", metavar="ID")
 @shared
-def explain(
-    alert_id: str,
-    config_dir: Path | None,
-    state: Path | None,
-    profile: str,
-    overrides: tuple[str, ...],
-) -> None:
+def explain(alert_id: str, asked: Asked) -> None:
     """Why an alert was raised or kept back, in words, and what became of it.
 
     ID is the alert's, or its first digits. Everything that fired is known, told or not, for as
     many sessions as ledger.sessions says.
     """
-    from kitetui.config import ConfigError
-    from kitetui.places import places
     from kitetui.tools.explain import explain_alert
 
-    settings = load_settings(config_dir, overrides)
-    try:
-        where = places(state, profile)
-    except ConfigError as error:
-        fail(EXIT_CONFIG, str(error))
-    raise SystemExit(explain_alert(alert_id, settings, where))
+    raise SystemExit(explain_alert(alert_id, asked.settings, asked.places))
 
 
 @cli.command()
@@ -323,13 +284,7 @@ def explain(
 )
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
 @shared
-def exchange(
-    config_dir: Path | None,
-    state: Path | None,
-    profile: str,
-    overrides: tuple[str, ...],
-    **options: Any,
-) -> None:
+def exchange(asked: Asked, **options: Any) -> None:
     """A simulated Kite exchange on loopback: WebSocket and REST, for any Kite client.
 
     api_key and access_token are both `demo`, the api_secret is `demo-secret`. Time begins at the
@@ -337,34 +292,31 @@ def exchange(
     """
     from kitetui.tools.serve import serve_exchange
 
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(serve_exchange(settings, **options))
+    raise SystemExit(serve_exchange(asked.settings, **options))
 
 
 @cli.command()
 @click.option("--markdown", is_flag=True, help="As the documentation has it.")
 @shared
-def keys(markdown: bool, config_dir: Path | None, state: Path | None, profile: str,
-         overrides: tuple[str, ...]) -> None:  # fmt: skip
+def keys(markdown: bool, asked: Asked) -> None:
     """The screen's keys: id, keys, and what each does.
 
     `screen.keys` in kitetui.yaml gives actions other keys, by id.
     """
     from kitetui.tools.key_table import print_keys
 
-    raise SystemExit(print_keys(load_settings(config_dir, overrides), markdown=markdown))
+    raise SystemExit(print_keys(asked.settings, markdown=markdown))
 
 
 @cli.command()
 @click.argument("name", default="")
 @click.option("--markdown", is_flag=True, help="All of them, as the documentation has it.")
 @shared
-def patterns(name: str, markdown: bool, config_dir: Path | None, state: Path | None, profile: str,
-             overrides: tuple[str, ...]) -> None:  # fmt: skip
+def patterns(name: str, markdown: bool, asked: Asked) -> None:
     """What each pattern looks for; with NAME, every number that one goes by."""
     from kitetui.tools.pattern_book import print_patterns
 
-    known = load_settings(config_dir, overrides).patterns
+    known = asked.settings.patterns
     raise SystemExit(print_patterns(known, name, markdown=markdown))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli_options import JSON, RUN, engine_options, load_settings, shared, where
+from kitetui.cli_options import JSON, RUN, Asked, engine_options, shared
 
 if TYPE_CHECKING:
     from kitetui.places import Places
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 )
 @shared
 def login(api_key: str, no_browser: bool, pasted: str, keep_secret: bool,
-          config_dir: Path | None, state: Path | None, profile: str,
-          overrides: tuple[str, ...]) -> None:  # fmt: skip
+          asked: Asked) -> None:  # fmt: skip
     """Today's access token: opens Kite's login page and takes what it sends back.
 
     Register http://127.0.0.1:8018/ as redirect URL of your app at https://developers.kite.trade.
@@ -49,8 +48,8 @@ def login(api_key: str, no_browser: bool, pasted: str, keep_secret: bool,
     """
     from kitetui.tools.login import login as log_in
 
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(log_in(settings, where(state, profile), api_key=api_key,
+    settings = asked.settings
+    raise SystemExit(log_in(settings, asked.places, api_key=api_key,
                             browser=not no_browser, pasted=pasted,
                             keep_secret=keep_secret))  # fmt: skip
 
@@ -62,12 +61,11 @@ def instruments() -> None:
 
 @instruments.command()
 @shared
-def sync(config_dir: Path | None, state: Path | None, profile: str,
-         overrides: tuple[str, ...]) -> None:  # fmt: skip
+def sync(asked: Asked) -> None:  # fmt: skip
     """Fetch today's table; needs no login. The engine does so by itself at its start."""
     from kitetui.tools import instruments as tool
 
-    raise SystemExit(tool.sync(load_settings(config_dir, overrides), where(state, profile)))
+    raise SystemExit(tool.sync(asked.settings, asked.places))
 
 
 @instruments.command()
@@ -93,21 +91,19 @@ def info(symbol: str, engine: Places, as_json: bool) -> None:
 @instruments.command()
 @JSON
 @shared
-def plan(as_json: bool, config_dir: Path | None, state: Path | None, profile: str,
-         overrides: tuple[str, ...]) -> None:  # fmt: skip
+def plan(as_json: bool, asked: Asked) -> None:  # fmt: skip
     """What feed.instruments comes to now: how many of what, and on which connections."""
     from kitetui.tools import instruments as tool
 
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(tool.plan(settings, where(state, profile), as_json=as_json))
+    settings = asked.settings
+    raise SystemExit(tool.plan(settings, asked.places, as_json=as_json))
 
 
 @click.command()
 @JSON
 @RUN
 @shared
-def doctor(as_json: bool, run_folder: Path | None, config_dir: Path | None, state: Path | None,
-           profile: str, overrides: tuple[str, ...]) -> None:  # fmt: skip
+def doctor(as_json: bool, run_folder: Path | None, asked: Asked) -> None:  # fmt: skip
     """Whether all is well for the day, and what to do where it is not.
 
     Looks at config, folders and their rights, login, clock, network, instruments, calendar,
@@ -116,7 +112,7 @@ def doctor(as_json: bool, run_folder: Path | None, config_dir: Path | None, stat
     """
     from kitetui.tools.doctor import examine
 
-    raise SystemExit(examine(config_dir, overrides, state, profile, run_folder, as_json=as_json))
+    raise SystemExit(examine(asked, run_folder, as_json=as_json))
 
 
 DAY = (login, instruments, doctor)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli_options import engine_options, fail, load_settings, shared, where
+from kitetui.cli_options import Asked, engine_options, fail, load_settings, shared
 
 if TYPE_CHECKING:
     from kitetui.places import Places
@@ -33,8 +32,7 @@ def days(engine: Places, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a day.")
 @click.option("--background", is_flag=True, hidden=True)
 @shared
-def archive(day: str | None, as_json: bool, background: bool, config_dir: Path | None,
-            state: Path | None, profile: str, overrides: tuple[str, ...]) -> None:  # fmt: skip
+def archive(day: str | None, as_json: bool, background: bool, asked: Asked) -> None:  # fmt: skip
     """A day's ticks to one Parquet file by token, checked byte for byte against the journals.
 
     DAY is a date such as 2026-11-26; without it every day that is due is archived. The engine
@@ -46,8 +44,8 @@ def archive(day: str | None, as_json: bool, background: bool, config_dir: Path |
     if background:
         with contextlib.suppress(OSError):  # a hardened service may not
             os.nice(10)
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(archive_days(where(state, profile), settings, day, as_json=as_json))
+    settings = asked.settings
+    raise SystemExit(archive_days(asked.places, settings, day, as_json=as_json))
 
 
 @click.command()
@@ -56,8 +54,7 @@ def archive(day: str | None, as_json: bool, background: bool, config_dir: Path |
               help="Like --set, for the second run alone. Repeatable.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @shared
-def diff(runs: tuple[str, ...], others: tuple[str, ...], as_json: bool, config_dir: Path | None,
-         state: Path | None, profile: str, overrides: tuple[str, ...]) -> None:  # fmt: skip
+def diff(runs: tuple[str, ...], others: tuple[str, ...], as_json: bool, asked: Asked) -> None:
     """Where two runs part: the first alert or bar that differs, and all that follow.
 
     A RUN is a folder that `kitetui export` wrote, or a recording that is played now: a journal, a
@@ -72,10 +69,10 @@ def diff(runs: tuple[str, ...], others: tuple[str, ...], as_json: bool, config_d
 
     if len(runs) > 2 or (len(runs) == 1 and not others):
         fail(2, "expected two runs, or one and --other KEY=VALUE")
-    first = load_settings(config_dir, overrides)
-    second = load_settings(config_dir, (*overrides, *others)) if others else first
+    first = asked.settings
+    second = load_settings(asked.config_dir, (*asked.overrides, *others)) if others else first
     names = runs if len(runs) == 2 else (runs[0], runs[0])
-    raise SystemExit(differ(names, where(state, profile), (first, second), as_json=as_json))
+    raise SystemExit(differ(names, asked.places, (first, second), as_json=as_json))
 
 
 DAYS = (days, archive, diff)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn
 
 import click
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_UNAVAILABLE, EXIT_RUNNING, EXIT_AGAIN, EXIT_AUTH, EXIT_CONFIG = 69, 73, 75, 77, 78
 
@@ -25,11 +23,38 @@ _SHARED = [
 ]  # fmt: skip
 
 
-def shared(function: F) -> F:
-    """The options of every command that reads settings."""
+class Asked(NamedTuple):
+    """What the shared options ask for. Settings and folders are looked up when they are wanted;
+    where they cannot be used that is the end."""
+
+    config_dir: Path | None
+    state: Path | None
+    profile: str
+    overrides: tuple[str, ...]
+
+    @property
+    def settings(self) -> Any:
+        """The settings in force."""
+        return load_settings(self.config_dir, self.overrides)
+
+    @property
+    def places(self) -> Any:
+        """The folders of the engine that is meant."""
+        return where(self.state, self.profile)
+
+
+def shared(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that reads settings: it is given them as `asked`."""
+
+    @wraps(function)
+    def command(*, config_dir: Path | None, state: Path | None, profile: str,
+                overrides: tuple[str, ...], **options: Any) -> Any:  # fmt: skip
+        return function(asked=Asked(config_dir, state, profile, overrides), **options)
+
+    out: Callable[..., Any] = command
     for option in reversed(_SHARED):
-        function = option(function)
-    return function
+        out = option(out)
+    return out
 
 
 LITE = click.option("--lite", is_flag=True,

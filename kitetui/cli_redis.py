@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kitetui.cli_options import engine_options, load_settings, shared, where
+from kitetui.cli_options import Asked, engine_options, shared
 
 if TYPE_CHECKING:
     from kitetui.places import Places
@@ -31,30 +30,28 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @redis.command()
 @_JSON
 @shared
-def schema(config_dir: Path | None, overrides: tuple[str, ...], as_json: bool, **_: Any) -> None:
+def schema(asked: Asked, as_json: bool) -> None:
     """Every key, stream and channel in force: its database, type, cap, life and content."""
     from kitetui.tools.redis_plan import schema as print_schema
 
-    settings = load_settings(config_dir, overrides)
-    raise SystemExit(print_schema(settings.redis, as_json=as_json))
+    raise SystemExit(print_schema(asked.settings.redis, as_json=as_json))
 
 
 @redis.command()
 @click.option("--url", metavar="URL", help="Another server than redis.url.")
 @_JSON
 @shared
-def check(config_dir: Path | None, state: Path | None, profile: str, overrides: tuple[str, ...],
-          url: str | None, as_json: bool) -> None:  # fmt: skip
+def check(asked: Asked, url: str | None, as_json: bool) -> None:
     """Compare a live server with the contract: types, fields, lives, caps, foreign keys.
 
     The exit code is 1 where something differs, 69 where the server cannot be asked.
     """
     from kitetui.tools.redis_check import check as look
 
-    settings = load_settings(config_dir, overrides).redis
+    settings = asked.settings.redis
     found = url or settings.url
     if found == "embedded":
-        found = f"unix://{where(state, profile).redis / 'valkey.sock'}"
+        found = f"unix://{asked.places.redis / 'valkey.sock'}"
     raise SystemExit(look(settings, found, as_json=as_json))
 
 
@@ -76,12 +73,11 @@ def check(config_dir: Path | None, state: Path | None, profile: str, overrides: 
 )
 @_JSON
 @shared
-def plan(config_dir: Path | None, overrides: tuple[str, ...], instruments: int,
-         rate: float | None, focus: int, as_json: bool, **_: Any) -> None:  # fmt: skip
+def plan(asked: Asked, instruments: int, rate: float | None, focus: int, as_json: bool) -> None:
     """What the streams will write in a day, and hold in memory, before they do."""
     from kitetui.tools.redis_plan import plan as print_plan
 
-    settings = load_settings(config_dir, overrides).redis
+    settings = asked.settings.redis
     raise SystemExit(print_plan(settings, instruments, rate, focus, as_json=as_json))
 
 

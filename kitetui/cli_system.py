@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import JSON, RUN, shared, where
+from kitetui.cli_options import JSON, RUN, Asked, shared, where
 
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTION...]")
 
@@ -57,28 +57,27 @@ def config() -> None:
 @click.option("--changed", is_flag=True, help="Only what is not as delivered.")
 @JSON
 @shared
-def show(words: tuple[str, ...], changed: bool, as_json: bool, config_dir: Path | None,
-         overrides: tuple[str, ...], **_: object) -> None:  # fmt: skip
+def show(words: tuple[str, ...], changed: bool, as_json: bool, asked: Asked) -> None:
     """Every value, where it comes from, and its sentence; only those whose key holds the words."""
     from kitetui.tools.settings import show as print_settings
 
-    raise SystemExit(print_settings(config_dir, overrides, words, changed=changed,
+    raise SystemExit(print_settings(asked.config_dir, asked.overrides, words, changed=changed,
                                     as_json=as_json))  # fmt: skip
 
 
 @config.command()
 @shared
-def validate(config_dir: Path | None, overrides: tuple[str, ...], **_: object) -> None:
+def validate(asked: Asked) -> None:
     """Whether the files would do; the exit code is 78 where they would not."""
     from kitetui.tools.settings import validate as check
 
-    raise SystemExit(check(config_dir, overrides))
+    raise SystemExit(check(asked.config_dir, asked.overrides))
 
 
 @config.command()
 @click.argument("name", default="kitetui", metavar="[FILE]")
 @shared
-def edit(name: str, config_dir: Path | None, overrides: tuple[str, ...], **_: object) -> None:
+def edit(name: str, asked: Asked) -> None:
     """Edit a file of yours in $EDITOR; what would not do is not kept unless you say so.
 
     FILE is kitetui, redis, fields, thresholds, universe, calendar or alerts. It holds only what
@@ -86,7 +85,7 @@ def edit(name: str, config_dir: Path | None, overrides: tuple[str, ...], **_: ob
     """
     from kitetui.tools.settings import edit as change
 
-    raise SystemExit(change(config_dir, overrides, name))
+    raise SystemExit(change(asked.config_dir, asked.overrides, name))
 
 
 @config.command()
@@ -108,15 +107,14 @@ def reference(markdown: bool) -> None:
 )
 @RUN
 @shared
-def bundle(target: Path | None, run_folder: Path | None, config_dir: Path | None,
-           overrides: tuple[str, ...], state: Path | None, profile: str) -> None:  # fmt: skip
+def bundle(target: Path | None, run_folder: Path | None, asked: Asked) -> None:
     """Versions, settings, status, events and the doctor's findings in one file, for a report.
 
     No token, no secret and no tick is in it.
     """
     from kitetui.tools.bundle import write_bundle
 
-    raise SystemExit(write_bundle(config_dir, overrides, where(state, profile, run_folder), target))
+    raise SystemExit(write_bundle(asked, where(asked.state, asked.profile, run_folder), target))
 
 
 @click.command()

@@ -21,6 +21,7 @@ from kitetui.cli_options import (
     EXIT_CONFIG,
     EXIT_RUNNING,
     EXIT_UNAVAILABLE,
+    Asked,
     fail,
     looks,
 )
@@ -40,10 +41,9 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d$")
 
 def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         replay: str | None, begin: str | None, source: str | None, speed: str | None, seed: int,
-        lite: bool, ascii_: bool, run_folder: Path | None, config_dir: Path | None,
-        state: Path | None, profile: str, overrides: tuple[str, ...]) -> int:  # fmt: skip
+        lite: bool, ascii_: bool, run_folder: Path | None, asked: Asked) -> int:  # fmt: skip
     """Run until stopped; the exit code."""
-    overrides = looks(overrides, lite=lite, ascii_=ascii_)
+    asked = asked._replace(overrides=looks(asked.overrides, lite=lite, ascii_=ascii_))
     if speed is not None and not (demo or replay):
         fail(2, "--speed goes with --demo or --replay; for an accelerated feed set feed.speed")
     if demo and replay:
@@ -51,7 +51,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     if source is not None:
         if demo or replay:
             fail(2, "--source names a live feed; --demo and --replay are none")
-        overrides = (*overrides, f"feed.source={source}")
+        asked = asked._replace(overrides=(*asked.overrides, f"feed.source={source}"))
     if begin is not None and not replay:
         fail(2, "--from goes with --replay")
     if begin is not None and not _HOUR.match(begin):
@@ -59,8 +59,8 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     if not headless:
         check_terminal()
     try:
-        settings = load(config_dir, overrides)
-        where = places(state, profile, run_folder)
+        settings = load(asked.config_dir, asked.overrides)
+        where = places(asked.state, asked.profile, run_folder)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
     if not _lock_in_time(where):
@@ -74,8 +74,8 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
 
         return attach(where, settings, duration=duration)
     recorded = None if replay is None else _recorded(replay, where, speed, begin)
-    starter = Starter(settings, where, demo=demo, replay=recorded, speed=speed, seed=seed,
-                       overrides=overrides, config_dir=config_dir, linger=not headless)  # fmt: skip
+    starter = Starter(settings, where, asked, demo=demo, replay=recorded, speed=speed, seed=seed,
+                      linger=not headless)  # fmt: skip
     if headless:
         return _run_headless(starter, duration, as_json)
     from kitetui.app import KiteApp
@@ -141,9 +141,9 @@ def _lock(where: Places) -> bool:
 class Starter:
     """Brings an engine up, with its simulated exchange where one is asked for."""
 
-    def __init__(self, settings: Settings, where: Places, *, demo: bool,
-                 replay: Replay | None, speed: str | None, seed: int, overrides: tuple[str, ...],
-                 config_dir: Path | None, linger: bool) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, where: Places, asked: Asked, *, demo: bool,
+                 replay: Replay | None, speed: str | None, seed: int,
+                 linger: bool) -> None:  # fmt: skip
         from kitetui.engine.feed import credentials
 
         self.settings = settings
@@ -153,8 +153,7 @@ class Starter:
         self._speed = speed
         self._exchange: Any = None
         self._consumer: Any = None
-        self._overrides = overrides
-        self._config_dir = config_dir
+        self._asked = asked
         self._linger = linger
         if demo:
             from kitetui.demo import DEMO_SPEED, DemoExchange
@@ -183,11 +182,11 @@ class Starter:
             from kitetui.demo import demo_credentials
 
             hello = self._exchange.hello()
-            self._overrides = (
-                *self._overrides, f"feed.url={hello['ws_url']}",
+            self._asked = self._asked._replace(overrides=(
+                *self._asked.overrides, f"feed.url={hello['ws_url']}",
                 f"feed.rest_url={hello['rest_url']}", f"feed.speed={self._demo_speed}",
                 f"news.feeds=[{{url: '{hello['rest_url']}/news', every_s: 5}}]",
-            )  # fmt: skip
+            ))  # fmt: skip
             self.read()
             found = demo_credentials(hello)
             plan = EnginePlan(places=self._where, credentials=lambda: found, simulated=True)
@@ -218,7 +217,7 @@ class Starter:
         Raises:
             ConfigError: they would not do; those before stay.
         """
-        self.settings = load(self._config_dir, self._overrides)
+        self.settings = load(self._asked.config_dir, self._asked.overrides)
         return self.settings
 
     def stop(self) -> None:

@@ -8,23 +8,24 @@ python -m tests.screenshots DAY.arrows
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import resvg_py
 
 from kitetui.app import KiteApp
+from kitetui.cli_options import Asked
 from kitetui.config import load
 from kitetui.engine.feed.replay import Replay
 from kitetui.keys import PANES
 from kitetui.layout import PRESETS
 from kitetui.link import LocalLink
-from kitetui.places import places
 from kitetui.run import Starter
 from tests.widgets.states import STATES
 from tests.widgets.test_states import StateLink, painted
@@ -145,44 +146,36 @@ async def states() -> None:
                     save(app, GALLERY / f"state-{state}-{pane}-{name}-{theme}", png=False)
 
 
-async def demo() -> None:
-    """One seeded demo, pictured in every way."""
+@contextlib.asynccontextmanager
+async def shown(replay: Replay | None) -> AsyncIterator[tuple[KiteApp, Any]]:
+    """A screen on a seeded demo, or on a recorded day."""
     with tempfile.TemporaryDirectory() as state:
-        settings = load()
-        starter = Starter(
-            settings, places(Path(state), "default"), demo=True, replay=None, speed=None, seed=7,
-            overrides=(), config_dir=None, linger=True,
-        )  # fmt: skip
+        asked = Asked(None, Path(state), "default", ())
+        starter = Starter(load(), asked.places, asked, demo=replay is None, replay=replay,
+                          speed=None, seed=7, linger=True)  # fmt: skip
         link = LocalLink(starter)
-        app = KiteApp(settings.screen, link)
+        app = KiteApp(starter.settings.screen, link)
         try:
             async with app.run_test(size=WIDE) as pilot:
-                await arrangements(app, pilot)
-                await readme(app, pilot)
+                yield app, pilot
         finally:
             await asyncio.to_thread(link.stop)
+
+
+async def demo() -> None:
+    """One seeded demo, pictured in every way."""
+    async with shown(None) as (app, pilot):
+        await arrangements(app, pilot)
+        await readme(app, pilot)
 
 
 async def replayed(path: Path) -> None:
     """A recorded day, played to its end."""
-    with tempfile.TemporaryDirectory() as state:
-        settings = load()
-        starter = Starter(
-            settings, places(Path(state), "default"), demo=False, replay=Replay((path,)),
-            speed=None, seed=7, overrides=(), config_dir=None, linger=True,
-        )  # fmt: skip
-        link = LocalLink(starter)
-        app = KiteApp(settings.screen, link)
-        try:
-            async with app.run_test(size=WIDE) as pilot:
-                await wait_for(
-                    lambda: bool(app._snapshot) and app._snapshot.header.state == "REPLAYED"
-                )
-                await pilot.press("down", "down")
-                await asyncio.sleep(1)
-                save(app, FOLDER / "replayed-day-200x50", png=True)
-        finally:
-            await asyncio.to_thread(link.stop)
+    async with shown(Replay((path,))) as (app, pilot):
+        await wait_for(lambda: bool(app._snapshot) and app._snapshot.header.state == "REPLAYED")
+        await pilot.press("down", "down")
+        await asyncio.sleep(1)
+        save(app, FOLDER / "replayed-day-200x50", png=True)
 
 
 async def main() -> None:

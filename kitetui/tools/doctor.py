@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
+from kitetui.cli_options import Asked
 from kitetui.config import ConfigError, load
 from kitetui.engine.calendar import Calendar, day_date, ist, ist_day
 from kitetui.engine.clock import wall_ns
@@ -46,11 +47,10 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def examine(config_dir: Path | None, overrides: tuple[str, ...], state: Path | None,
-            profile: str, run: Path | None = None, *, as_json: bool) -> int:  # fmt: skip
+def examine(asked: Asked, run: Path | None = None, *, as_json: bool) -> int:
     """Look at everything and print it; the exit code."""
     findings = []
-    for finding in findings_of(config_dir, overrides, state, profile, run):
+    for finding in findings_of(asked, run):
         findings.append(finding)
         if not as_json:
             click.echo(clean(f"{_GLYPHS[finding.state]} {finding.about:<12} {finding.text}"))
@@ -66,18 +66,16 @@ def examine(config_dir: Path | None, overrides: tuple[str, ...], state: Path | N
     return 1 if bad else 0
 
 
-def findings_of(config_dir: Path | None, overrides: tuple[str, ...], state: Path | None,
-                profile: str,
-                run: Path | None = None) -> Iterator[Finding]:  # fmt: skip
+def findings_of(asked: Asked, run: Path | None = None) -> Iterator[Finding]:
     """Everything that was looked at, as it is looked at."""
     try:
-        settings = load(config_dir, overrides)
+        settings = load(asked.config_dir, asked.overrides)
     except ConfigError as error:
         yield Finding("config", "bad", str(error), "mend that key, then run kitetui doctor again")
         return
     yield Finding("config", "ok", "every key is known and within its limits")
     try:
-        where = places(state, profile, run)
+        where = places(asked.state, asked.profile, run)
     except ConfigError as error:
         yield Finding("folders", "bad", str(error))
         return
