@@ -9,6 +9,7 @@ import msgspec
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+BarCount = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -272,9 +273,9 @@ class RedisSettings(_Section, frozen=True):
 class PatternSettings(_Section, frozen=True):
     enabled: bool
     timeframes: list[Literal["1m", "5m", "15m"]]
-    cooldown_bars: AtLeastOne
-    horizon_bars: AtLeastOne
-    min_bars: AtLeastOne
+    cooldown_bars: BarCount
+    horizon_bars: BarCount
+    min_bars: BarCount
     target_atr: Positive
     stop_atr: Positive
     params: dict[str, float]

@@ -88,6 +88,12 @@ def test_the_gate_and_the_desk_go_by_it() -> None:
         ("thresholds.volume_spike.ramps.ratio", "[2, 2]", "two marks that differ; got [2.0, 2.0]"),
         ("thresholds.volume_spike.ramps.ratio", "[2]", "Expected `array` of length >= 2"),
         (CONFIDENCE, "1.5", "Expected `float` <= 1"),
+        ("thresholds.breakout.params.range_bars", "0", "whole number of bars from 1 to 48"),
+        ("thresholds.breakout.params.range_bars", "2.5", "whole number of bars from 1 to 48"),
+        ("thresholds.reversal.params.turn_bars", "-3", "whole number of bars from 1 to 48"),
+        ("thresholds.ict_premium_discount.params.slope_bars", "100", "from 1 to 48"),
+        ("thresholds.breakout.cooldown_bars", "1000000000000000000000", "Expected `int` <= 10000"),
+        (RATIO, "1e300", "expected at most 1,000,000"),
         (CONFIDENCE, "off", "Expected `float`, got `bool`"),
     ],
 )  # fmt: skip
@@ -107,19 +113,58 @@ def test_what_was_off_at_the_start_has_no_detector_to_switch_on() -> None:
 def test_undo_takes_back_ones_own_last_change_and_nobody_elses() -> None:
     tuning = Tuning(EASY)
     ratio = EASY.patterns["volume_spike"].params["min_ratio"]
-    assert tuning.obey(Tune(RATIO, "3", "ann"), 1).text == f"{RATIO}: {ratio} became 3, by ann"
+    assert tuning.obey(Tune(RATIO, "3", "ann"), 1).text == f"{RATIO}: {ratio} became 3.0, by ann"
     tuning.obey(Tune(Z, "4", "bob"), 2)
     tuning.obey(Tune(RATIO, "5", "ann"), 3)
-    assert tuning.obey(Untune("ann"), 4).text == f"{RATIO} is 3 again, by ann"
+    assert tuning.obey(Untune("ann"), 4).text == f"{RATIO} is 3.0 again, by ann"
     assert tuning.patterns["volume_spike"].params["min_ratio"] == 3
     assert tuning.patterns["volume_spike"].params["min_robust_z"] == 4
     assert tuning.obey(Untune("ann"), 5).done and RATIO not in tuning.values
     assert not tuning.obey(Untune("ann"), 6).done
     tuning.obey(Tune(Z, "5", "ann"), 7)
     refused = tuning.obey(Untune("bob"), 8)
-    assert not refused.done and refused.text == f"{Z} was changed since, to 5; it stays"
+    assert not refused.done and refused.text == f"{Z} was changed since, to 5.0; it stays"
     assert tuning.obey(Tune(Z, "", "ann"), 9).done and not tuning.values
     assert tuning.obey(Tune(Z, "", "ann"), 9).text.endswith("already")
+
+
+def test_what_is_the_same_number_is_the_same_value() -> None:
+    tuning = Tuning(EASY)
+    key = "thresholds.breakout.params.range_bars"
+    assert tuning.obey(Tune(key, "20", "ann"), 1).text == f"{key} is 20.0 already"
+    assert tuning.obey(Tune(key, "21", "ann"), 2).done and tuning.values
+    assert tuning.obey(Tune(key, "2e1", "ann"), 3).done and not tuning.values
+
+
+def test_undo_leaves_it_to_whom_it_was_before_and_keeps_the_order() -> None:
+    tuning = Tuning(EASY)
+    key = "thresholds.breakout.params.range_bars"
+    tuning.obey(Tune(key, "21", "bob"), 1)
+    tuning.obey(Tune(Z, "4", "ann"), 2)
+    tuning.obey(Tune(key, "22", "ann"), 3)
+    assert list(tuning.values) == [Z, key], "the last one changed is the last"
+    assert tuning.obey(Untune("ann"), 4).done
+    assert tuning.values[key] == ("21.0", "bob")
+
+
+def test_a_detector_that_cannot_look_is_off_until_its_parameters_are_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    day = market_day()
+    a, b = split(day, [len(day) // 2])
+    pipeline = Pipeline(EASY, 200)
+    params = {**EASY.patterns["volume_spike"].params, "min_ratio": None}
+    broken = msgspec.structs.replace(EASY.patterns["volume_spike"], params=params)
+    pipeline.detectors.tune({**EASY.patterns, "volume_spike": broken})
+    monkeypatch.setattr(pipeline, "_tune", lambda: None)
+    fired = {f.fired.detector.name for f in pipeline.apply(a).fired}
+    assert "volume_spike" not in fired and "breakout" in fired, "the others go on"
+    (told,) = [e.text for e in pipeline.events if e.source == "pattern"]
+    assert told.startswith("volume_spike is off: it cannot look with its parameters: TypeError")
+    pipeline.detectors.tune(EASY.patterns)
+    assert not pipeline.detectors.failed
+    pipeline.apply(b)
+    assert not pipeline.detectors.failed
 
 
 def test_changes_are_kept_within_a_cap() -> None:
@@ -137,9 +182,9 @@ def test_every_threshold_can_be_set_to_what_it_is_and_to_what_it_was() -> None:
         told = json.loads(value)
         if isinstance(told, bool) or key == CONFIDENCE:
             continue
-        other = [v + 0.5 for v in told] if isinstance(told, list) else told + 1
-        if key == "alerts.pierce_confidence":
-            other = 0.5
+        other = [v + 0.5 for v in told] if isinstance(told, list) else told * 2 or 1
+        if key.endswith("_bars"):
+            other = told + 1 if told < 2 else told - 1
         result = tuning.obey(Tune(key, json.dumps(other), "ann"), 1)
         assert result.done, result.text
         changed += 1
@@ -184,7 +229,7 @@ async def test_a_threshold_is_found_changed_and_taken_back_by_keys(settings: Set
         await until(pilot, lambda: isinstance(app.screen, ThresholdsScreen))
         shown = "\n".join(s.text for s in app.screen._compositor.render_strips())
         assert "min_ratio" in shown and "3.5 2.2, by" in shown
-        await pilot.press("ctrl+u", "enter")
+        await pilot.press("ctrl+u", "up", "enter")
         await until(pilot, lambda: len(link.said) == 2)
         assert link.said[-1].startswith(f"{RATIO} is 2.2 again")
         await until(pilot, lambda: isinstance(app.screen, ThresholdsScreen))

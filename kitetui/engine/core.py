@@ -71,6 +71,8 @@ VITALS_EVERY = 5
 WATCH_S = 1.0
 TURN_LOOK_S = 5.0
 SHARE_NS = 100_000_000
+CHOICES = (commands.AddRule, commands.RemoveRule, commands.Tune, commands.Untune)
+"""What is kept for the next engine."""
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that has no more files or buffers: a viewer is not let in, nothing ends."""
 NARROW_ROWS = 1000
@@ -230,7 +232,9 @@ class Core:
         kite = KiteSource(self._settings.feed, credentials, self.intake, self._supervisor.ended)
         self.vitals.source = kite
         store = self._open_store()
-        past = Past(places.archive, store, self._ledger) if store is not None else None
+        past = None
+        if store is not None:
+            past = Past(places.archive, store, self._ledger, lambda: self._record.known.hashes)
         files = InstrumentFiles(places.instruments) if not self._plan.simulated else None
         opening = Opening(self._settings, self.pipeline, self.intake, past, files)
         self.vitals.opening = opening
@@ -252,7 +256,8 @@ class Core:
             self._recording.applied = self._recording.applied or vitals.restart.last
             keep("checkpoint", partial(self._recording.keep_state, self.intake, self._settle,
                                        self._still, self._held))  # fmt: skip
-            vitals.restoring = False
+        await self._take_choices()
+        vitals.restoring = False
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
                           self._note)  # fmt: skip
@@ -266,7 +271,6 @@ class Core:
             keep("archive", self._ending.run)
         keep("black box", self._boxes.run)
         need(self._timers())
-        await self._take_choices()
         need(self._watch_health())
         await run()
 
@@ -290,6 +294,7 @@ class Core:
             result = await self._obeying.apply(command)
             if not result.done and isinstance(command, commands.Tune):
                 self._note("desk", f"a threshold of before is left out: {result.text}")
+        self._record.begin()
 
     def _held(self) -> dict[str, Any]:
         """All that the engine knows of the day, and that follows from its journals."""
@@ -330,6 +335,7 @@ class Core:
         Each step has its time, and none keeps the next from happening.
         """
         vitals = self.vitals
+        await self._last("sockets", self._sockets.close(), 1.0)  # who looks on sees it end
         if vitals.source is not None:
             await self._last("feed", vitals.source.close(), 1.0)
         try:
@@ -337,7 +343,6 @@ class Core:
         except Exception as error:  # noqa: BLE001 - the journal is closed whatever the bug was
             self._supervisor.fail(error)
         await self._supervisor.cancel()
-        await self._last("sockets", self._sockets.close(), 1.0)
         if self._health is not None:
             await self._last("health", self._health.close(), 1.0)
         if self._events is not None:
@@ -395,7 +400,8 @@ class Core:
         return store
 
     def _calibration(self) -> bytes:
-        """A digest of the tables that stay frozen for this run: thresholds and references."""
+        """A digest of what the files have: thresholds and references. What operators change while
+        it runs is in the journal, at its place."""
         frozen = (self._settings.patterns, self._settings.reference)
         text = msgspec.json.encode(frozen, order="deterministic")
         return blake2b(text, digest_size=16).hexdigest().encode()
@@ -419,7 +425,7 @@ class Core:
         self._reached_s = max(self._reached_s, self.pipeline.session_s)
         if self._is_news:
             self.redis.take(derived, batch.kept)
-        self._obeying.answer(derived.results)
+        self._obeying.answer(batch, derived.results)
         if derived.runs and self._plan.replay is None:
             self.vitals.latency_ms.add((wall_ns() - batch.recv_ns[0]) / 1e6)
         if derived.alerts or derived.changed:
@@ -446,7 +452,15 @@ class Core:
 
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""
-        return await self._obeying.obey(command)
+        result = await self._obeying.obey(command)
+        if result.done and isinstance(command, CHOICES):
+            self._keep_choices()  # before anybody is told that it is done
+        return result
+
+    def _keep_choices(self) -> None:
+        """The user's rules and thresholds, for the next engine."""
+        if not self._plan.simulated and self._plan.replay is None:
+            self._choices.keep(self.pipeline.alerting.rules, self.pipeline.tuning)
 
     def _alerted(self) -> None:
         """An alert came up or changed: whoever looks is told at once."""
@@ -508,9 +522,9 @@ class Core:
             await sleep(1.0)
             self.intake.put(Kind.TIMER, timer_payload(self._clock.now_ns))
 
-    def note_refused(self, error: Exception) -> None:
+    def note_refused(self, why: str) -> None:
         """Settings were to be taken in with which nothing starts: those before are in force."""
-        words = f"the settings stay as they were: {type(error).__name__}: {error}"
+        words = f"the settings stay as they were: {why}"
         self._note("config", words)
         if self._events is not None:
             self._events.at_once("config", words)
@@ -521,8 +535,7 @@ class Core:
             await sleep(WATCH_S)
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
-            if not self._plan.simulated:
-                self._choices.keep(self.pipeline.alerting.rules, self.pipeline.tuning)
+            self._keep_choices()  # rules whose time is over leave by themselves
 
     async def _measure(self) -> None:
         """Loop lag and rates."""

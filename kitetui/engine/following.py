@@ -47,7 +47,7 @@ class Following:
             await sleep(FOLLOW_S)
             universe = self._opening.universe
             if universe is not None:
-                known = set(self._source.modes) | self._left
+                known = set(self._source.modes) | self._left | self._opening.left
                 self._join(universe.joining(self._price, known), self._mode)
 
     async def obey(self, command: commands.FeedCommand) -> commands.Result:
@@ -70,6 +70,7 @@ class Following:
             known = "" if table else " (there is no instrument table)"
             return commands.Result(False, f"not listed: {' '.join(missing)[:200]}{known}")
         self._left -= {one.token for one in found}
+        self._opening.left -= {one.token for one in found}
         refused = self._join([i for i in found if i.token not in self._source.modes], self._mode)
         if refused:
             return commands.Result(False, f"no room for {refused} of {len(found)} instruments")

@@ -1,5 +1,4 @@
-"""httpx as it is used here: loaded with the first request, a tenth of a second after the start;
-and how an answer is read."""
+"""httpx as it is used here: loaded with the first request, a tenth of a second after the start."""
 
 from __future__ import annotations
 
@@ -24,27 +23,4 @@ else:
 
     httpx = _Late()
 
-
-class TooLarge(Exception):
-    """An answer that is larger than it may be."""
-
-
-async def body(answer: httpx.Response, most: int) -> bytes:
-    """The content of a streamed answer.
-
-    It is read apart: an answer that holds its own content is part of a cycle, and megabytes would
-    wait for the collector.
-
-    Raises:
-        TooLarge: it has more than `most` bytes.
-        httpx.HTTPError: the connection broke.
-    """
-    data = bytearray()
-    async for part in answer.aiter_bytes():
-        data += part
-        if len(data) > most:
-            raise TooLarge(f"larger than {most >> 20} MB")
-    return bytes(data)
-
-
-__all__ = ["TooLarge", "body", "httpx"]
+__all__ = ["httpx"]

@@ -71,11 +71,14 @@ class Trimmer:
         self._info = getattr(library, "mallinfo2", None)
         if self._info is not None:
             self._info.restype = _Told
-        self._left_mb = 0.0
+        self._left_mb = self._unused_mb()
 
     def look(self) -> bool:
         """Trim where it is worth it, and say whether; it takes some milliseconds, on any thread."""
-        if self._trim is None or self._unused_mb() < self._left_mb + TRIM_MB:
+        unused_mb = self._unused_mb()
+        # Others may have held something when it was looked at last.
+        self._left_mb = min(self._left_mb, unused_mb)
+        if self._trim is None or unused_mb < self._left_mb + TRIM_MB:
             return False
         self._trim(ctypes.c_size_t(0))
         self._left_mb = self._unused_mb()

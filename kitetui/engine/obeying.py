@@ -11,7 +11,7 @@ import msgspec
 from kitetui.engine import commands
 from kitetui.engine.clock import wall_ns
 from kitetui.engine.commands import Command, Result
-from kitetui.engine.feed.records import Kind
+from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.following import Following
 from kitetui.engine.intake import Intake
 from kitetui.engine.pipeline import Pipeline
@@ -44,7 +44,8 @@ class Obeying:
         self._redis = redis
         self._log = log
         self._restoring = restoring
-        self._waiting: deque[asyncio.Future[Result]] = deque()
+        self._waiting: deque[tuple[bytes, asyncio.Future[Result]]] = deque()
+        """Commands that were put in, as their own records, and who waits for each."""
         self.playing: Playing | None = None
         self.following: Following | None = None
 
@@ -59,20 +60,24 @@ class Obeying:
         if isinstance(command, commands.FeedCommand):
             if self.following is None:
                 return Result(False, "the feed is not Kite's: nothing is subscribed here")
-            asked = await self.apply(command)
+            asked = await self._applied(command)
             return await self.following.obey(command) if asked.done else asked
-        result = await self.apply(command)
+        result = await self._applied(command)
         if isinstance(command, commands.Tune | commands.Untune) and result.done:
             self._keep(command.actor, command.words, result)
         return result
 
-    async def apply(self, command: Command) -> Result:
-        """Have a command journalled and applied; its result."""
+    async def _applied(self, command: Command) -> Result:
         if self._restoring():
             return Result(False, "today's journals are still being taken in; try again")
+        return await self.apply(command)
+
+    async def apply(self, command: Command) -> Result:
+        """Have a command journalled and applied; its result."""
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append(answer)
-        self._intake.put(Kind.COMMAND, commands.encode(command))
+        payload = commands.encode(command)
+        self._waiting.append((payload, answer))
+        self._intake.put(Kind.COMMAND, payload)
         self._intake.flush()
         result = await answer
         if result.done and not self._recording.durable():
@@ -80,24 +85,29 @@ class Obeying:
             return msgspec.structs.replace(result, text=words)
         return result
 
-    def answer(self, results: Iterable[Result]) -> None:
-        """Commands were applied, in this order."""
-        for result in results:
-            if self._waiting:
-                answer = self._waiting.popleft()
+    def answer(self, batch: RecordBatch, results: Iterable[Result]) -> None:
+        """The commands of a batch were applied, with these results, in their order.
+
+        Those of a recording that is played are nobody's here.
+        """
+        given = (p for kind, p in zip(batch.kind, batch.payload, strict=True)
+                 if kind == Kind.COMMAND)  # fmt: skip
+        for payload, result in zip(given, results, strict=True):
+            if self._waiting and self._waiting[0][0] is payload:
+                _, answer = self._waiting.popleft()
                 if not answer.done():
                     answer.set_result(result)
 
     def close(self) -> None:
         """Nobody gets an answer any more."""
-        for answer in self._waiting:
+        for _, answer in self._waiting:
             answer.cancel()
 
     async def _operate(self, action: commands.RedisAction) -> Result:
         """Redis is outside: what is asked is journalled, done, and what came of it kept."""
         if action.dry or action.action == "inspect":
             return await self._redis.control.obey(action)
-        asked = await self.apply(action)
+        asked = await self._applied(action)
         if not asked.done:
             return asked
         result = await self._redis.control.obey(action)

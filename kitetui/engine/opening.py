@@ -34,7 +34,7 @@ from kitetui.engine.sinks.archive import read_bars
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.store import VIX, SessionStore
-from kitetui.engine.track_record import SESSIONS, past_firings, pattern_hashes
+from kitetui.engine.track_record import SESSIONS, past_firings
 from kitetui.engine.universe import Universe
 from kitetui.settings import Settings, UniverseSettings
 
@@ -44,11 +44,12 @@ RETRY_MAX_S = 30.0
 
 
 class Past(msgspec.Struct, frozen=True):
-    """Where earlier sessions lie."""
+    """Where earlier sessions lie; `hashes`: of the parameters whose firings count."""
 
     archive: Path
     store: SessionStore
     ledger: Ledger | None = None
+    hashes: Callable[[], list[str]] = list
 
 
 class Opening:
@@ -58,6 +59,7 @@ class Opening:
         reason: what it waits for, in words.
         warm_wanted: instruments that are asked for their history.
         universe: what joins as prices move; None before the table, or where a list is watched.
+        left: what was taken out earlier this day.
     """
 
     def __init__(self, settings: Settings, pipeline: Pipeline, inbox: Inbox,
@@ -74,6 +76,7 @@ class Opening:
         self._past = past
         self._files = files
         self.universe: Universe | None = None
+        self.left: set[int] = set()
         self.reason = "instruments"
         self.warm_wanted = 0
 
@@ -82,7 +85,10 @@ class Opening:
         rest = KiteRest(self._settings.feed, credentials)
         try:
             table = await self._table(rest)
-            tokens = self._tokens(table)
+            # What was taken out before a restart stays out until the day is over.
+            if self._pipeline.subscribed:
+                self.left = set(self._pipeline.announced) - set(self._pipeline.subscribed)
+            tokens = [token for token in self._tokens(table) if token not in self.left]
             tokens = self._with_joined(tokens, table)
             chosen = [table.get(token) or unlisted(token) for token in tokens]
             self._inbox.put(Kind.INSTRUMENTS, await asyncio.to_thread(write_table, chosen))
@@ -218,7 +224,7 @@ class Opening:
         if self._past is None or self._past.ledger is None:
             return []
         try:
-            hashes = set(pattern_hashes(self._pipeline.tuning.patterns).values())
+            hashes = set(self._past.hashes())
             kept = await asyncio.to_thread(self._past.ledger.kept, today, SESSIONS, hashes)
             for words in self._past.ledger.unreadable.values():
                 self._pipeline.note("ledger", f"{words}; its firings are left out")

@@ -354,7 +354,14 @@ class Pipeline:
             self.bars_closed += len(told.bars.rows)
             out.bars.append((told.frame.name, told.bars))
             self.raising.settle(told, out)
-            for fired in (yield from self.detectors.steps(self.market, told)):
+            failed = len(self.detectors.failed)
+            firings = yield from self.detectors.steps(self.market, told)
+            if len(self.detectors.failed) > failed:
+                for name, why in list(self.detectors.failed.items())[failed:]:
+                    self.note(
+                        "pattern", f"{name} is off: it cannot look with its parameters: {why}"
+                    )
+            for fired in firings:
                 self.raising.raise_from(fired, told.frame.minutes, out)
                 yield
             self.alerting.tell(self.alerting.reach((told.bars.start + told.frame.minutes) * 60))

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
@@ -150,29 +150,33 @@ class Engine:
         """One core after the other: a day is a core's, and so are settings."""
         self._loop = asyncio.get_running_loop()
         before: Settings | None = None
-        refused: Exception | None = None
+        refused = ""
         while True:
-            core = Core(self._settings, self._plan, self._alerted, self._manager)
-            try:
-                await self._live_once(core, refused)
-            except Exception as error:
-                if before is None or core.started or self._ending:
-                    raise
-                self._settings, before, refused = before, None, error  # as before, and said so
-                continue
-            asked, self._asked_for = self._asked_for, None
-            if self._ending or not (asked or core.day_over):
-                return
-            before, refused = (self._settings, None) if asked else (None, None)
-            self._settings = asked or self._settings
+            lived = await self._live_once(refused)
+            if lived.error is not None:
+                if before is None or lived.started or self._ending:
+                    raise lived.error
+                # As before, and said so.
+                refused = f"{type(lived.error).__name__}: {lived.error}"
+                self._settings, before = before, None
+            else:
+                asked, self._asked_for = self._asked_for, None
+                if self._ending or not (asked or lived.day_over):
+                    return
+                before, refused = (self._settings if asked else None), ""
+                self._settings = asked or self._settings
+            del lived  # with its error's frames
             gc.unfreeze()
-            gc.collect()  # the core before: nothing of it stays
+            gc.collect()  # the core before: nothing of it stays beside the next one
 
-    async def _live_once(self, core: Core, refused: Exception | None) -> None:
+    async def _live_once(self, refused: str) -> _Lived:
         """A core from its start to its end; `refused`: why the settings asked for did not do."""
+        core: Core | None = None
+        error: BaseException | None = None
         try:
+            core = Core(self._settings, self._plan, self._alerted, self._manager)
             await core.start()
-            if refused is not None:
+            if refused:
                 core.note_refused(refused)
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
@@ -180,18 +184,30 @@ class Engine:
             self._ready.set()
             if not (self._ending or self._asked_for):  # asked for while it started
                 await core.stopping.wait()
+        except Exception as failed:  # noqa: BLE001 - told, and raised where nothing else helps
+            error = failed
         finally:
             self._core = None
-            await core.stop()
-            with contextlib.suppress(OSError):
-                self._final_status = core.status()
-        if core.error is not None:
-            raise core.error
+            if core is not None:
+                await core.stop()
+                with contextlib.suppress(OSError):
+                    self._final_status = core.status()
+        if core is None:
+            return _Lived(error)
+        return _Lived(error or core.error, core.started, core.day_over)
 
     def _alerted(self) -> None:
         if self.on_alert is not None:
             with contextlib.suppress(RuntimeError):  # the screen's loop has ended
                 self.on_alert()
+
+
+class _Lived(NamedTuple):
+    """How a core's life ended."""
+
+    error: BaseException | None
+    started: bool = False
+    day_over: bool = False
 
 
 def _failed(text: str) -> Future[Any]:

@@ -52,11 +52,14 @@ class Known(msgspec.Struct):
     Attributes:
         ids: alert id and time of firings whose outcome is to come, by their number.
         seeded: whether the board has what past sessions left.
+        hashes: of the parameters that were in force when the day began: what fired under others
+            is another's past.
     """
 
     ids: dict[int, tuple[str, int]]
     board: Scoreboard
     seeded: bool
+    hashes: list[str] = []
 
 
 class TrackRecord:
@@ -82,6 +85,12 @@ class TrackRecord:
         self.lines: tuple[Line, ...] = ()
         self.fresh: deque[tuple[list[Entry], list[Settlement]]] = deque(maxlen=MOST_WAITING)
         self.lost = 0
+
+    def begin(self) -> None:
+        """The day's thresholds are in force: its past is what fired under them, all day long."""
+        if not self.known.hashes:
+            patterns = self._pipeline.tuning.patterns
+            self.known.hashes = sorted(set(pattern_hashes(patterns).values()))
 
     def take(self, derived: Derived) -> None:
         """Note what a batch led to."""
@@ -153,8 +162,8 @@ class TrackRecord:
         """Put what past sessions left into the board."""
         assert self._ledger is not None
         seconds = [f.fired.start * 60 for f in derived.fired] + [r.at_s for r in derived.resolved]
-        hashes = set(pattern_hashes(self._pipeline.tuning.patterns).values())
-        for kept in self._ledger.kept(ist_day(seconds[0]), SESSIONS, hashes):
+        self.begin()  # a record without an engine begins by itself
+        for kept in self._ledger.kept(ist_day(seconds[0]), SESSIONS, set(self.known.hashes)):
             if kept.outcome:
                 self.known.board.add(
                     _waiting(kept), Outcome[kept.outcome.upper()], kept.r, kept.bars

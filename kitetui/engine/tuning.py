@@ -13,6 +13,7 @@ import msgspec
 
 from kitetui.config import ConfigError
 from kitetui.engine.commands import Result, Tune, Untune
+from kitetui.engine.market.timeframe import DEPTHS, timeframe_name
 from kitetui.engine.patterns.registry import check
 from kitetui.settings import AlertSettings, PatternSettings, Settings
 
@@ -22,17 +23,27 @@ FIXED = ("timeframes", "min_bars")
 """What a detector is built by at the start: these wait for a reload."""
 CHANGES_KEPT = 200
 VALUE_MAX = 200
+PARAMETER_MAX = 1_000_000
 _SWITCHES = {"on": True, "yes": True, "off": False, "no": False}
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A threshold that was changed; `before` and `after` are what was in force, in JSON."""
+    """A threshold that was changed.
+
+    Attributes:
+        before, after: what was in force, in JSON; owner: who had made it so before, '' the files.
+    """
 
     at_s: int
     actor: str
     key: str
     before: str
     after: str
+    owner: str
+
+
+class Unfit(Exception):
+    """A value that does not do for its threshold; says why."""
 
 
 class Tuning:
@@ -40,8 +51,8 @@ class Tuning:
 
     Attributes:
         patterns, alerts: the settings in force.
-        values: what differs from the files, in JSON by its key, and who changed it.
-        version: counts changes, for whoever has to take them over.
+        values: what differs from the files, in JSON by its key, and who changed it; in the order
+            in which they were changed.
         changes: that may be taken back, newest last.
     """
 
@@ -53,7 +64,7 @@ class Tuning:
         self.alerts: AlertSettings = settings.alerts
         self.values: dict[str, tuple[str, str]] = {}
         self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
-        self.version = self._made = 0
+        self._made: dict[str, tuple[str, str]] = {}
 
     def keys(self) -> dict[str, str]:
         """Every threshold that can be changed, and what the files say, in JSON."""
@@ -68,69 +79,92 @@ class Tuning:
                     out[at] = _text(value)
         return out
 
+    def in_force(self, key: str) -> str:
+        """The value of a threshold, in JSON.
+
+        Raises:
+            KeyError: there is no such threshold.
+        """
+        return self.values[key][0] if key in self.values else self.keys()[key]
+
     def renew(self) -> bool:
         """Have the settings follow the values, as after a checkpoint; whether they changed."""
-        if self._made == self.version:
+        if self._made == self.values:
             return False
         self.patterns, self.alerts = self._with({k: v for k, (v, _) in self.values.items()})
-        self._made = self.version
+        self._made = dict(self.values)
         return True
 
     def obey(self, command: Tune | Untune, at_s: int) -> Result:
         """Change a threshold, or take the actor's last change back; a refusal says why."""
         actor = command.actor[:64]
         if isinstance(command, Untune):
-            return self._take_back(actor, at_s)
+            return self._take_back(actor)
         of_files = self.keys()
         if command.key not in of_files:
             near = get_close_matches(command.key[:VALUE_MAX], of_files, 3, 0.4)
             hint = f"; near to it: {', '.join(near)}" if near else ""
             return Result(False, f"{command.key[:80]} is no threshold that can be changed{hint}")
-        value = _parsed(command.value) if command.value else of_files[command.key]
-        if value is None:
+        typed = _parsed(command.value) if command.value else of_files[command.key]
+        if typed is None:
             return Result(False, f"{command.value[:40]!r} is no value; one is written like "
                           "2.5, off or [2.2, 6]")  # fmt: skip
-        before = self.in_force(command.key, of_files)
+        try:
+            value = self._fit(command.key, typed)
+        except Unfit as error:
+            return Result(False, f"{command.key}: {error}")
+        before = self.in_force(command.key)
         if value == before:
             return Result(True, f"{command.key} is {before} already")
-        if refused := self._put(command.key, value, of_files[command.key], actor):
-            return Result(False, f"{command.key}: {refused}")
-        self.changes.append(Change(at_s, actor, command.key, before, value))
+        owner = self.values.get(command.key, ("", ""))[1]
+        self.changes.append(Change(at_s, actor, command.key, before, value, owner))
+        self._put(command.key, value, actor)
         return Result(True, f"{command.key}: {before} became {value}, by {actor}")
 
-    def in_force(self, key: str, of_files: dict[str, str]) -> str:
-        """The value of a key, in JSON."""
-        return self.values[key][0] if key in self.values else of_files[key]
-
-    def _take_back(self, actor: str, at_s: int) -> Result:
-        last = next((c for c in reversed(self.changes) if c.actor == actor), None)
-        if last is None:
+    def _take_back(self, actor: str) -> Result:
+        at = next((n for n in reversed(range(len(self.changes)))
+                   if self.changes[n].actor == actor), -1)  # fmt: skip
+        if at < 0:
             return Result(False, "you have changed no threshold that could be taken back")
-        self.changes.remove(last)
-        of_files = self.keys()
-        now = self.in_force(last.key, of_files)
+        last = self.changes[at]
+        del self.changes[at]
+        now = self.in_force(last.key)
         if now != last.after:
             return Result(False, f"{last.key} was changed since, to {now}; it stays")
-        if refused := self._put(last.key, last.before, of_files[last.key], actor):
-            return Result(False, f"{last.key}: {refused}")
+        self._put(last.key, last.before, last.owner)
         return Result(True, f"{last.key} is {last.before} again, by {actor}")
 
-    def _put(self, key: str, value: str, of_files: str, actor: str) -> str:
-        """Have a value in force; why not, or ''."""
-        values = {**self.values, key: (value, actor)}
-        if value == of_files:
-            del values[key]
-        try:
-            self._with({k: v for k, (v, _) in values.items()})
-        except (msgspec.ValidationError, ConfigError) as error:
-            return str(error).partition(" - at ")[0]
-        if key.endswith(".enabled") and not self._settings.patterns[key.split(".")[1]].enabled:
-            return "it was off when the engine started; switch it on in thresholds.yaml and reload"
-        self.values.clear()
-        self.values.update(values)
-        self.version += 1
+    def _put(self, key: str, value: str, owner: str) -> None:
+        """Have a value in force that fits."""
+        self.values.pop(key, None)
+        if value != self.keys()[key]:
+            self.values[key] = value, owner
         self.renew()
-        return ""
+
+    def _fit(self, key: str, value: str) -> str:
+        """A value as its threshold's own type has it.
+
+        Raises:
+            Unfit: it does not do.
+        """
+        others = {k: v for k, (v, _) in self.values.items()}
+        try:
+            patterns, alerts = self._with({**others, key: value})
+        except (msgspec.ValidationError, ConfigError) as error:
+            raise Unfit(str(error).partition(" - at ")[0]) from None
+        section, name, *path = key.split(".")
+        if section == OF_ALERTS:
+            return _text(getattr(alerts, name))
+        mine = self._settings.patterns[name]
+        if path == ["enabled"] and not mine.enabled:
+            raise Unfit("it was off when the engine started; switch it on in thresholds.yaml and "
+                        "reload")  # fmt: skip
+        found: Any = msgspec.to_builtins(patterns[name])
+        for part in path:
+            found = found[part]
+        if path[0] == "params":
+            _bounded(path[1], found, mine)
+        return _text(found)
 
     def _with(self, values: dict[str, str]) -> tuple[dict[str, PatternSettings], AlertSettings]:
         """The settings with some values.
@@ -158,6 +192,22 @@ class Tuning:
                 patterns[name] = msgspec.convert(tree, PatternSettings)
         check(patterns)
         return patterns, alerts
+
+
+def _bounded(name: str, value: float, settings: PatternSettings) -> None:
+    """Whether a parameter is one that a detector can look with.
+
+    Raises:
+        Unfit: it is not.
+    """
+    if abs(value) > PARAMETER_MAX:
+        raise Unfit(f"expected at most {PARAMETER_MAX:,}")
+    if name.endswith("_bars"):
+        held = min(depth for minutes, depth in DEPTHS.items()
+                   if timeframe_name(minutes) in settings.timeframes)  # fmt: skip
+        most = max(held // 2, int(settings.params[name]))
+        if value != int(value) or not 1 <= value <= most:
+            raise Unfit(f"expected a whole number of bars from 1 to {most}")
 
 
 def _parsed(text: str) -> str | None:

@@ -20,7 +20,7 @@ WIDTH = 88
 ABOUT = """# Patterns
 
 Written by `kitetui patterns --markdown`, from the detectors and `config/thresholds.yaml`. The same
-for one of them, with the values in force: `kitetui patterns volume_spike`.
+for one of them, with the values of your own files: `kitetui patterns volume_spike`.
 
 Each looks at every bar that closes on its timeframes, at what was known then and nothing later.
 
@@ -34,7 +34,8 @@ Each looks at every bar that closes on its timeframes, at what was known then an
   after the *horizon* it is settled by time. Every firing is followed, told or not.
 
 To change a number: `E` on the screen or `kitetui tune volume_spike.params.min_ratio 3` while it
-runs, `kitetui config edit thresholds` for good. Firings under other numbers are counted apart.
+runs, `kitetui config edit thresholds` for good. From the next day on, what fired under other
+numbers is counted apart.
 [alerts.md](alerts.md) says what becomes of a firing, [study.md](study.md) what the patterns did on
 recorded data, [plugins.md](plugins.md) how to add one.
 """
@@ -49,11 +50,14 @@ def print_patterns(settings: Mapping[str, PatternSettings], name: str, *, markdo
         click.echo(as_markdown(settings), nl=False)
     elif not name:
         for detector in known.values():
-            off = "" if settings[detector.name].enabled else "  (off)"
+            held = settings.get(detector.name)
+            off = "  (no settings)" if held is None else "" if held.enabled else "  (off)"
             click.echo(f"{detector.name:<30} {about(detector).partition('.')[0]}{off}")
     elif name not in known:
         near = ", ".join(get_close_matches(name, known, 3, 0.4)) or "kitetui patterns lists them"
         fail(1, f"{name[:60]}: there is no such pattern; {near}")
+    elif name not in settings:
+        fail(1, f"{name}: has no settings in thresholds.yaml, and so is not in force")
     else:
         click.echo(as_text(known[name], settings[name]), nl=False)
     return 0

@@ -50,13 +50,13 @@ class ThresholdsScreen(ModalScreen[str]):
     def on_mount(self) -> None:
         found = self.query_one("#found", OptionList)
         found.can_focus = False
-        found.action_first()
+        self._first()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         found = self.query_one("#found", OptionList)
         found.clear_options()
         found.add_options(self._options(event.value))
-        found.action_first()
+        self._first()
 
     def on_input_submitted(self) -> None:
         option = self.query_one("#found", OptionList).highlighted_option
@@ -65,6 +65,12 @@ class ThresholdsScreen(ModalScreen[str]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id or "")
+
+    def _first(self) -> None:
+        """Highlight the first threshold: an answer that changes something is never the first."""
+        found = self.query_one("#found", OptionList)
+        undo = bool(found.options) and found.options[0].id == UNDO
+        found.highlighted = int(undo)
 
     def action_move(self, rows: int) -> None:
         """The line below or above."""

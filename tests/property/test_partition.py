@@ -88,6 +88,7 @@ def state_of(pipeline: Pipeline) -> dict[str, Any]:
         "outcomes": [pipeline.outcomes.followed, pipeline.outcomes.settled],
         "silence": pipeline.detectors.silence,
         "thresholds": [pipeline.tuning.values, list(pipeline.tuning.changes)],
+        "failed": pipeline.detectors.failed,
         "open": minutes.minute.tolist(),
         "session": minutes.session.tolist(),
     }
@@ -135,7 +136,7 @@ def whole_day() -> tuple[RecordBatch, dict[str, Any]]:
 @examples(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_simulated_market_in_any_batches(cuts: list[int]) -> None:
     day, whole = whole_day()
-    assert len(whole["bars"]) > 900
+    assert len(whole["bars"]) > 900 and not whole["failed"]
     assert {"user", "system", "pattern"} <= {alert.origin for alert in whole["alerts"]}
     assert {notice.form for notice in whole["notices"]} >= {"alert"}
     assert whole["alerts"]

@@ -387,6 +387,8 @@ class World:
         self.digest = f"{truth.digest} {truth.pipeline.desk.alert_hash}"
         found = self.violations
         found += truth.of_itself()
+        found += [f"{name} failed: {why}" for name, why in
+                  self.core.pipeline.detectors.failed.items()]  # fmt: skip
         if truth.lost_batches and not self.forgot:
             found.append(f"{truth.lost_batches} batches are missing before others")
         if self.forgot:  # killed while the disk was full: what memory held is gone, as was said

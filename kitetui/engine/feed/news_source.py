@@ -13,7 +13,8 @@ from kitetui.engine.feed.channel import listen
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
-from kitetui.engine.http import TooLarge, body, httpx
+from kitetui.engine.http import httpx
+from kitetui.engine.http_body import TooLarge, body
 from kitetui.settings import FeedOfNews, NewsSettings
 
 BYTES_MAX = 2 << 20

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
-from kitetui.engine.http import TooLarge, body, httpx
+from kitetui.engine.http import httpx
+from kitetui.engine.http_body import TooLarge, body
 from kitetui.settings import FeedSettings
 
 DUMP_TIMEOUT_S = 60.0

@@ -70,6 +70,8 @@ class Detectors:
 
     Attributes:
         silence: why rows could not fire at the last look, by (pattern, timeframe).
+        failed: detectors that could not look with their parameters, and why: they are off until
+            these are changed.
     """
 
     NOT_STATE = ("_patterns", "_enabled")
@@ -89,6 +91,7 @@ class Detectors:
             for timeframe in settings.timeframes
         }
         self.silence: dict[tuple[str, str], Silence] = {}
+        self.failed: dict[str, str] = {}
         self._memory: dict[object, Any] = {}
 
     def tune(self, patterns: Mapping[str, PatternSettings]) -> None:
@@ -96,8 +99,11 @@ class Detectors:
         if patterns is self._patterns:
             return
         self._patterns = patterns
+        before = dict(self._enabled)
         self._enabled = [(known, patterns[known.name]) for known, _ in self._enabled]
         for known, settings in self._enabled:
+            if settings is not before[known]:
+                self.failed.pop(known.name, None)
             for timeframe in settings.timeframes:
                 self._triggers[known.name, timeframe].cooldown = settings.cooldown_bars
 
@@ -125,7 +131,8 @@ class Detectors:
     def steps(self, market: Market, told: FrameBars) -> Generator[None, None, list[Fired]]:
         """The same with a step for each detector."""
         name = told.frame.name
-        wanted = [pair for pair in self._enabled if pair[1].enabled and name in pair[1].timeframes]
+        wanted = [pair for pair in self._enabled if pair[1].enabled and name in pair[1].timeframes
+                  and pair[0].name not in self.failed]  # fmt: skip
         if not wanted:
             return []
         view = View.of(market, told.frame, told.bars, told.opened)
@@ -140,7 +147,11 @@ class Detectors:
 
     def _fire(self, known: Detector, settings: PatternSettings, view: View) -> Fired | None:
         timeframe = view.frame.name
-        hits, self.silence[known.name, timeframe] = look(known, view, settings)
+        try:
+            hits, self.silence[known.name, timeframe] = look(known, view, settings)
+        except Exception as error:  # noqa: BLE001 - one detector's parameters end no feed
+            self.failed[known.name] = f"{type(error).__name__}: {error}"[:200]
+            return None
         if not len(hits):
             return None
         of_chains = "chains" in known.needs

@@ -84,7 +84,8 @@ class _Book(msgspec.Struct):
 def _book(view: View, series: Straddles, params: dict[str, float]) -> _Book:
     key = ("kow", series.chain.name, series.chain.expiry)
     held: _Book | None = view.memory.get(key)
+    rules = StraddleRules(*(int(params[name]) for name in _RULES))
     if held is None or held.day != series.day:
-        rules = StraddleRules(*(int(params[name]) for name in _RULES))
         held = view.memory[key] = _Book(series.day, StraddleTrader(rules))
+    held.trader.rules = rules
     return held
