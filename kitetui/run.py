@@ -217,7 +217,9 @@ class Starter:
         Raises:
             ConfigError: they would not do; those before stay.
         """
-        self.settings = load(self._asked.config_dir, self._asked.overrides)
+        from kitetui.engine.plugins import load_checked
+
+        self.settings = load_checked(self._asked.config_dir, self._asked.overrides)
         return self.settings
 
     def stop(self) -> None:

@@ -5,12 +5,29 @@ Each entry point names a module; importing it registers its detectors. See docs/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 
-from kitetui.config import ConfigError
-from kitetui.engine.patterns.registry import registry
+import kitetui.engine.patterns  # noqa: F401 - registers our own
+from kitetui.config import ConfigError, load
+from kitetui.engine.patterns.registry import check, registry
+from kitetui.settings import Settings
 
 GROUP = "kitetui.detectors"
+
+
+def load_checked(folder: Path | None, overrides: Sequence[str]) -> Settings:
+    """Settings by which every detector, plugins' too, can look.
+
+    Raises:
+        ConfigError: names what cannot be used.
+    """
+    load_plugins()
+    settings = load(folder, overrides)
+    check(settings.patterns)
+    return settings
+
 
 _loaded: dict[str, tuple[str, ...]] = {}
 

@@ -16,6 +16,7 @@ import click
 
 from kitetui.cli_options import EXIT_CONFIG, fail
 from kitetui.config import FILES, ConfigError, default_folder, gather, load, user_folder
+from kitetui.engine.plugins import load_checked
 from kitetui.private_file import replace_private
 from kitetui.secret import origin_of, redacted
 from kitetui.sentences import sentences
@@ -60,7 +61,7 @@ def show(folder: Path | None, overrides: Sequence[str], words: Sequence[str], *,
 def validate(folder: Path | None, overrides: Sequence[str]) -> int:
     """Say whether the settings would do; the exit code."""
     try:
-        load(folder, overrides)
+        load_checked(folder, overrides)
     except ConfigError as error:
         fail(EXIT_CONFIG, str(error))
     place = folder or user_folder()
@@ -97,7 +98,7 @@ def edit(folder: Path | None, overrides: Sequence[str], name: str) -> int:
                 click.echo("nothing was changed")
                 return 0
             try:
-                load(trial, overrides)
+                load_checked(trial, overrides)
                 break
             except ConfigError as error:
                 click.echo(f"kitetui: {clean(str(error).replace(str(trial), str(home)))}", err=True)

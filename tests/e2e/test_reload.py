@@ -37,6 +37,12 @@ def test_changed_settings_are_told_taken_in_and_the_day_goes_on(tmp_path: Path) 
             time.sleep(1)
             said = (tmp_path / "said").read_text()
             assert "the settings stay as they are" in said and "screen.hz" in said
+            (config / "kitetui.yaml").unlink()
+            (config / "thresholds.yaml").write_text("volume_spike: {params: {min_ratoi: 3}}\n")
+            process.send_signal(signal.SIGHUP)
+            time.sleep(1)
+            assert "thresholds.volume_spike.params.min_ratoi" in (tmp_path / "said").read_text()
+            (config / "thresholds.yaml").unlink()
             assert status_when(tmp_path, lambda s: True)["uptime_s"] > acked["uptime_s"]
 
             (config / "kitetui.yaml").write_text("screen: {hz: 2}\n")
