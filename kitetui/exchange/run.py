@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -22,10 +23,13 @@ from kitetui.exchange.listing import VIX, VIX_TOKEN, listing, table
 from kitetui.exchange.market import Burst, Market
 from kitetui.exchange.newswire import newswire
 from kitetui.exchange.paths import Day, Paths
-from kitetui.exchange.recorded import NS, Recorded
 from kitetui.exchange.rest import Accounts, Candle, RestData, RestServer
 from kitetui.exchange.server import SETTLE_S, Ticker
 
+if TYPE_CHECKING:
+    from kitetui.exchange.recorded import Recorded
+
+NS = 1_000_000_000
 IST = timezone(timedelta(hours=5, minutes=30))
 STEP_S = 0.25
 """Session seconds between snapshots, as Kite's feed has about four a second."""
@@ -76,7 +80,7 @@ async def run(plan: ExchangePlan) -> None:
         loop.add_reader(sys.stdin.fileno(), _eof, stop)
     accounts = Accounts(DEMO_KEY, DEMO_SECRET, DEMO_TOKEN)
     accounts.redirect = plan.redirect
-    recording = Recorded(plan.recording) if plan.recording else None
+    recording = _recorded(plan.recording) if plan.recording else None
     ticker = Ticker(
         accounts, Schedule(plan.faults), conflate=recording is None and plan.speed is not None
     )
@@ -162,6 +166,12 @@ def _market_data(plan: ExchangePlan, market: Market | None) -> RestData:
         return newswire(list(market.told), listed, market.now_s)
 
     return RestData(lambda exchange: table(listed, exchange), candles, news)
+
+
+def _recorded(path: Path) -> Recorded:
+    from kitetui.exchange.recorded import Recorded  # pyarrow takes a tenth of a second
+
+    return Recorded(path)
 
 
 def _recorded_data(recording: Recorded) -> RestData:

@@ -99,9 +99,9 @@ def test_an_acknowledgement_survives_the_kill_right_after_it_was_shown(tmp_path:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state folder of an engine that runs and has alerts."""
     folder = tmp_path_factory.mktemp("running")
-    with exchange(folder, "--speed", "30", "--seed", "3", "--rate", "500") as hello:
+    with exchange(folder, "--speed", "10", "--seed", "3", "--rate", "300") as hello:
         options = [*SETS, "--set", "alerts.rows=200", *feed_options(hello), "--set",
-                   "feed.speed=30"]  # fmt: skip
+                   "feed.speed=10"]  # fmt: skip
         run = folder / "kitetui" / "run"
         with engine(folder, *options, **LOGIN):
             status_when(folder, lambda s: s["alerts"]["unacked"] > 5, 60)
