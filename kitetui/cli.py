@@ -145,12 +145,11 @@ def export(recording: str, target: Path, asked: Asked) -> None:
     from kitetui.recordings import NoRecording, journals_of
     from kitetui.tools.exporter import export_journals
 
-    settings = asked.settings
     try:
         journals = journals_of(recording, asked.places)
     except NoRecording as error:
         fail(EXIT_CONFIG, str(error))
-    raise SystemExit(export_journals(journals, target, settings))
+    raise SystemExit(export_journals(journals, target, asked))
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli_options import Asked, engine_options, fail, load_settings, shared
+from kitetui.cli_options import Asked, engine_options, fail, shared
 
 if TYPE_CHECKING:
     from kitetui.places import Places
@@ -69,10 +69,9 @@ def diff(runs: tuple[str, ...], others: tuple[str, ...], as_json: bool, asked: A
 
     if len(runs) > 2 or (len(runs) == 1 and not others):
         fail(2, "expected two runs, or one and --other KEY=VALUE")
-    first = asked.settings
-    second = load_settings(asked.config_dir, (*asked.overrides, *others)) if others else first
+    other = asked._replace(overrides=(*asked.overrides, *others))
     names = runs if len(runs) == 2 else (runs[0], runs[0])
-    raise SystemExit(differ(names, asked.places, (first, second), as_json=as_json))
+    raise SystemExit(differ(names, asked.places, (asked, other), as_json=as_json))
 
 
 DAYS = (days, archive, diff)

@@ -33,6 +33,11 @@ class Asked(NamedTuple):
     overrides: tuple[str, ...]
 
     @property
+    def given(self) -> frozenset[str]:
+        """The keys that --set names."""
+        return frozenset(text.partition("=")[0] for text in self.overrides)
+
+    @property
     def settings(self) -> Any:
         """The settings in force."""
         return load_settings(self.config_dir, self.overrides)

@@ -89,9 +89,13 @@ def leaves(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Comm
             yield words, command
 
 
+def of(words: str, command: click.Command) -> tuple[str, ...]:
+    """The examples that are to be added to a command's own words: none where it has some."""
+    return () if "\b" in (command.help or "") else EXAMPLES.get(words, ())
+
+
 def teach(group: click.Group) -> None:
-    """Have every command's help end with its examples, where it has none of its own."""
+    """Have every command's help end with its examples."""
     for words, command in leaves(group):
-        told = EXAMPLES.get(words, ())
-        if told and "\b" not in (command.help or ""):
+        if told := of(words, command):
             command.epilog = "\b\n" + "\n".join(f"kitetui {example}" for example in told)

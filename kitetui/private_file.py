@@ -26,7 +26,7 @@ def read_private(path: Path, most: int) -> bytes:
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Write a file anew, whole or not at all.
+    """Write a file anew, whole or not at all, whatever happens to the machine meanwhile.
 
     Raises:
         OSError: it cannot be written.
@@ -34,6 +34,8 @@ def replace_private(path: Path, data: bytes) -> None:
     fresh = path.with_name(f"{path.name}.fresh")
     fresh.unlink(missing_ok=True)
     write_private(fresh, data)
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
     fresh.replace(path)
 
 

@@ -191,7 +191,8 @@ class Starter:
             found = demo_credentials(hello)
             plan = EnginePlan(places=self._where, credentials=lambda: found, simulated=True)
         elif self._replay is not None:
-            plan = EnginePlan(places=self._where, replay=self._replay, linger=self._linger)
+            plan = EnginePlan(places=self._where, replay=self._replay, linger=self._linger,
+                              pinned=self._asked.given)  # fmt: skip
         elif self.settings.feed.source == "redis":
             plan = EnginePlan(places=self._where)
         else:

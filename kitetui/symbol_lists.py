@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from itertools import dropwhile
 from pathlib import Path
 
 MARK = "@"
@@ -42,37 +43,40 @@ def read_list(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             data = file.read(BYTES_MAX + 1)
+        if len(data) > BYTES_MAX:
+            raise ListError(f"{path}: larger than {BYTES_MAX} bytes; a list of symbols is small")
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise ListError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ListError(f"{path}: is not UTF-8 text") from None
-    if len(data) > BYTES_MAX:
-        raise ListError(f"{path}: larger than {BYTES_MAX} bytes; a list of symbols is small")
+    except ValueError:  # no name of a file
+        raise ListError(f"{str(path)!r} names no file") from None
     try:
-        found = _of_table(text)
-        if found is None:
-            found = _of_lines(text)
+        found = _symbols(text)
     except csv.Error as error:
         raise ListError(f"{path}: is no CSV: {error}") from None
-    odd = next((one for one in found if len(one) > LONGEST or not one.isprintable()), None)
+    odd = next((one for one in found if len(one) > LONGEST or not one.isprintable()
+                or "," in one or ";" in one), None)  # fmt: skip
     if odd is not None:
-        raise ListError(f"{path}: {odd[:20]!r} is no symbol")
+        raise ListError(f"{path}: {odd[:30]!r} is no symbol; a table needs a column 'Symbol', a "
+                        "list a symbol a line")  # fmt: skip
     if not found:
         raise ListError(f"{path}: expected a column 'Symbol', or a symbol a line; there is none")
     return found
 
 
-def _of_table(text: str) -> list[str] | None:
-    """The column of a table; None where it has no such column."""
-    rows = csv.reader(io.StringIO(text))
+def _symbols(text: str) -> list[str]:
+    """The column of a table that has one, else the lines."""
+    lines = list(dropwhile(lambda line: not _told(line), text.splitlines(keepends=True)))
+    rows = csv.reader(io.StringIO("".join(lines)))
     head = [cell.strip().upper() for cell in next(rows, [])]
-    if len(head) < 2 or COLUMN not in head:
-        return None
+    if COLUMN not in head:
+        return [_told(line) for line in lines if _told(line)]
     at = head.index(COLUMN)
     return [row[at].strip() for row in rows if len(row) > at and row[at].strip()]
 
 
-def _of_lines(text: str) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line]
+def _told(line: str) -> str:
+    """A line without its comment."""
+    return line.partition("#")[0].strip()

@@ -24,6 +24,8 @@ Mahindra & Mahindra Ltd.,Automobile,M&M,EQ,INE101A01026
         ('"SYMBOL \n","LTP \n"\n"NIFTY 50","1"\n"TCS","2"\n', ["NIFTY 50", "TCS"]),
         ("# mine\nTCS\n\nINFY  # later\r\nBSE:SENSEX\n", ["TCS", "INFY", "BSE:SENSEX"]),
         ("Symbol,Weight\nTCS,1\nINFY", ["TCS", "INFY"]),
+        ("# of today\n\nSymbol,Weight\nTCS,1\n", ["TCS"]),
+        ("Symbol\nTCS\nINFY\n", ["TCS", "INFY"]),
     ],
 )
 def test_tables_and_lines_are_read(text: str, symbols: list[str], tmp_path: Path) -> None:
@@ -41,6 +43,9 @@ def test_tables_and_lines_are_read(text: str, symbols: list[str], tmp_path: Path
         (b"x" * (BYTES_MAX + 1), "larger than"),
         (b"TCS\n\x1b[2J\n", "is no symbol"),
         (b"y" * 100, "is no symbol"),
+        (b"Ticker,Name\nRELIANCE,Reliance Industries\n", "a table needs a column 'Symbol'"),
+        (b"TCS;INFY\n", "is no symbol"),
+        ("€".encode() * BYTES_MAX, "larger than"),
     ],
 )
 def test_what_holds_no_list_is_refused_by_name(data: bytes, words: str, tmp_path: Path) -> None:
@@ -54,6 +59,11 @@ def test_what_holds_no_list_is_refused_by_name(data: bytes, words: str, tmp_path
 def test_a_file_stands_where_it_is_named_and_nothing_is_twice(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("TCS\nINFY\n")
     assert expanded(["INFY", "@a", "SBIN"], tmp_path) == ["INFY", "TCS", "SBIN"]
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ListError, match="names no file"):
+        expanded(["@a\0b"], tmp_path)
 
 
 def test_a_universe_names_a_file_beside_it(tmp_path: Path) -> None:

@@ -128,6 +128,15 @@ def test_undo_takes_back_ones_own_last_change_and_nobody_elses() -> None:
     assert tuning.obey(Tune(Z, "", "ann"), 9).text.endswith("already")
 
 
+def test_what_is_given_for_a_run_stays_whatever_was_recorded() -> None:
+    pipeline = Pipeline(EASY, 200)
+    pipeline.tuning.pinned = frozenset([RATIO])
+    results = pipeline.apply(said(Tune(RATIO, "9", "ops"), Tune(Z, "5", "ops"))).results
+    assert [result.done for result in results] == [False, True]
+    assert list(pipeline.tuning.values) == [Z]
+    assert pipeline.detectors._patterns["volume_spike"].params["min_ratio"] == 2.2
+
+
 def test_what_is_the_same_number_is_the_same_value() -> None:
     tuning = Tuning(EASY)
     key = "thresholds.breakout.params.range_bars"

@@ -87,6 +87,7 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
         replay: what to play instead of connecting.
         linger: stay up when a replay has ended, for a screen to look at.
         simulated: the feed is a simulated exchange; the header says so.
+        pinned: settings that were given for a replay: what was recorded does not change them.
     """
 
     places: Places
@@ -94,6 +95,7 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     replay: Replay | None = None
     linger: bool = False
     simulated: bool = False
+    pinned: frozenset[str] = frozenset()
 
 
 class Core:
@@ -112,6 +114,7 @@ class Core:
         wide = asked == "all" or len(asked) > NARROW_ROWS
         capacity = (limit if wide else NARROW_ROWS) + settings.feed.spare_rows
         self.pipeline = Pipeline(settings, capacity)
+        self.pipeline.tuning.pinned = plan.pinned
         self.observer = Observer(self.pipeline, SHARE_NS)
         self.redis = RedisOutlet(settings.redis, plan.places.redis, self.pipeline.market,
                                  settings.focus, self._note)  # fmt: skip

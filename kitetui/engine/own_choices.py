@@ -41,7 +41,7 @@ class OwnChoices:
         self._rules = ListFile(places.rules, SavedRule)
         self._thresholds = ListFile(places.thresholds, SavedThreshold)
         self._note = note
-        self._failed = ""
+        self._failed: dict[str, str] = {}
 
     def from_before(self, now_s: float) -> list[Command]:
         """What earlier engines were told, and is not over."""
@@ -53,17 +53,23 @@ class OwnChoices:
 
     def keep(self, rules: Iterable[Rule], tuning: Tuning) -> None:
         """Write them down where they changed; where that fails it is tried again every time."""
+        self._keep("rules", self._rules, [
+            SavedRule(rule.text, rule.until_s, rule.actor)
+            for rule in rules if rule.actor != SETTINGS
+        ])  # fmt: skip
+        self._keep("thresholds", self._thresholds, [
+            SavedThreshold(key, value, actor) for key, (value, actor) in tuning.values.items()
+        ])  # fmt: skip
+
+    def _keep(self, what: str, file: ListFile[T], items: Sequence[T]) -> None:
         try:
-            self._rules.keep([SavedRule(rule.text, rule.until_s, rule.actor)
-                              for rule in rules if rule.actor != SETTINGS])  # fmt: skip
-            self._thresholds.keep([SavedThreshold(key, value, actor)
-                                   for key, (value, actor) in tuning.values.items()])  # fmt: skip
-            self._failed = ""
+            file.keep(items)
+            self._failed.pop(what, None)
         except OSError as error:
             failed = error.strerror or str(error)
-            if failed != self._failed:
-                self._note("desk", f"rules and thresholds cannot be written down: {failed}")
-            self._failed = failed
+            if failed != self._failed.get(what):
+                self._note("desk", f"{what} cannot be written down: {failed}")
+            self._failed[what] = failed
 
     def _read(self, file: ListFile[T]) -> Sequence[T]:
         try:

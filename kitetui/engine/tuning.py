@@ -54,14 +54,16 @@ class Tuning:
         values: what differs from the files, in JSON by its key, and who changed it; in the order
             in which they were changed.
         changes: that may be taken back, newest last.
+        pinned: keys that stay as the settings have them, whatever was recorded: of a what-if.
     """
 
-    NOT_STATE = ("patterns", "alerts", "_made")
+    NOT_STATE = ("patterns", "alerts", "pinned", "_made")
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.patterns: dict[str, PatternSettings] = settings.patterns
         self.alerts: AlertSettings = settings.alerts
+        self.pinned: frozenset[str] = frozenset()
         self.values: dict[str, tuple[str, str]] = {}
         self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
         self._made: dict[str, tuple[str, str]] = {}
@@ -105,6 +107,8 @@ class Tuning:
             near = get_close_matches(command.key[:VALUE_MAX], of_files, 3, 0.4)
             hint = f"; near to it: {', '.join(near)}" if near else ""
             return Result(False, f"{command.key[:80]} is no threshold that can be changed{hint}")
+        if command.key in self.pinned:
+            return Result(False, f"{command.key} is given for this run, and stays")
         typed = _parsed(command.value) if command.value else of_files[command.key]
         if typed is None:
             return Result(False, f"{command.value[:40]!r} is no value; one is written like "
@@ -128,6 +132,8 @@ class Tuning:
             return Result(False, "you have changed no threshold that could be taken back")
         last = self.changes[at]
         del self.changes[at]
+        if last.key in self.pinned:
+            return Result(False, f"{last.key} is given for this run, and stays")
         now = self.in_force(last.key)
         if now != last.after:
             return Result(False, f"{last.key} was changed since, to {now}; it stays")

@@ -12,12 +12,11 @@ import click
 import msgspec
 import pyarrow.parquet as pq
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli_options import EXIT_CONFIG, Asked, fail
 from kitetui.engine.arrow import pa
 from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.places import Places
 from kitetui.recordings import NoRecording, journals_of
-from kitetui.settings import Settings
 from kitetui.tools.exporter import ALERTS, export
 from kitetui.widgets.numbers import clock
 from kitetui.widgets.safe_text import clean
@@ -55,10 +54,10 @@ class Difference(msgspec.Struct):
     bars: int
 
 
-def diff(names: Sequence[str], where: Places, settings: Sequence[Settings], *,
+def diff(names: Sequence[str], where: Places, asked: Sequence[Asked], *,
          as_json: bool) -> int:  # fmt: skip
     """Print where two runs part; the exit code, 1 where they do."""
-    runs = [_run(name, where, one) for name, one in zip(names, settings, strict=True)]
+    runs = [_run(name, where, one) for name, one in zip(names, asked, strict=True)]
     found = compare(*runs)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found)))
@@ -91,14 +90,15 @@ def compare(one: Run, two: Run) -> Difference:
     return Difference(first, what, (only[0], only[1]), changed, len(bars))
 
 
-def _run(name: str, where: Places, settings: Settings) -> Run:
+def _run(name: str, where: Places, asked: Asked) -> Run:
     """A run: a folder that `kitetui export` wrote, or a recording that is played now."""
     folder = Path(name)
     if (folder / "bars.parquet").exists():
         return _exported(name, folder)
     try:
         with tempfile.TemporaryDirectory() as held:
-            export(journals_of(name, where), Path(held), settings, ticks=False)
+            export(journals_of(name, where), Path(held), asked.settings, ticks=False,
+                   pinned=asked.given)  # fmt: skip
             return _exported(name, Path(held))
     except (JournalError, NoRecording) as error:
         fail(EXIT_CONFIG, str(error))

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli_options import EXIT_CONFIG, Asked, fail
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.arrow import pa
 from kitetui.engine.derived import Derived
@@ -28,10 +28,10 @@ ROWS = 10_000
 ALERTS = "alerts.parquet"
 
 
-def export_journals(journals: Sequence[Path], target: Path, settings: Settings) -> int:
+def export_journals(journals: Sequence[Path], target: Path, asked: Asked) -> int:
     """Write ticks.parquet, bars.parquet and alerts.parquet; the exit code."""
     try:
-        told = export(journals, target, settings)
+        told = export(journals, target, asked.settings, pinned=asked.given)
     except JournalError as error:
         fail(EXIT_CONFIG, str(error))
     except OSError as error:
@@ -40,12 +40,13 @@ def export_journals(journals: Sequence[Path], target: Path, settings: Settings) 
     return 0
 
 
-def export(journals: Sequence[Path], target: Path, settings: Settings, *,
-           ticks: bool = True) -> dict[str, Any]:  # fmt: skip
+def export(journals: Sequence[Path], target: Path, settings: Settings, *, ticks: bool = True,
+           pinned: frozenset[str] = frozenset()) -> dict[str, Any]:  # fmt: skip
     """Play journals through the engine's pipeline into a folder; what came of it.
 
     Args:
         ticks: write those as well, which are most of it.
+        pinned: settings that are given: what was recorded does not change them.
 
     Raises:
         JournalError: the only journal cannot be read.
@@ -53,6 +54,7 @@ def export(journals: Sequence[Path], target: Path, settings: Settings, *,
     """
     files = JournalFiles(journals)
     pipeline = Pipeline(settings, ROWS)
+    pipeline.tuning.pinned = pinned
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("ticks.parquet", "bars.parquet", ALERTS):
         (target / name).unlink(missing_ok=True)  # of another run

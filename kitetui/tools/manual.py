@@ -7,7 +7,7 @@ import re
 import click
 
 from kitetui import __version__
-from kitetui.examples import EXAMPLES, leaves
+from kitetui.examples import leaves, of
 
 HEAD = r""".TH KITETUI 1 "" "kitetui {version}" "kitetui"
 .SH NAME
@@ -37,7 +37,7 @@ def page(group: click.Group) -> str:
                              if isinstance(p, click.Argument))  # fmt: skip
         out.append(f".SS kitetui {_escaped(f'{words} {arguments}'.strip())}\n")
         out += [_prose(command.help), *_options(command)]
-        for example in EXAMPLES.get(words, ()):
+        for example in of(words, command):
             out.append(f".PP\n.EX\n    kitetui {_escaped(example)}\n.EE\n")
     out.append(".SH FILES\n")
     out += [f".TP\n.I {_escaped(path)}\n{_escaped(words)}\n" for path, words in FILES]

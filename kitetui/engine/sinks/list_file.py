@@ -25,8 +25,10 @@ class ListFile(Generic[T]):
     def read(self) -> list[T]:
         """What it holds; nothing where there is no file.
 
+        A file that holds something else is put aside, so that nobody writes over it.
+
         Raises:
-            OSError: it cannot be read, or holds something else.
+            OSError: it cannot be read, or was put aside.
         """
         try:
             data = self._path.read_bytes()
@@ -35,7 +37,9 @@ class ListFile(Generic[T]):
         try:
             found: list[T] = msgspec.json.decode(data, type=list[self._kind])  # type: ignore[name-defined]
         except msgspec.DecodeError as error:
-            words = f"cannot be understood ({error}); move it away"
+            aside = self._path.with_suffix(".unreadable")
+            self._path.replace(aside)
+            words = f"cannot be understood ({error}); it is {aside.name} now"
             raise OSError(0, words, str(self._path)) from None
         return found[:MOST]
 
