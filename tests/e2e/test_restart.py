@@ -28,6 +28,7 @@ def test_kill_and_start_again(tmp_path: Path) -> None:
             status_when(tmp_path, lambda s: s["bars"]["closed"] > 200)
             assert kitetui(tmp_path, "mode", "ltp", "TCS").returncode == 0
             assert kitetui(tmp_path, "watch", "NIFTY26DECFUT").returncode == 0
+            assert kitetui(tmp_path, "unwatch", "INFY").returncode == 0
             first.send_signal(signal.SIGKILL)
             first.wait(timeout=10)
         done = kitetui(tmp_path, *options, "--duration", "7", **LOGIN)
@@ -48,6 +49,7 @@ def test_kill_and_start_again(tmp_path: Path) -> None:
     assert status["alert_hash"] == pipeline.desk.alert_hash
     by_symbol = {i.symbol: i.token for i in pipeline.market.rows.instruments}
     assert by_symbol["NIFTY26DECFUT"] in pipeline.subscribed, "what was watched is watched again"
+    assert by_symbol["INFY"] not in pipeline.subscribed, "what was taken out stays out"
     assert pipeline.modes == {by_symbol["TCS"]: "ltp"}, "in the mode that was asked for"
 
 
