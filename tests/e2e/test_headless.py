@@ -51,8 +51,8 @@ def test_every_tick_reaches_both_streams_of_a_given_server(
     tmp_path: Path, server: ValkeyServer, redis_url: str
 ) -> None:
     status = run_until(tmp_path, lambda s: s["alerts"]["admitted"] and s["bars"]["closed"]
-                       and s["redis"]["spooled"] < 1_000, "--demo", "--set", "redis.profile=full", "--set",
-                       f"redis.url={redis_url}")  # fmt: skip
+                       and s["redis"]["spooled"] < 1_000, "--demo", "--set",
+                       "redis.profile=full", "--set", f"redis.url={redis_url}")  # fmt: skip
     received = status["ticks"]["received"]
     client = Redis(unix_socket_path=str(server.unix_socket_path), db=4)
     assert client.xlen("ticks:intraday:processed") == received
