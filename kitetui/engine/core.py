@@ -259,8 +259,10 @@ class Core:
             self._recording.applied = self._recording.applied or vitals.restart.last
             keep("checkpoint", partial(self._recording.keep_state, self.intake, self._settle,
                                        self._still, self._held))  # fmt: skip
-        await self._take_choices()
+        left_out = await self._take_choices()
         vitals.restoring = False
+        for text in left_out:
+            self._note("desk", f"a threshold of before is left out: {text}")
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
                           self._note)  # fmt: skip
@@ -286,18 +288,18 @@ class Core:
             backfill = Backfill(feed, self.pipeline, self.intake, credentials)
             self._supervisor.keep("backfill", backfill.run)
 
-    async def _take_choices(self) -> None:
-        """The user's rules and thresholds, from the settings and from before."""
+    async def _take_choices(self) -> list[str]:
+        """The user's rules and thresholds, from the settings and from before; why some of these
+        do not do any more."""
         chosen: list[commands.Command] = [
             commands.AddRule(text, SETTINGS) for text in self._settings.alerts.rules
         ]
         if not self._plan.simulated:
             chosen += self._choices.from_before(wall_ns() / NS)
-        for command in chosen:
-            result = await self._obeying.apply(command)
-            if not result.done and isinstance(command, commands.Tune):
-                self._note("desk", f"a threshold of before is left out: {result.text}")
+        results = [(command, await self._obeying.apply(command)) for command in chosen]
         self._record.begin()
+        return [result.text for command, result in results
+                if isinstance(command, commands.Tune) and not result.done]  # fmt: skip
 
     def _held(self) -> dict[str, Any]:
         """All that the engine knows of the day, and that follows from its journals."""
