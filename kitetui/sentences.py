@@ -7,6 +7,7 @@ from functools import cache
 
 from kitetui.config import FILES, default_folder
 
+FIRST_PATTERN = "volume_spike"
 _KEY = re.compile(r"(\s*)(\"[^\"]+\"|[A-Za-z0-9_ -]+):(.*)")
 _SENTENCE = re.compile(r"\s#\s?(.*)$")
 
@@ -36,3 +37,12 @@ def sentences() -> dict[str, str]:
             if comment:
                 out[last] = comment[1]
     return out
+
+
+def sentence(key: str) -> str:
+    """What is said of a key, '' for nothing; what all patterns have is said of the first alone."""
+    told = sentences()
+    section, _, rest = key.partition(".")
+    _, _, field = rest.partition(".")
+    first = f"{section}.{FIRST_PATTERN}.{field}"
+    return told.get(key) or (told.get(first, "") if section == "thresholds" else "")

@@ -7,7 +7,7 @@ from textual import work
 from kitetui.actions.engine import EngineActions
 from kitetui.engine.commands import Tune, Untune
 from kitetui.engine.snapshot import View
-from kitetui.sentences import sentences
+from kitetui.sentences import sentence
 from kitetui.widgets.dialogs import PromptScreen
 from kitetui.widgets.safe_text import clean
 from kitetui.widgets.thresholds import UNDO, ThresholdsScreen
@@ -33,7 +33,7 @@ class TuneActions(EngineActions):
             one = next(one for one in picture.thresholds if one.key == key)
             value = await self.push_screen_wait(PromptScreen(
                 f"{key}: {one.value}{f', by {clean(one.actor)}' if one.actor else ''}", one.value,
-                f"{sentences().get(key) or 'no sentence in the files'}\n\n"
+                f"{sentence(key) or 'nothing is told of it'}\n\n"
                 f"The files have {one.of_files}; type {FILES} to go back to it",
             ))  # fmt: skip
             if value.strip():

@@ -13,7 +13,7 @@ import msgspec
 
 from kitetui.cli_options import fail
 from kitetui.engine.patterns.registry import Detector, registry
-from kitetui.sentences import sentences
+from kitetui.sentences import sentence
 from kitetui.settings import PatternSettings
 
 WIDTH = 88
@@ -74,8 +74,8 @@ def as_text(detector: Detector, settings: PatternSettings) -> str:
     for name, text in _facts(detector, settings):
         out += textwrap.wrap(text, WIDTH, initial_indent=f"{name:<10}", subsequent_indent=" " * 10)
     out.append("")
-    for key, value, sentence in _numbers(detector.name, settings):
-        out.append(f"{key:<26} {value:>12}  {sentence}".rstrip())
+    for key, value, words in _numbers(detector.name, settings):
+        out.append(f"{key:<26} {value:>12}  {words}".rstrip())
     return "\n".join(out) + "\n"
 
 
@@ -88,8 +88,8 @@ def as_markdown(settings: Mapping[str, PatternSettings]) -> str:
         out.append(f"\n## {name}\n\n{about(detector)}\n\n")
         out += [f"- {fact}: {text}\n" for fact, text in _facts(detector, settings[name])]
         out.append("\n| threshold | delivered | |\n|---|---|---|\n")
-        out += [f"| `{key}` | `{value}` | {sentence} |\n"
-                for key, value, sentence in _numbers(name, settings[name])]  # fmt: skip
+        out += [f"| `{key}` | `{value}` | {words} |\n"
+                for key, value, words in _numbers(name, settings[name])]  # fmt: skip
     return "".join(out)
 
 
@@ -109,17 +109,15 @@ def _facts(detector: Detector, settings: PatternSettings) -> Iterator[tuple[str,
 
 def _numbers(name: str, settings: PatternSettings) -> Iterator[tuple[str, str, str]]:
     """Each threshold, its value and its sentence; what all patterns have is told once."""
-    told = sentences()
     for field, value in msgspec.to_builtins(settings).items():
         if field in ("enabled", "timeframes"):
             continue
         if not isinstance(value, dict):
-            common = told.get(f"thresholds.volume_spike.{field}", "")
-            yield field, f"{value:g}", told.get(f"thresholds.{name}.{field}") or common
+            yield field, f"{value:g}", sentence(f"thresholds.{name}.{field}")
             continue
         for key, one in value.items():
-            sentence = told.get(f"thresholds.{name}.{field}.{key}", "")
+            words = sentence(f"thresholds.{name}.{field}.{key}")
             if isinstance(one, list):
-                yield f"ramp {key}", " to ".join(f"{mark:g}" for mark in one[:2]), sentence
+                yield f"ramp {key}", " to ".join(f"{mark:g}" for mark in one[:2]), words
             else:
-                yield key, f"{one:g}", sentence
+                yield key, f"{one:g}", words

@@ -13,7 +13,7 @@ from kitetui.cli_options import fail
 from kitetui.engine.commands import Tune, Untune
 from kitetui.engine.snapshot import Threshold, View
 from kitetui.places import Places
-from kitetui.sentences import sentences
+from kitetui.sentences import sentence
 from kitetui.tools.verbs import EXIT_REFUSED, say, with_engine
 from kitetui.widgets.safe_text import clean
 
@@ -32,7 +32,7 @@ def listing(where: Places, words: Sequence[str], *, as_json: bool) -> int:
             return 0
         for one in found:
             click.echo(clean(line(one)))
-            click.echo(clean(f"      {sentences().get(one.key) or '-'}"))
+            click.echo(clean(f"      {sentence(one.key) or '-'}"))
         if not found:
             click.echo("no threshold is called so" if words else "all thresholds are as in the "
                        "files; kitetui tune WORD lists some, such as volume_spike")  # fmt: skip

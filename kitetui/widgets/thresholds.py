@@ -14,12 +14,15 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from kitetui.engine.snapshot import Threshold
+from kitetui.sentences import sentence
 from kitetui.widgets.numbers import short_pattern
 from kitetui.widgets.safe_text import clean, fit
 
 UNDO = "undo"
 """What is answered to have one's own last change taken back; no key is called so."""
-OF_WIDTH, NAME_WIDTH, VALUE_WIDTH = 18, 23, 9
+OF_WIDTH, NAME_WIDTH, VALUE_WIDTH, FILES_WIDTH = 18, 23, 9, 24
+WIDE = 120
+"""Columns from which on there is room for sentences."""
 _HEAD = f"{'OF':<{OF_WIDTH}} {'THRESHOLD':<{NAME_WIDTH}} {'NOW':>{VALUE_WIDTH}} FILES"
 
 
@@ -92,22 +95,24 @@ class ThresholdsScreen(ModalScreen[str]):
     def _options(self, wanted: str) -> list[Option]:
         words = wanted.lower().split()
         found = [one for one in self._known if all(word in one.key for word in words)]
-        options = [Option(_line(one), one.key) for one in found]
+        wide = self.app.size.width >= WIDE
+        options = [Option(_line(one, wide), one.key) for one in found]
         if not words and any(one.actor for one in self._known):
             options.insert(0, Option("take your last change back", UNDO))
         none = f"none of {len(self._known)} thresholds is called so"
         return options or [Option(none, disabled=True)]
 
 
-def _line(one: Threshold) -> Text:
-    """Whose threshold it is, its name, its value, and that of the files where it is another."""
+def _line(one: Threshold, wide: bool) -> Text:
+    """Whose threshold it is, its name, its value, that of the files where it is another, and what
+    is told of it."""
     *section, of, name = _parts(one.key)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(fit(short_pattern(of, OF_WIDTH) if section else of, OF_WIDTH), "dim")
     text.append(f" {fit(name, NAME_WIDTH)}")
     text.append(f" {clean(one.value):>{VALUE_WIDTH}}", "bold" if one.actor else "")
-    if one.actor:
-        text.append(f" {clean(one.of_files)}, by {clean(one.actor)}", "dim")
+    files = f" {clean(one.of_files)}, by {clean(one.actor)}" if one.actor else ""
+    text.append(fit(files, FILES_WIDTH) + sentence(one.key) if wide else files, "dim")
     return text
 
 
