@@ -66,39 +66,14 @@ class Trimmer:
     """
 
     def __init__(self) -> None:
-        library = ctypes.CDLL(None)
-        self._trim = getattr(library, "malloc_trim", None)
-        self._info = getattr(library, "mallinfo2", None)
-        if self._info is not None:
-            self._info.restype = _Told
-        self._left_mb = self._unused_mb()
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        self._least_mb = float("inf")
+        """Resident at the least so far; what is in use for good above it costs a trim a look."""
 
     def look(self) -> bool:
         """Trim where it is worth it, and say whether; it takes some milliseconds, on any thread."""
-        unused_mb = self._unused_mb()
-        # Others may have held something when it was looked at last.
-        self._left_mb = min(self._left_mb, unused_mb)
-        if self._trim is None or unused_mb < self._left_mb + TRIM_MB:
+        self._least_mb = min(self._least_mb, memory_mb())
+        if self._trim is None or memory_mb() < self._least_mb + TRIM_MB:
             return False
         self._trim(ctypes.c_size_t(0))
-        self._left_mb = self._unused_mb()
         return True
-
-    def _unused_mb(self) -> float:
-        """What is resident and not in use by what was asked of the C library.
-
-        It has no count of the free memory that it gave back: what is free is resident or not.
-        """
-        if self._info is None:
-            return memory_mb()
-        told = self._info()
-        used: int = told.uordblks + told.hblkhd
-        return memory_mb() - used / 1e6
-
-
-class _Told(ctypes.Structure):
-    """What `mallinfo2` tells, in bytes: `uordblks` is in use, `hblkhd` mapped apart from that."""
-
-    _fields_ = [(name, ctypes.c_size_t) for name in (
-        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
-        "fordblks", "keepcost")]  # fmt: skip
