@@ -171,6 +171,8 @@ def test_a_detector_that_cannot_look_is_off_until_its_parameters_are_others(
     (told,) = [e.text for e in pipeline.events if e.source == "pattern"]
     assert told.startswith("volume_spike is off: it cannot look with its parameters: TypeError")
     pipeline.detectors.tune(EASY.patterns)
+    assert "volume_spike" in pipeline.detectors.failed, "as after a checkpoint: nothing was changed"
+    pipeline.apply(said(Tune(Z, "-1", "ops")))
     assert not pipeline.detectors.failed
     pipeline.apply(b)
     assert not pipeline.detectors.failed

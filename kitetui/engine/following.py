@@ -38,8 +38,6 @@ class Following:
         self._files = files
         self._mode = mode
         self._full = False
-        self._left: set[int] = set()
-        """What somebody took out, and what found no room: it does not come back by itself."""
 
     async def run(self) -> None:
         """Have options join that come near the money."""
@@ -47,7 +45,7 @@ class Following:
             await sleep(FOLLOW_S)
             universe = self._opening.universe
             if universe is not None:
-                known = set(self._source.modes) | self._left | self._opening.left
+                known = set(self._source.modes) | self._opening.left
                 self._join(universe.joining(self._price, known), self._mode)
 
     async def obey(self, command: commands.FeedCommand) -> commands.Result:
@@ -69,7 +67,6 @@ class Following:
         if missing:
             known = "" if table else " (there is no instrument table)"
             return commands.Result(False, f"not listed: {' '.join(missing)[:200]}{known}")
-        self._left -= {one.token for one in found}
         self._opening.left -= {one.token for one in found}
         refused = self._join([i for i in found if i.token not in self._source.modes], self._mode)
         if refused:
@@ -92,9 +89,9 @@ class Following:
         if taken:
             self._inbox.put(Kind.INSTRUMENTS, write_table(taken))
             outside = self._source.change({one.token: mode for one in taken})
-            self._left |= set(outside)
+            self._opening.left |= set(outside)
             refused += len(outside)
-        self._left |= {one.token for one in wanted if one not in taken}
+        self._opening.left |= {one.token for one in wanted if one not in taken}
         if refused and not self._full:
             self._full = True
             self._p.note("feed", f"{refused} instruments find no room; raise feed.spare_rows, or "
@@ -107,7 +104,7 @@ class Following:
         if missing:
             return commands.Result(False, f"not watched: {' '.join(missing)[:200]}")
         self._source.change({}, tokens.values())
-        self._left |= set(tokens.values())
+        self._opening.left |= set(tokens.values())
         return commands.Result(
             True, f"{len(tokens)} no longer watched; what is known of them stays"
         )

@@ -13,7 +13,7 @@ from kitetui.engine.clock import sleep
 
 LOOK_S = 1.0
 TRIM_LOOKS, TRIM_MB = 30, 8.0
-"""More than so much over what was left is worth giving back; looked at every so many looks."""
+"""More than so much over the least so far is worth giving back; looked at every so many looks."""
 
 
 def memory_mb() -> float:

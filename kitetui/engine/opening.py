@@ -59,7 +59,7 @@ class Opening:
         reason: what it waits for, in words.
         warm_wanted: instruments that are asked for their history.
         universe: what joins as prices move; None before the table, or where a list is watched.
-        left: what was taken out earlier this day.
+        left: what was taken out this day, and what found no room: it does not come back by itself.
     """
 
     def __init__(self, settings: Settings, pipeline: Pipeline, inbox: Inbox,

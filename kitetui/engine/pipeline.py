@@ -252,8 +252,12 @@ class Pipeline:
         elif isinstance(command, commands.RemoveRule):
             result = self.alerting.remove_rule(command.rule_id)
         elif isinstance(command, commands.Tune | commands.Untune):
+            before = self.tuning.patterns
             result = self.tuning.obey(command, at_s)
             self._tune()
+            for name, settings in self.tuning.patterns.items():
+                if settings != before[name]:  # it may be able to look now
+                    self.detectors.failed.pop(name, None)
         elif isinstance(command, commands.LiftBlock):
             lifted = self.risk.lift()
             self.raising.tell_drawdown(at_s)

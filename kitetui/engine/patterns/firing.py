@@ -99,11 +99,8 @@ class Detectors:
         if patterns is self._patterns:
             return
         self._patterns = patterns
-        before = dict(self._enabled)
         self._enabled = [(known, patterns[known.name]) for known, _ in self._enabled]
         for known, settings in self._enabled:
-            if settings is not before[known]:
-                self.failed.pop(known.name, None)
             for timeframe in settings.timeframes:
                 self._triggers[known.name, timeframe].cooldown = settings.cooldown_bars
 
