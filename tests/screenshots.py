@@ -38,6 +38,8 @@ WAIT_S = 90.0
 MONO = "DejaVu Sans Mono"
 ALERTS = 6
 """So many are waited for before the first picture."""
+STOCK, INDEX = "RELIANCE", "NIFTY BANK"
+"""What is looked at: a stock has a book and a volume, an index an option chain."""
 
 
 async def wait_for(condition: Callable[[], bool]) -> None:
@@ -69,15 +71,30 @@ async def sized(app: KiteApp, pilot: Any, size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+async def look_at(app: KiteApp, symbol: str) -> None:
+    """Put the cursor on an instrument of the demo, once the panes beside it are about it."""
+
+    def token() -> int:
+        rows = app._snapshot.watch if app._snapshot else ()
+        return next((row.token for row in rows if row.symbol == symbol), 0)
+
+    await wait_for(lambda: token() > 0)
+    wanted = token()
+    app.go_to_instrument(wanted)
+    await wait_for(lambda: app._snapshot is not None and app._snapshot.focus == wanted)
+
+
 async def arrangements(app: KiteApp, pilot: Any) -> None:
     """Every arrangement and every pane of a demo, in every theme."""
     await wait_for(lambda: bool(app._snapshot) and app._snapshot.header.alerts >= ALERTS)
-    await pilot.press("1", "j", "j", "j")
+    await pilot.press("1")
     for theme in THEMES:
         app.theme = theme
         for size in (WIDE, MID):
             name = await sized(app, pilot, size)
             for preset in PRESETS:
+                app.action_preset("trade")
+                await look_at(app, INDEX if preset == "options" else STOCK)
                 app.action_preset(preset)
                 app.clear_notifications()
                 await painted(app, pilot)
@@ -86,6 +103,8 @@ async def arrangements(app: KiteApp, pilot: Any) -> None:
         app.action_preset("trade")
         name = await sized(app, pilot, NARROW)
         for pane in PANES:
+            app.action_pane("watchlist")
+            await look_at(app, INDEX if pane == "chain" else STOCK)
             app.action_pane(pane)
             app.clear_notifications()
             await painted(app, pilot)
@@ -98,12 +117,15 @@ async def readme(app: KiteApp, pilot: Any) -> None:
     app.theme = THEMES[0]
     wide = await sized(app, pilot, WIDE)
     for preset in ("trade", "options", "replay", "redis"):
+        app.action_preset("trade")
+        await look_at(app, INDEX if preset == "options" else STOCK)
         app.action_preset(preset)
         app.clear_notifications()
         await painted(app, pilot)
         await asyncio.sleep(1)
         save(app, FOLDER / f"{preset}-{wide}", png=True)
     app.action_preset("trade")
+    await look_at(app, STOCK)
     await pilot.press("6", "a")
     await asyncio.sleep(1.2)
     save(app, FOLDER / f"acknowledged-{wide}", png=True)
