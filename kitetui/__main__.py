@@ -1,5 +1,5 @@
 """`python -m kitetui`."""
 
-from kitetui.cli import main
+from kitetui.cli.main import main
 
 main()

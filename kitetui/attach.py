@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.places import Places
 from kitetui.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from kitetui.engine.commands import Command, Result
-from kitetui.engine.doorway import (
+from kitetui.engine.door.doorway import (
     ANSWERED_MAX,
     LENGTH,
     VERSION,

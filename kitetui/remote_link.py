@@ -18,7 +18,7 @@ from kitetui.caller import NoEngine, NotAllowed
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.commands import Command, Result
-from kitetui.engine.doorway import (
+from kitetui.engine.door.doorway import (
     ANSWERED_MAX,
     LENGTH,
     VERSION,

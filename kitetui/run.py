@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from kitetui.cli_options import (
+from kitetui.cli.options import (
     EXIT_AGAIN,
     EXIT_AUTH,
     EXIT_CONFIG,

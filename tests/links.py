@@ -9,9 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from kitetui.config import load
-from kitetui.engine.observe import Observer
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.snapshot import Snapshot, View
+from kitetui.engine.view.observe import Observer
 from kitetui.link import LocalLink
 from tests.samples import market_day
 from tests.widgets import views

@@ -19,8 +19,8 @@ from kitetui.engine.feed.records import (
     RecordBatch,
     Subscribed,
 )
+from kitetui.engine.flow.pipeline import timer_payload
 from kitetui.engine.market.instruments import read_table, write_table
-from kitetui.engine.pipeline import timer_payload
 from kitetui.exchange.listing import listing, table
 from kitetui.exchange.market import Burst, Market
 from kitetui.exchange.paths import Day, Paths

@@ -20,7 +20,7 @@ from typing import Any
 import resvg_py
 
 from kitetui.app import KiteApp
-from kitetui.cli_options import Asked
+from kitetui.cli.options import Asked
 from kitetui.config import load
 from kitetui.engine.feed.replay import Replay
 from kitetui.keys import PANES

@@ -15,16 +15,16 @@ from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.session import Connection, LinkState
 from kitetui.engine.feed.sources import KiteSource
+from kitetui.engine.flow.pipeline import NS, Pipeline, timer_payload
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.group_lag import GroupHealth
 from kitetui.engine.health.lag import LagState
 from kitetui.engine.health.server import ServerStats
 from kitetui.engine.health.streams import ServerHealth, StreamHealth
-from kitetui.engine.pipeline import NS, Pipeline, timer_payload
-from kitetui.engine.redis_outlet import RedisOutlet
+from kitetui.engine.outlets.redis import RedisOutlet
 from kitetui.engine.sinks.journal import JournalWriter
-from kitetui.engine.status import Vitals
 from kitetui.engine.supervisor import Supervisor
+from kitetui.engine.view.status import Vitals
 from kitetui.engine.watch import Watch
 from kitetui.secret import Secret
 from kitetui.settings import Settings

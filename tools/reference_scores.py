@@ -22,12 +22,12 @@ import numpy as np
 from tests.patterns.simulated_day import simulated_day
 
 from kitetui.config import load
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.bars import FIELDS, ClosedBars
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.market import Market
 from kitetui.engine.market.warmup import PastBars
 from kitetui.engine.patterns.firing import Detectors
-from kitetui.engine.pipeline import Pipeline
 from kitetui.exchange.listing import listing
 from kitetui.exchange.paths import Day, Paths
 

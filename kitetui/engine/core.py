@@ -14,50 +14,50 @@ import msgspec
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
-from kitetui.engine.backfill import Backfill
-from kitetui.engine.box_recorder import BoxRecorder
 from kitetui.engine.calendar import ist, ist_day
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
-from kitetui.engine.derived import Derived
-from kitetui.engine.ending import Ending
-from kitetui.engine.event_keeping import EventKeeping
+from kitetui.engine.day.backfill import Backfill
+from kitetui.engine.day.ending import Ending
+from kitetui.engine.day.fleet import Fleet
+from kitetui.engine.day.following import Following
+from kitetui.engine.day.opening import Opening, Past
+from kitetui.engine.day.own_choices import SETTINGS, OwnChoices
+from kitetui.engine.day.playing import Playing, Theatre
+from kitetui.engine.day.recording import Recording
+from kitetui.engine.day.restart import source_name
+from kitetui.engine.day.tick_archiving import TickArchiving
+from kitetui.engine.door.health_server import HealthServer
+from kitetui.engine.door.redis_commands import RedisCommands
+from kitetui.engine.door.sockets import Sockets
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.redis_source import RedisSource
 from kitetui.engine.feed.replay import Replay, ReplaySource
 from kitetui.engine.feed.sources import KiteSource
-from kitetui.engine.fleet import Fleet
-from kitetui.engine.following import Following
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline, timer_payload
+from kitetui.engine.flow.session_clock import SessionClock
+from kitetui.engine.flow.track_record import TrackRecord
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
-from kitetui.engine.health_server import HealthServer
-from kitetui.engine.intake import Intake
 from kitetui.engine.memory import Memory, MemoryCapError
 from kitetui.engine.obeying import Obeying
-from kitetui.engine.observe import Observer
-from kitetui.engine.opening import Opening, Past
-from kitetui.engine.own_choices import SETTINGS, OwnChoices
-from kitetui.engine.pipeline import Pipeline, timer_payload
-from kitetui.engine.playing import Playing, Theatre
-from kitetui.engine.recording import Recording
-from kitetui.engine.redis_commands import RedisCommands
-from kitetui.engine.redis_outlet import RedisOutlet
-from kitetui.engine.restart import source_name
+from kitetui.engine.outlets.box_recorder import BoxRecorder
+from kitetui.engine.outlets.event_keeping import EventKeeping
+from kitetui.engine.outlets.redis import RedisOutlet
+from kitetui.engine.outlets.telling import notifier
 from kitetui.engine.service import ServiceManager
-from kitetui.engine.session_clock import SessionClock
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.event_log import EventLog
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.store import SessionStore
-from kitetui.engine.sockets import Sockets
-from kitetui.engine.status import Vitals, health, metrics, status_document, unready
 from kitetui.engine.supervisor import Supervisor, where
-from kitetui.engine.telling import notifier
-from kitetui.engine.tick_archiving import TickArchiving
-from kitetui.engine.track_record import TrackRecord
+from kitetui.engine.view.observe import Observer
+from kitetui.engine.view.status import Vitals, health, metrics, status_document, unready
 from kitetui.engine.watch import Watch, encode
 from kitetui.places import Places
 from kitetui.settings import Settings

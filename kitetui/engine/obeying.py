@@ -11,13 +11,13 @@ import msgspec
 from kitetui.engine import commands
 from kitetui.engine.clock import wall_ns
 from kitetui.engine.commands import Command, Result
+from kitetui.engine.day.following import Following
+from kitetui.engine.day.playing import Playing
+from kitetui.engine.day.recording import Recording
 from kitetui.engine.feed.records import Kind, RecordBatch
-from kitetui.engine.following import Following
-from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.playing import Playing
-from kitetui.engine.recording import Recording
-from kitetui.engine.redis_outlet import RedisOutlet
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline
+from kitetui.engine.outlets.redis import RedisOutlet
 from kitetui.engine.sinks.desk_log import DeskLog
 
 NS = 1_000_000_000

@@ -12,11 +12,11 @@ from kitetui.engine.alerts.conditions import Condition
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.feed.session import LinkState
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.health.lag import LagState
 from kitetui.engine.health.streams import ServerHealth
 from kitetui.engine.memory import memory_mb
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.status import Vitals
+from kitetui.engine.view.status import Vitals
 from kitetui.settings import Settings
 
 NS = 1_000_000_000

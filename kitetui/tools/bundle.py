@@ -17,7 +17,7 @@ import msgspec
 
 from kitetui import __version__
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.cli_options import EXIT_CONFIG, Asked, fail
+from kitetui.cli.options import EXIT_CONFIG, Asked, fail
 from kitetui.config import ConfigError, gather
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import wall_ns

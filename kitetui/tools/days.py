@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import wall_ns
 from kitetui.engine.feed.journal_reader import JournalError

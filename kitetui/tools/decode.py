@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from kitetui.cli_options import fail
+from kitetui.cli.options import fail
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.records import Kind
 

@@ -12,7 +12,7 @@ import click
 import msgspec
 import pyarrow.parquet as pq
 
-from kitetui.cli_options import EXIT_CONFIG, Asked, fail
+from kitetui.cli.options import EXIT_CONFIG, Asked, fail
 from kitetui.engine.arrow import pa
 from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.places import Places

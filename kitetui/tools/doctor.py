@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.cli_options import Asked
+from kitetui.cli.options import Asked
 from kitetui.config import ConfigError, load
 from kitetui.engine.calendar import Calendar, day_date, ist, ist_day
 from kitetui.engine.clock import wall_ns

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.alerts.alert import Origin
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.explain import explain, explain_condition

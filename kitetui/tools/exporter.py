@@ -12,15 +12,15 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 
-from kitetui.cli_options import EXIT_CONFIG, Asked, fail
+from kitetui.cli.options import EXIT_CONFIG, Asked, fail
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.arrow import pa
-from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.journal_reader import JournalError
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.bars import FIELDS, TURNOVER
-from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import Settings
 
 PRICES = {"ltp", "atp", "open", "high", "low", "close"}

@@ -16,7 +16,7 @@ import orjson
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli.options import EXIT_CONFIG, fail
 from kitetui.engine.arrow import pa
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import wall_ns
+from kitetui.engine.day.opening import lines_of
 from kitetui.engine.feed import credentials
 from kitetui.engine.feed.rest import KiteRest, RestError
 from kitetui.engine.feed.session import sharded
@@ -23,7 +24,6 @@ from kitetui.engine.market.instruments import (
     choose,
     read_table,
 )
-from kitetui.engine.opening import lines_of
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
 from kitetui.places import Places
 from kitetui.settings import Settings

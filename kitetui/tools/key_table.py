@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli.options import EXIT_CONFIG, fail
 from kitetui.keys import KEYS, SECTIONS, Key, remapped, shown
 from kitetui.settings import Settings
 

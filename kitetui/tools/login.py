@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from kitetui.cli_options import EXIT_AUTH, EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_AUTH, EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed import credentials
 from kitetui.engine.feed.credentials import CredentialsError

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from kitetui.caller import Caller
-from kitetui.cli_options import fail
+from kitetui.cli.options import fail
 from kitetui.engine.snapshot import Alert, Depth, Event, Snapshot, View
 from kitetui.places import Places
 from kitetui.tools.verbs import EXIT_REFUSED, alert_line, with_engine

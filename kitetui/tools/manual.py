@@ -7,7 +7,7 @@ import re
 import click
 
 from kitetui import __version__
-from kitetui.examples import leaves, of
+from kitetui.cli.examples import leaves, of
 
 HEAD = r""".TH KITETUI 1 "" "kitetui {version}" "kitetui"
 .SH NAME

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import click
 import msgspec
 
-from kitetui.cli_options import fail
+from kitetui.cli.options import fail
 from kitetui.engine.patterns.registry import Detector, registry
 from kitetui.sentences import sentence
 from kitetui.settings import PatternSettings

@@ -13,7 +13,7 @@ import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.redis_contract import KEYS, Entry
 from kitetui.redis_url import is_usable, server_url
 from kitetui.secret import redacted, redacted_url

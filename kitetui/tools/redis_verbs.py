@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.commands import RedisAction, Result
 from kitetui.places import Places
 from kitetui.widgets.safe_text import clean

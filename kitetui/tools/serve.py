@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.calendar import IST, Calendar, Session
 from kitetui.engine.clock import wall_ns
 from kitetui.exchange.faults import parse

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli.options import EXIT_CONFIG, fail
 from kitetui.tools.ssh_setup import program
 
 VIEW, OPERATE = "kitetui-view", "kitetui-op"

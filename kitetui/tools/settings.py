@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli.options import EXIT_CONFIG, fail
 from kitetui.config import FILES, ConfigError, default_folder, gather, load, user_folder
 from kitetui.engine.plugins import load_checked
 from kitetui.private_file import replace_private

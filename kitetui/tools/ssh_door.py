@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from kitetui.cli_options import fail
+from kitetui.cli.options import fail
 from kitetui.places import Places
 
 WORDS = ("status --json", "status", "alerts --json", "alerts")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from kitetui.cli_options import fail
+from kitetui.cli.options import fail
 from kitetui.widgets.safe_text import clean
 
 KEY_MAX_BYTES = 16_384

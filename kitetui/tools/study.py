@@ -13,11 +13,13 @@ import click
 import msgspec
 import numpy as np
 
-from kitetui.cli_options import EXIT_CONFIG, fail
+from kitetui.cli.options import EXIT_CONFIG, fail
 from kitetui.engine.alerts.scoreboard import Scoreboard
 from kitetui.engine.calendar import ist
 from kitetui.engine.feed.batch import F64, I64
 from kitetui.engine.feed.wire import INDEX_SEGMENT
+from kitetui.engine.flow.pipeline import Pipeline
+from kitetui.engine.flow.track_record import parameter_hash
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.day_levels import profile_of
 from kitetui.engine.market.indicators import NAMES, realised_volatility
@@ -38,8 +40,6 @@ from kitetui.engine.market.timeframe import (
     Timeframe,
     timeframe_name,
 )
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.track_record import parameter_hash
 from kitetui.places import private
 from kitetui.settings import Settings
 from kitetui.tools.bar_files import BadBars, BarFile, read_bar_file

@@ -18,8 +18,8 @@ from kitetui.engine.alerts.line import Line
 from kitetui.engine.alerts.null import MatchedNull
 from kitetui.engine.alerts.scoreboard import Scoreboard, Waiting
 from kitetui.engine.calendar import ist
-from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import F64, I64
+from kitetui.engine.flow.derived import Derived
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN
 from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.market import Market

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from kitetui.caller import Caller
-from kitetui.cli_options import fail
+from kitetui.cli.options import fail
 from kitetui.engine.commands import Tune, Untune
 from kitetui.engine.snapshot import Threshold, View
 from kitetui.places import Places

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.cli_options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
+from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.engine.commands import (
     MANY,
     AcknowledgeMany,

@@ -11,11 +11,11 @@ import pytest
 from kitetui.config import load
 from kitetui.engine.alerts.barriers import Entries, Outcome, walk
 from kitetui.engine.alerts.null import MatchedNull
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, ClosedBars
 from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.patterns.intervals import wilson
-from kitetui.engine.pipeline import Pipeline
 from kitetui.tools.bar_files import read_bar_file
 
 PATTERNS = ("breakout", "ict_momentum", "reversal")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from kitetui.engine.commands import Command, Result
-from kitetui.engine.sockets import Sockets
+from kitetui.engine.door.sockets import Sockets
 from tests.links import MarketLink
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kitetui.engine import doorway
 from kitetui.engine.commands import Acknowledge, Command, Play, Result, Shelve
-from kitetui.engine.doorway import (
+from kitetui.engine.door import doorway
+from kitetui.engine.door.doorway import (
     ASKED_MAX,
     LENGTH,
     VERSION,

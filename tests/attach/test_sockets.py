@@ -18,9 +18,10 @@ import msgspec
 import pytest
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.engine import commands, sockets
+from kitetui.engine import commands
 from kitetui.engine.commands import Acknowledge, Command
-from kitetui.engine.doorway import LENGTH, VERSION, Hello, Ping, Pong, framed, read_answered
+from kitetui.engine.door import sockets
+from kitetui.engine.door.doorway import LENGTH, VERSION, Hello, Ping, Pong, framed, read_answered
 from kitetui.engine.snapshot import View
 from tests.attach.rooms import room, short_folder
 

@@ -14,13 +14,13 @@ import numpy as np
 import orjson
 
 from kitetui.config import load
-from kitetui.engine.derived import Derived
 from kitetui.engine.feed.wire import to_dicts
-from kitetui.engine.intake import HOLD_NS
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.intake import HOLD_NS
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, ClosedBars
 from kitetui.engine.market.black76 import greeks, implied_volatility, price
 from kitetui.engine.market.indicators import Closed, Indicators
-from kitetui.engine.pipeline import Pipeline
 from kitetui.engine.runtime import GC_THRESHOLDS
 from kitetui.engine.sinks.redis.documents import Documents
 from tests.bench.load import ROWS, SIZE, announced, batches

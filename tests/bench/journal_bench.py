@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from kitetui.config import load
+from kitetui.engine.day.restart import Keeper, Restart, made_by
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.feed.replay import Replay, ReplaySource
-from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.restart import Keeper, Restart, made_by
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.journal_packer import pack
 from kitetui.engine.sinks.keyframes import Keyframes

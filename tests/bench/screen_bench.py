@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from kitetui.config import load
-from kitetui.engine.observe import Observer
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.snapshot import View, Watching
+from kitetui.engine.view.observe import Observer
 from tests.bench.load import ROWS, announced, batches
 from tests.bench.measure import Result
 from tests.programs import environment, status_when

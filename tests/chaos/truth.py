@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import Kind
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market import bars as bar
 from kitetui.engine.market.bars import ClosedBars
-from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import Settings
 
 CAPACITY = 1256

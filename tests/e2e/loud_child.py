@@ -11,6 +11,6 @@ logging.basicConfig(level=1)
 logging.Logger.setLevel = lambda self, level: None  # type: ignore[method-assign]
 logging.Manager.disable = property(lambda self: 0, lambda self, value: None)  # type: ignore[assignment]
 
-from kitetui.cli import main  # noqa: E402
+from kitetui.cli.main import main  # noqa: E402
 
 main()

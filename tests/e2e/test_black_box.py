@@ -67,7 +67,7 @@ async def fails(self):
     raise ValueError("wss://ticker?access_token=s3cret")
 
 core.Core._timers = fails
-from kitetui.cli import main
+from kitetui.cli.main import main
 main()
 """
 

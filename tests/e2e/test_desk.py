@@ -17,9 +17,9 @@ from kitetui.caller import Caller, NotAllowed
 from kitetui.config import load
 from kitetui.engine.calendar import date_day, ist_day
 from kitetui.engine.commands import Acknowledge, Undo
-from kitetui.engine.doorway import Hello, Refused, Report, framed, read_answered
+from kitetui.engine.door.doorway import Hello, Refused, Report, framed, read_answered
 from kitetui.engine.feed.journal_reader import JournalReader
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.snapshot import Alert, View
 from tests.programs import (

@@ -16,8 +16,8 @@ from kitetui.config import load
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import Kind
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.instruments import read_table
-from kitetui.engine.pipeline import Pipeline
 from kitetui.redis_contract import KEYS
 from kitetui.tools.redis_check import look
 from tests.programs import PROGRAM, environment, status_when

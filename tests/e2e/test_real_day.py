@@ -15,10 +15,10 @@ from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import Flag
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import Kind
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.bars import BUY, FLAGS, SELL, VOLUME
 from kitetui.engine.market.market import Market
 from kitetui.engine.market.minutes import Trades
-from kitetui.engine.pipeline import Pipeline
 from tests.programs import LOGIN, environment, exchange, feed_options, kitetui
 
 pytestmark = pytest.mark.e2e

@@ -14,7 +14,7 @@ from kitetui.config import load
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import HistoryAnswer, Kind
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.archive import read_bars
 from tests.programs import LOGIN, engine, exchange, feed_options, kitetui, run_until, status_when
 

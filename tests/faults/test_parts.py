@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from kitetui.caller import Caller, NoEngine, NotAllowed
-from kitetui.engine import redis_outlet, sockets, supervisor
-from kitetui.engine.doorway import VERSION, Hello, Report, framed
-from kitetui.engine.redis_outlet import RedisOutlet
+from kitetui.engine import supervisor
+from kitetui.engine.door import sockets
+from kitetui.engine.door.doorway import VERSION, Hello, Report, framed
+from kitetui.engine.door.sockets import CALLERS_MAX, VIEWERS_MAX, Sockets
+from kitetui.engine.outlets import redis as redis_outlet
+from kitetui.engine.outlets.redis import RedisOutlet
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
-from kitetui.engine.sockets import CALLERS_MAX, VIEWERS_MAX, Sockets
 from kitetui.engine.supervisor import Supervisor
 from tests.programs import LOGIN, engine, exchange, feed_options, status_when
 

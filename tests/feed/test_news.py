@@ -21,8 +21,8 @@ from kitetui.engine.alerts.newsroom import Newsroom
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.news_source import NewsSource
 from kitetui.engine.feed.records import Kind, RecordBatch
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.instruments import Instrument, Rows
-from kitetui.engine.pipeline import Pipeline
 from kitetui.settings import FeedOfNews
 from tests.samples import MONDAY_OPEN_S, market_day
 

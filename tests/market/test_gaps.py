@@ -8,12 +8,12 @@ import pytest
 
 from kitetui.config import load
 from kitetui.engine.calendar import Calendar
-from kitetui.engine.derived import Derived
 from kitetui.engine.feed.batch import TickBatch
 from kitetui.engine.feed.records import HistoryAnswer, Kind, LinkEvent, Subscribed
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.pipeline import Pipeline, timer_payload
 from kitetui.engine.market.bars import CLOSE, FLAGS, HIGH, LOW, OPEN, VOLUME, BarFlag
 from kitetui.engine.market.gaps import Gap
-from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.settings import Settings
 from tests.samples import MONDAY_OPEN_S, NS, RELIANCE, frame, full_tick, records
 

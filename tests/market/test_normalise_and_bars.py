@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from kitetui.engine.calendar import Calendar, date_day, ist
-from kitetui.engine.derived import Derived
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import LTP, QUOTE, Flag, TickBatch
 from kitetui.engine.feed.records import Kind, LinkEvent, RecordBatch, Subscribed
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.pipeline import Pipeline, timer_payload
 from kitetui.engine.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarFlag
-from kitetui.engine.pipeline import Pipeline, timer_payload
 from kitetui.settings import Settings
 from tests.samples import MONDAY_OPEN_S, NS, RELIANCE, frame, full_tick, records
 

@@ -11,6 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from kitetui.config import load
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.black76 import REASONS, implied_volatility, price
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.options import (
@@ -24,7 +25,6 @@ from kitetui.engine.market.options import (
     volatility_rank,
 )
 from kitetui.engine.market.straddle import Straddles
-from kitetui.engine.pipeline import Pipeline
 from tests.samples import market_day
 
 SETTINGS = load().options

@@ -9,7 +9,7 @@ from kitetui.config import load
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.feed.batch import Flag, TickBatch
 from kitetui.engine.feed.records import Kind, Subscribed
-from kitetui.engine.pipeline import Pipeline, timer_payload
+from kitetui.engine.flow.pipeline import Pipeline, timer_payload
 from kitetui.engine.state import Frozen, freeze, thaw
 from tests.property.test_restart import CAPACITY, same, state_of
 from tests.samples import MONDAY_OPEN_S, NS, frame, full_tick, records

@@ -17,8 +17,8 @@ from kitetui.engine.feed.records import (
     Remembered,
     Subscribed,
 )
+from kitetui.engine.flow.pipeline import timer_payload
 from kitetui.engine.market.instruments import read_table, write_table
-from kitetui.engine.pipeline import timer_payload
 from kitetui.exchange.habits import VIX_YEAR, vix_closes
 from kitetui.exchange.listing import VIX, listing, table
 from kitetui.exchange.market import Market

@@ -17,13 +17,13 @@ import pytest
 from kitetui.config import load
 from kitetui.engine.calendar import IST_OFFSET_S
 from kitetui.engine.feed.journal_reader import JournalReader
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.market.bars import FIELDS, ClosedBars
 from kitetui.engine.market.instruments import Instrument
 from kitetui.engine.market.market import Market
 from kitetui.engine.market.profile import Profile, bin_size, levels
 from kitetui.engine.market.session_profiles import BINS
 from kitetui.engine.patterns.firing import Detectors, Fired
-from kitetui.engine.pipeline import Pipeline
 from kitetui.tools.importer import import_ticks
 
 SETTINGS = load()

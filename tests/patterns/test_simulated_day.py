@@ -12,8 +12,8 @@ from kitetui.config import load
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.explain import WIDTH, explain
 from kitetui.engine.feed.records import RecordBatch
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.patterns.registry import registry
-from kitetui.engine.pipeline import Pipeline
 from tests.patterns.simulated_day import simulated_day
 
 SEED = 1

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kitetui.config import load
 from kitetui.engine.feed.batch import TickBatch
 from kitetui.engine.feed.records import Kind, Subscribed
+from kitetui.engine.flow.pipeline import Pipeline, timer_payload
 from kitetui.engine.market.bars import HIGH, LOW, VOLUME
-from kitetui.engine.pipeline import Pipeline, timer_payload
 from tests.samples import MONDAY_OPEN_S, NS, RELIANCE, frame, full_tick, records
 
 SETTINGS = load()

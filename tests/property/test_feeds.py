@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, INDEX_FULL, LTP, QUOTE
 from kitetui.engine.feed.records import Kind, LinkEvent, RecordBatch, Subscribed
+from kitetui.engine.flow.pipeline import Pipeline, timer_payload
 from kitetui.engine.market.instruments import Instrument, write_table
-from kitetui.engine.pipeline import Pipeline, timer_payload
 from tests.property.test_partition import EASY
 from tests.samples import MONDAY_OPEN_S, NS, full_tick, split
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from kitetui.engine.calendar import ist
+from kitetui.engine.day.restart import Keeper, Restart, made_by
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import RecordBatch
-from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.restart import Keeper, Restart, made_by
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.journal_packer import pack
 from kitetui.engine.sinks.keyframes import Keyframe, Keyframes

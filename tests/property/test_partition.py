@@ -21,7 +21,7 @@ from kitetui.engine.alerts.flood import Notice
 from kitetui.engine.commands import AddRule, Mute, Tune, Untune, encode
 from kitetui.engine.feed.journal_reader import JournalReader
 from kitetui.engine.feed.records import Kind, RecordBatch
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.settings import Settings
 from kitetui.tools.importer import import_ticks
 from tests.samples import market_day, split

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from kitetui.engine import playing
 from kitetui.engine.calendar import ist
 from kitetui.engine.commands import Play, Result
+from kitetui.engine.day import playing
+from kitetui.engine.day.playing import Playing
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.feed.replay import Replay, ReplaySource
-from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.playing import Playing
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.journal import JournalWriter
 from tests.property.test_partition import EASY
 from tests.property.test_restart import CAPACITY, SETTINGS, SOURCE, same, state_of

@@ -12,8 +12,8 @@ import pytest
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.feed.replay import Replay, ReplaySource
-from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.tools.importer import import_ticks
 from tests.property.test_partition import EASY, operated

@@ -15,10 +15,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from kitetui.engine.calendar import ist
+from kitetui.engine.day.restart import Keeper, Restart, source_name
 from kitetui.engine.feed.records import RecordBatch
-from kitetui.engine.intake import Intake
-from kitetui.engine.pipeline import Pipeline
-from kitetui.engine.restart import Keeper, Restart, source_name
+from kitetui.engine.flow.intake import Intake
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.journal_packer import pack
 from kitetui.settings import JournalSettings

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.state import Frozen, StateError, freeze, thaw
 from tests.property.test_partition import EASY, operated, same, state_of
 from tests.samples import market_day, split
@@ -84,7 +84,7 @@ def test_what_cannot_be_told_is_named(thing: Any) -> None:
 
 @pytest.mark.parametrize("tree", [
     ["o", 0, "os:system", [], []], ["o", 0, "kitetui.engine.state:import_module", [], []],
-    ["o", 0, "kitetui.cli:cli", [], []], ["q"], ["r", 7], ["a", 0, 3], ["__init__", []],
+    ["o", 0, "kitetui.cli.main:cli", [], []], ["q"], ["r", 7], ["a", 0, 3], ["__init__", []],
     ["e", "kitetui.engine.alerts.alert:Priority", 99], ["g", "load", "/etc/passwd"],
     ["e", "kitetui.engine.alerts.desk:Desk", 1], ["n", "kitetui.engine.alerts.desk:Desk", []],
     ["g", "uint8", 300], ["items", 1],

@@ -19,7 +19,6 @@ import numpy as np
 from kitetui.config import load
 from kitetui.engine import clock as engine_clock
 from kitetui.engine import core as engine_core
-from kitetui.engine import redis_outlet
 from kitetui.engine.alerts.alert import WAITING
 from kitetui.engine.calendar import IST, Calendar
 from kitetui.engine.commands import Acknowledge
@@ -28,6 +27,7 @@ from kitetui.engine.feed import sources
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.feed.session import LinkState
 from kitetui.engine.health.watchdog import Watchdog
+from kitetui.engine.outlets import redis as redis_outlet
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks import journal
 from kitetui.exchange import server as exchange_server

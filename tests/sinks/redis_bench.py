@@ -21,7 +21,7 @@ from kitetui.engine.feed.batch import FULL, TickBatch
 from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.market.instruments import unlisted
 from kitetui.engine.market.market import Market
-from kitetui.engine.redis_rows import MarketRows
+from kitetui.engine.outlets.redis_rows import MarketRows
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.settings import Settings

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.flow.track_record import past_firings
 from kitetui.engine.sinks.ledger import Entry, Ledger, Settlement
-from kitetui.engine.track_record import past_firings
 from tests.samples import MONDAY_OPEN_S
 from tests.widgets.views import alert
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kitetui.engine.own_choices import OwnChoices, SavedThreshold
+from kitetui.engine.day.own_choices import OwnChoices, SavedThreshold
+from kitetui.engine.flow.tuning import Tuning
 from kitetui.engine.sinks.list_file import ListFile
-from kitetui.engine.tuning import Tuning
 from kitetui.places import places
 from kitetui.settings import Settings
 

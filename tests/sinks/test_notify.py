@@ -24,14 +24,14 @@ from kitetui.config import load
 from kitetui.engine.alerts.alert import Alert, AlertState, Priority
 from kitetui.engine.alerts.flood import Form, Notice
 from kitetui.engine.alerts.validity import refusal
-from kitetui.engine.pipeline import Pipeline
+from kitetui.engine.flow.pipeline import Pipeline
+from kitetui.engine.outlets.telling import notifier
 from kitetui.engine.sinks.notify.apprise import Apprise
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.notify.outbox import Outbox
 from kitetui.engine.sinks.notify.telegram import Telegram
 from kitetui.engine.sinks.notify.webhook import Webhook
 from kitetui.engine.sinks.notify.words import blocks, messages, plain, units
-from kitetui.engine.telling import notifier
 from kitetui.places import places
 from kitetui.secret import Secret
 from tests.alerts.candidates import NOON_S, candidate, condition_alert

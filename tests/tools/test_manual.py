@@ -10,8 +10,8 @@ import subprocess
 import click
 import pytest
 
-from kitetui.cli import cli
-from kitetui.examples import EXAMPLES, leaves
+from kitetui.cli.examples import EXAMPLES, leaves
+from kitetui.cli.main import cli
 from kitetui.tools.manual import page
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from kitetui.cli import cli
+from kitetui.cli.main import cli
 from kitetui.config import load
 from tests.golden.series import read_csv
 

@@ -140,7 +140,7 @@ def test_completion_knows_the_commands(shell: str, tmp_path: Path) -> None:
 
 def test_help_teaches_every_command(tmp_path: Path) -> None:
     """Each command says what it is for in a sentence, and none of its options is left unsaid."""
-    from kitetui.cli import cli
+    from kitetui.cli.main import cli
 
     def commands(group: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
         out = []

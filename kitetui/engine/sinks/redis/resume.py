@@ -10,7 +10,14 @@ from typing import Any, TypeAlias
 import msgspec
 from redis.exceptions import ResponseError
 
-from kitetui.engine.replies import NEVER, as_text, info_fields, pairs, parse_id, server_words
+from kitetui.engine.replies import (
+    NEVER,
+    as_text,
+    info_fields,
+    pairs,
+    parse_id,
+    server_words,
+)
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Link
 from kitetui.engine.sinks.redis.stream_log import StreamLog

@@ -1,0 +1,1 @@
+"""Who comes in, and how: sockets, HTTP and channels that commands and questions arrive on."""

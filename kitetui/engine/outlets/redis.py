@@ -1,0 +1,177 @@
+"""Redis as the engine sees it: the server, what of a batch is written there, how its streams do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from secrets import token_hex
+
+from kitetui.engine.alerts.line import Line
+from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.feed.records import Kept
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.health.streams import ServerHealth, StreamMonitor, Target
+from kitetui.engine.market.market import Market
+from kitetui.engine.outlets.redis_control import RedisControl
+from kitetui.engine.outlets.redis_rows import MarketRows
+from kitetui.engine.sinks.ledger import Entry, Settlement
+from kitetui.engine.sinks.redis.embedded import EmbeddedServer
+from kitetui.engine.sinks.redis.notices import LOGS
+from kitetui.engine.sinks.redis.publisher import Publisher
+from kitetui.redis_contract import KEYS
+from kitetui.redis_url import server_url
+from kitetui.secret import redacted_url
+from kitetui.settings import RedisSettings
+
+NS = 1_000_000_000
+DRAIN_S = 2.0
+"""How long stopping waits for Redis to take what is queued."""
+EMBEDDED = "embedded"
+SERVER_S = 0.5
+
+Last = Callable[[str, Awaitable[object], float], Awaitable[None]]
+"""One step of stopping, within its time: what, the work, seconds."""
+
+
+class RedisOutlet:
+    """A server of our own or somebody's, a publisher to it, and a monitor of its streams.
+
+    Attributes:
+        url: where the server is; address: as the settings have it. To be shown redacted only.
+        health: what the last poll found, at `health_ns` (0: none yet).
+    """
+
+    def __init__(self, settings: RedisSettings, folder: Path, market: Market,
+                 focus: Iterable[str], note: Callable[[str, str], None]) -> None:  # fmt: skip
+        """`focus`: symbols with streams of their own."""
+        self._settings = settings
+        self._server = EmbeddedServer(folder) if settings.url == EMBEDDED else None
+        self.address = settings.url
+        self.url = server_url(settings.url) if self._server is None else self._server.url
+        # In a container the process has the same number again, and a clock may be set back.
+        producer = f"{os.uname().nodename}:{os.getpid()}:{wall_ns() // NS}:{token_hex(4)}"
+        self.publisher = Publisher(settings, self.url, market.rows, MarketRows(market), note,
+                                   producer, focus)  # fmt: skip
+        self.control = RedisControl(self.url, self.publisher)
+        self._monitors = [self._watch_over(self.url, self.address)]
+        self._monitors += [self._watch_over(server_url(other)) for other in settings.watch]
+        self.servers: list[ServerHealth] = []
+        self._publishing: asyncio.Task[None] | None = None
+        self._told: tuple[Line, ...] = ()
+        self._minute = 0
+        self.health = ServerHealth([], [], error="not polled yet")
+        self.health_ns = 0
+
+    async def start(self) -> asyncio.Task[None]:
+        """Bring the server up and begin to publish; the publisher's task.
+
+        Raises:
+            RedisUnavailable: an embedded server that does not start.
+        """
+        if self._server is not None:
+            await asyncio.to_thread(self._server.start)
+        self._publishing = asyncio.get_running_loop().create_task(self.publisher.run())
+        return self._publishing
+
+    async def keep_server(self, note: Callable[[str, str], None]) -> None:
+        """Start a server of our own again when it ends, for ever.
+
+        Raises:
+            RedisUnavailable: it does not come up again.
+        """
+        server = self._server
+        while server is not None:
+            await sleep(SERVER_S)
+            if await asyncio.to_thread(server.has_ended):
+                note("redis", "the embedded server ended; it is started again")
+                await asyncio.to_thread(server.start)
+
+    def take(self, derived: Derived, kept: Kept) -> None:
+        """Queue what a batch led to; `kept`: what a journal has of it."""
+        wall_ms = wall_ns() // 1_000_000
+        self.publisher.take(derived.runs, kept, derived.alerts, derived.changed, wall_ms,
+                            derived.outcomes)  # fmt: skip
+        for item in derived.news:
+            self.publisher.put(self.publisher.notices.news(item, wall_ms))
+
+    def fired(self, entries: Sequence[Entry], settled: Sequence[Settlement]) -> None:
+        """What fired, and what became of it."""
+        wall_ms = wall_ns() // 1_000_000
+        self.publisher.put(self.publisher.notices.fired(entries, settled, wall_ms))
+
+    def scoreboard(self, lines: tuple[Line, ...], date: str) -> None:
+        """The scoreboard into the metrics store, where it differs from what was told."""
+        if lines is not self._told:
+            self.publisher.put(self.publisher.notices.scoreboard(lines, date))
+            self._told = lines
+
+    def vitals(self, metrics: Mapping[str, Mapping[str, float]],
+               health: Mapping[str, tuple[str, str]]) -> None:  # fmt: skip
+        """What the engine measures of itself, and how its parts do."""
+        now_s = wall_ns() // NS
+        minute = now_s // 60
+        turned, self._minute = minute != self._minute, minute
+        notices = self.publisher.notices
+        self.publisher.put(notices.metrics(metrics, minute if turned else None))
+        self.publisher.put(notices.health(health, now_s))
+
+    def paced(self, ticks_per_s: float) -> None:
+        """The rate that caps by age are reckoned with."""
+        self.publisher.ticks.rate = ticks_per_s
+
+    async def watch(self) -> None:
+        """Poll the streams until cancelled."""
+        while True:
+            await sleep(self._settings.poll_s)
+            await self._poll()
+
+    async def _poll(self) -> None:
+        """Look at all servers; what one does not answer keeps no other from being looked at."""
+        now_s = wall_ns() / NS
+        found = await asyncio.gather(*(
+            monitor.poll(self._targets() if number == 0 else (), now_s)
+            for number, monitor in enumerate(self._monitors)
+        ))  # fmt: skip
+        self.servers = list(found)
+        self.health = ServerHealth(
+            [stream for one in found for stream in one.streams],
+            [group for one in found for group in one.groups],
+            found[0].stats, found[0].error, found[0].server, found[0].foreign,
+        )  # fmt: skip
+        self.health_ns = monotonic_ns()
+
+    def _targets(self) -> list[Target]:
+        """Streams to look at whatever else there is."""
+        names, ticks = self.publisher.names, self.publisher.ticks
+        caps = {name: ticks.cap(name) for name in ticks.streams}
+        caps |= {name: getattr(self._settings.caps, KEYS[name].cap) for name in LOGS}
+        return [Target(names.key(name), names.db(KEYS[name].store), cap)
+                for name, cap in caps.items()]  # fmt: skip
+
+    def _watch_over(self, url: str, name: str = "") -> StreamMonitor:
+        """A monitor that knows the contract."""
+        stores = self._settings.stores
+        families = []
+        for key, entry in KEYS.items():
+            if entry.type == "stream" and entry.parts:
+                begins, _, _ = self._settings.keys[key].partition("{")
+                families.append((stores[entry.store].db, stores[entry.store].prefix + begins))
+        return StreamMonitor(
+            url, redacted_url(name), (store.db for store in stores.values()), families
+        )
+
+    async def stop(self, last: Last) -> None:
+        """Write what is queued, look once more, let go; each step within its time."""
+        if self._publishing is not None:
+            self.publisher.close()
+            await last("redis", asyncio.shield(self._publishing), DRAIN_S)
+            self._publishing.cancel()
+            if self.publisher.state == "ok":
+                await last("streams", self._poll(), 0.5)
+            await last("redis", self.publisher.disconnect(), 0.5)
+        for monitor in self._monitors:
+            await last("streams", monitor.close(), 0.5)
+        if self._server is not None:
+            await last("redis", asyncio.to_thread(self._server.stop), 4.0)
