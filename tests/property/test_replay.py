@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import RecordBatch
-from kitetui.engine.feed.replay import Replay, ReplaySource
+from kitetui.engine.feed.replay import Replay, ReplaySource, parts
+from kitetui.engine.feed.transport import PART_NS, Transport
 from kitetui.engine.flow.intake import Intake
 from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.journal import JournalWriter
@@ -76,6 +78,23 @@ def test_batches_of(size: int, day: tuple[Path, RecordBatch, str]) -> None:
 def test_any_pace(speed: float | None, day: tuple[Path, RecordBatch, str]) -> None:
     path, _, wanted = day
     assert played(path, speed) == wanted
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0, None])
+def test_what_is_played_at_once_takes_a_moment_at_its_pace(
+    speed: float | None, day: tuple[Path, RecordBatch, str]
+) -> None:
+    records = day[1]
+    transport = Transport(speed, lambda: 0)
+    played = list(parts(records, lambda: transport.part_ns))
+    if speed is None:
+        assert played == [records]
+        return
+    assert [one for part in played for one in part.payload] == list(records.payload)
+    times = [part.recv_ns for part in played]
+    most_ns = PART_NS * speed
+    assert all(part[-1] - part[0] <= most_ns for part in times)
+    assert all(after[0] - part[0] > most_ns for part, after in pairwise(times))
 
 
 def test_random_restarts(day: tuple[Path, RecordBatch, str], tmp_path: Path) -> None:

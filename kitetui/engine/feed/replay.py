@@ -15,9 +15,6 @@ from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.feed.sources import Inbox
 from kitetui.engine.feed.transport import Transport
 
-PART_NS = 50_000_000
-"""A packed journal's batches hold minutes of a quiet feed; at a pace they are played in parts."""
-
 
 class Replay(msgspec.Struct, frozen=True):
     """What is played instead of a feed.
@@ -34,18 +31,18 @@ class Replay(msgspec.Struct, frozen=True):
     states: Path | None = None
 
 
-def short(batch: RecordBatch) -> Iterator[RecordBatch]:
-    """Parts of a batch that took no longer to come in than a live one does."""
+def parts(batch: RecordBatch, part_ns: Callable[[], int]) -> Iterator[RecordBatch]:
+    """Parts of a batch, each of no more of the recording than is to be played at once then.
+
+    A packed journal's batches hold minutes of a quiet feed.
+    """
     times = batch.recv_ns
-    if times[-1] - times[0] <= PART_NS:
-        yield batch
-        return
     start = 0
-    for at, now_ns in enumerate(times):
-        if now_ns - times[start] > PART_NS:
-            yield batch.part(start, at)
-            start = at
-    yield batch.part(start, len(times))
+    while start < len(times):
+        last_ns = times[start] + part_ns()
+        end = next((at for at in range(start, len(times)) if times[at] > last_ns), len(times))
+        yield batch.part(start, end) if end - start < len(times) else batch
+        start = end
 
 
 class ReplaySource:
@@ -91,7 +88,7 @@ class ReplaySource:
         waits = bool(self._begin)
         try:
             for batch in self.files:
-                for part in (batch,) if transport.hurries else short(batch):
+                for part in parts(batch, lambda: transport.part_ns):
                     waits = waits and not self._reached()
                     if not waits and not await transport.due(part.recv_ns[0]):
                         return False

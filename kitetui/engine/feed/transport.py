@@ -9,6 +9,9 @@ from kitetui.engine.clock import monotonic_ns
 
 NS = 1_000_000_000
 SLOWEST, FASTEST = 0.1, 1_000.0
+PART_NS = 50_000_000
+"""So much is played at once, in the time that it takes to play: what a live batch takes at most."""
+NEVER = 1 << 63
 
 
 class Transport:
@@ -66,6 +69,14 @@ class Transport:
     def hurries(self) -> bool:
         """Whether it goes as fast as possible, and is to stop nowhere."""
         return self.speed is None and not (self.paused or self.until_s or self.back_s)
+
+    @property
+    def part_ns(self) -> int:
+        """How much of the recording is played before it is looked again what is wanted."""
+        if self.hurries:
+            return NEVER
+        stops = self.paused or self.until_s or self.back_s
+        return PART_NS if stops else round(PART_NS * max(self.speed or 1.0, 1.0))
 
     async def due(self, recv_ns: int) -> bool:
         """Wait until what was received at a time is to be played; False to go back instead."""
