@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.state import Frozen, StateError, freeze, thaw
 from tests.property.test_partition import EASY, operated, same, state_of
 from tests.samples import market_day, split
 
 CAPACITY = 200
-DAY = operated(market_day())
 
 
 def frozen(thing: Any) -> Frozen:
@@ -30,10 +30,16 @@ def frozen(thing: Any) -> Frozen:
 
 
 @cache
+def day() -> RecordBatch:
+    """A stretch of a session, with what an operator asked in between."""
+    return operated(market_day())
+
+
+@cache
 def whole_day() -> dict[str, Any]:
     """The state after the day in one batch."""
     pipeline = Pipeline(EASY, CAPACITY)
-    pipeline.apply(DAY)
+    pipeline.apply(day())
     return state_of(pipeline)
 
 
@@ -46,7 +52,7 @@ def whole_day() -> dict[str, Any]:
 )
 def test_a_pipeline_goes_on_where_it_was_frozen(cuts: list[int]) -> None:
     pipeline = Pipeline(EASY, CAPACITY)
-    parts = split(DAY, [cut % len(DAY) for cut in cuts])
+    parts = split(day(), [cut % len(day()) for cut in cuts])
     for part in parts:
         pipeline.apply(part)
         state = frozen(pipeline)
@@ -57,7 +63,7 @@ def test_a_pipeline_goes_on_where_it_was_frozen(cuts: list[int]) -> None:
 
 def test_what_is_frozen_does_not_change_with_what_follows() -> None:
     pipeline = Pipeline(EASY, CAPACITY)
-    first, second = split(DAY, [len(DAY) // 2])
+    first, second = split(day(), [len(day()) // 2])
     pipeline.newsroom.prepare()  # as the engine does: a tool, not a state
     pipeline.apply(first)
     state, before = frozen(pipeline), repr(state_of(pipeline))
