@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import click
 
 from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
-from kitetui.engine.alerts.alert import Origin
+from kitetui.engine.alerts.alert import Origin, Thresholds
 from kitetui.engine.alerts.desk import Transition
 from kitetui.engine.alerts.explain import explain, explain_condition
 from kitetui.engine.calendar import ist
+from kitetui.engine.flow.track_record import parameter_hash
 from kitetui.engine.patterns.registry import registry
 from kitetui.engine.sinks.desk_log import DeskLog
-from kitetui.engine.sinks.ledger import Ledger, Settlement
+from kitetui.engine.sinks.ledger import Found, Ledger, Settlement
 from kitetui.places import Places
 from kitetui.settings import Settings
 from kitetui.widgets.safe_text import clean
@@ -41,11 +42,12 @@ def explain_alert(alert_id: str, settings: Settings, where: Places) -> int:
         fail(1, f"no firing {wanted} in {where.ledger}; --state and --profile say whose ledger is "
              "meant, and the demo keeps none")  # fmt: skip
     if len(found) > 1:
-        both = " and ".join(f"{a.alert_id} ({clean(a.symbol)} {a.pattern})" for a, *_ in found)
+        alerts = [one.alert for one in found]
+        both = " and ".join(f"{a.alert_id} ({clean(a.symbol)} {a.pattern})" for a in alerts)
         fail(1, f"{wanted} is more than one: {both}; give more digits")
-    alert, way, settled = found[0]
-    lines = explain(alert, registry().get(alert.family), settings.patterns.get(alert.family))
-    for line in lines:
+    alert, way, _, settled = found[0]
+    thresholds = alert.thresholds or _still_in_force(found[0], settings)
+    for line in explain(alert, registry().get(alert.family), thresholds):
         click.echo(clean(line))
     told = "told" if way == "admitted" else f"not told: {way.replace('_', ' ')}"
     click.echo(f"{'gate':<12}{told}")
@@ -53,6 +55,15 @@ def explain_alert(alert_id: str, settings: Settings, where: Places) -> int:
     if len(logged) == 1:
         _print((), logged[0][1])
     return 0
+
+
+def _still_in_force(found: Found, settings: Settings) -> Thresholds | None:
+    """The thresholds of now, where a firing that was not told was measured against the same."""
+    name = found.alert.family
+    now = settings.patterns.get(name)
+    if now is None or parameter_hash({name: now}) != found.parameters:
+        return None
+    return Thresholds.of(now)
 
 
 def _print(lines: Sequence[str], changes: Sequence[Transition]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kitetui.config import load
+from kitetui.engine.alerts.alert import Thresholds
 from kitetui.engine.alerts.explain import WIDTH, explain, sentence
 from kitetui.engine.patterns.registry import registry
 from tests.widgets.views import alert
@@ -17,7 +18,7 @@ COLD = {"target": 1415.0, "stop": 1410.2, "p_hit": 0.41, "null_rate": 0.4, "expe
 
 def told(**changes: object) -> str:
     return "\n".join(explain(alert(**changes), registry()["volume_spike"],
-                             PATTERNS["volume_spike"]))  # fmt: skip
+                             Thresholds.of(PATTERNS["volume_spike"])))  # fmt: skip
 
 
 def test_each_value_stands_beside_its_threshold_and_its_part_of_the_score() -> None:
@@ -44,7 +45,13 @@ def test_a_calibrated_chance_comes_with_its_interval_outcomes_and_null() -> None
 
 def test_an_alert_of_a_pattern_that_is_gone_is_still_told() -> None:
     text = "\n".join(explain(alert(), None, None))
-    assert "not in force any more" in text and "robust_z" in text
+    assert "not known any more" in text and "robust_z" in text
+
+
+def test_one_whose_thresholds_were_not_kept_is_told_without_them() -> None:
+    text = "\n".join(explain(alert(), registry()["volume_spike"], None))
+    assert "times the usual volume" in text and "robust_z" in text
+    assert "were others then" in text and "Limits" not in text
 
 
 @pytest.mark.parametrize("name", sorted(registry()))
@@ -52,5 +59,5 @@ def test_every_pattern_has_words_for_all_that_they_name(name: str) -> None:
     detector = registry()[name]
     full = alert(evidence=dict.fromkeys(detector.evidence, 1.0))
     assert "unknown" not in sentence(full, detector) and "{" not in sentence(full, detector)
-    lines = explain(full, detector, PATTERNS[name])
+    lines = explain(full, detector, Thresholds.of(PATTERNS[name]))
     assert max(map(len, lines)) <= WIDTH

@@ -108,6 +108,21 @@ def test_any_firing_is_explained_on_the_command_line(
     assert done.exit_code == 0, done.output
     assert alert.symbol in done.output and "times the usual volume" in done.output
     assert "gate        told" in done.output and "outcome " in done.output
+    assert "Limits: min_ratio 0.1" in done.output  # as it was then, whatever the files say today
+    entries = (Ledger(folder, 60).find(f"{digit:x}") for digit in range(16))
+    weak = next(one for found in entries for one in found if one.exit == "low_confidence")
+    command = ["explain", weak.alert.alert_id, "--state", str(state)]
+    assert "were others then" in CliRunner().invoke(cli, command).output
+    same = [
+        f"--set=thresholds.volume_spike.{key}"
+        for key in (
+            "min_bars=2",
+            "params.min_robust_z=-9.0",
+            "params.min_ratio=0.1",
+            "horizon_bars=3",
+        )
+    ]
+    assert "Limits: min_ratio 0.1" in CliRunner().invoke(cli, command + same).output
     wrong = CliRunner().invoke(cli, ["explain", "xyz\x1b[31m", "--state", str(state)])
     assert wrong.exit_code == 78 and "is no alert id" in wrong.output and "\x1b" not in wrong.output
     assert alert.at_s > MONDAY_OPEN_S

@@ -15,7 +15,7 @@ from kitetui.engine.feed.records import Kind, RecordBatch
 from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.flow.tuning import CHANGES_KEPT, Tuning
 from kitetui.engine.snapshot import Snapshot, View
-from kitetui.engine.view.desk import thresholds
+from kitetui.engine.view.desk import explained, thresholds
 from kitetui.settings import Settings
 from kitetui.widgets.thresholds import ThresholdsScreen
 from tests.links import PictureLink, answered
@@ -51,6 +51,17 @@ def test_a_change_is_in_force_with_the_next_bar_and_never_before() -> None:
     more = spikes(tuned, second)
     assert len(more) > 3 * len(after) + 10
     assert tuned.detectors._triggers.keys() == plain.detectors._triggers.keys()
+
+
+def test_an_alert_is_explained_by_the_thresholds_of_its_firing() -> None:
+    pipeline = Pipeline(EASY, 200)
+    eager = said(Tune(RATIO, "0.1", "ops"), Tune(Z, "-9", "ops"))
+    told = [alert for batch in (eager, market_day()) for alert in pipeline.apply(batch).alerts]
+    pipeline.apply(said(Tune(RATIO, "7.5", "ops")))
+    shown = next(lines for alert in told if alert.family == "volume_spike"
+                 if (lines := explained(pipeline, alert.alert_id)))  # fmt: skip
+    limits = " ".join(shown).partition("Limits: ")[2]
+    assert limits.startswith("min_ratio 0.1, min_robust_z -9")
 
 
 def test_off_is_silent_and_on_fires_again() -> None:

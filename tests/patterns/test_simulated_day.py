@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kitetui.config import load
-from kitetui.engine.alerts.alert import Alert
+from kitetui.engine.alerts.alert import Alert, Thresholds
 from kitetui.engine.alerts.explain import WIDTH, explain
 from kitetui.engine.feed.records import RecordBatch
 from kitetui.engine.flow.pipeline import Pipeline
@@ -74,7 +74,7 @@ def test_a_chains_pattern_mostly_stays_silent_and_its_numbers_lie_between_0_and_
 
 def test_every_pattern_is_explained_in_words_with_all_its_evidence(day: Run) -> None:
     for name, alert in day.first.items():
-        text = explain(alert, registry()[name], SETTINGS.patterns[name])
+        text = explain(alert, registry()[name], Thresholds.of(SETTINGS.patterns[name]))
         assert max(map(len, text)) <= WIDTH
         whole = "\n".join(text)
         assert alert.symbol in whole and "confidence" in whole

@@ -48,7 +48,9 @@ def test_what_was_written_is_found_by_the_first_digits_of_its_id(tmp_path: Path)
     one, other = entry(1, way="admitted"), entry(2)
     ledger.write([one, other], [])
     ledger.write([], [settlement(one)])
-    assert ledger.find(one.alert.alert_id) == [(one.alert, "admitted", settlement(one))]
+    assert ledger.find(one.alert.alert_id) == [
+        (one.alert, "admitted", one.parameters, settlement(one))
+    ]
     assert ledger.find("000000000000002") == []
     assert len(ledger.find("0000")) == 2
     assert ledger.find("' OR 1=1 --") == ledger.find("1") == []
@@ -62,7 +64,9 @@ def test_the_same_again_adds_nothing_and_nothing_is_changed(tmp_path: Path) -> N
     ledger.write([one], [settlement(one)])
     louder = msgspec.structs.replace(one, exit="admitted")
     ledger.write([louder, one], [settlement(one, "stop")])
-    assert ledger.find(one.alert.alert_id) == [(one.alert, "low_confidence", settlement(one))]
+    assert ledger.find(one.alert.alert_id) == [
+        (one.alert, "low_confidence", one.parameters, settlement(one))
+    ]
     ledger.close()
     db = sqlite3.connect(tmp_path / "2025-12-15.sqlite")
     for wrong in ("UPDATE firing SET exit = 'admitted'", "DELETE FROM firing",
@@ -136,7 +140,7 @@ def test_an_outcome_that_is_known_the_day_after_stays_with_its_firing(tmp_path: 
     ledger.write([one], [])
     late = msgspec.structs.replace(settlement(one), at_s=one.alert.at_s + DAY_S)
     ledger.write([], [late])
-    assert ledger.find(one.alert.alert_id)[0][2] == late
+    assert ledger.find(one.alert.alert_id)[0].settled == late
     assert [kept.outcome for kept in ledger.kept(1 << 15, 60, {"abcd"})] == ["target"]
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from kitetui.settings import PatternSettings
+
 
 class AlertState(StrEnum):
     """Where an alert stands, in the words of ISA-18.2.
@@ -72,6 +74,24 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Thresholds(msgspec.Struct, frozen=True):
+    """What a firing was measured against.
+
+    Attributes:
+        marks: of evidence that makes the score: where its part begins, where it is full, and the
+            least part where that is its own; limits: the pattern's parameters.
+    """
+
+    marks: dict[str, tuple[float, ...]]
+    limits: dict[str, float]
+
+    @staticmethod
+    def of(settings: PatternSettings) -> Thresholds:
+        """Those of a pattern."""
+        marks = {name: tuple(ramp) for name, ramp in settings.ramps.items()}
+        return Thresholds(marks, dict(settings.params))
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of one rule on one symbol.
 
@@ -82,7 +102,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         at_s: session second at which it was raised.
         price: rupees at the bar's close; side: +1, -1 or 0.
         score, confidence: in [0, 1]; the confidence is the score's rank among past firings.
-        evidence: each formula's value.
+        evidence: each formula's value; thresholds: those in force when it fired, of an alert that
+            was told.
         target, stop: rupees; horizon_bars: when the outcome is settled.
         p_hit: chance of the target before the stop within the horizon, with its 95 % interval
             p_low to p_high, from p_outcomes resolved ones; `calibrated` where they are enough.
@@ -111,6 +132,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     confidence: float
     evidence: dict[str, float]
+    thresholds: Thresholds | None = None
     about: str = ""
     underlying: str = ""
     target: float | None = None

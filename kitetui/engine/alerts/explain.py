@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kitetui.engine.alerts.alert import Alert, Plan
+from kitetui.engine.alerts.alert import Alert, Plan, Thresholds
 from kitetui.engine.calendar import ist
 from kitetui.engine.patterns.registry import Detector
 from kitetui.engine.patterns.score import FLOOR, ramp
-from kitetui.settings import PatternSettings
 
 WIDTH = 64
 """Columns of a dialog on the smallest screen."""
@@ -36,11 +35,12 @@ def sentence(alert: Alert, detector: Detector) -> str:
 
 
 def explain(alert: Alert, detector: Detector | None,
-            settings: PatternSettings | None) -> tuple[str, ...]:  # fmt: skip
+            thresholds: Thresholds | None) -> tuple[str, ...]:  # fmt: skip
     """Lines of plain text.
 
     Args:
-        detector, settings: of the alert's pattern; None where it is not in force any more.
+        detector: of the alert's pattern; None where there is no such pattern any more.
+        thresholds: what it was measured against; None where that is not known any more.
     """
     out = [
         f"{alert.symbol}  {alert.pattern}  {alert.timeframe}  {alert.direction}",
@@ -48,13 +48,16 @@ def explain(alert: Alert, detector: Detector | None,
         f"id {alert.alert_id}",
         "",
     ]
-    if detector is None or settings is None:
-        out += ["Its pattern is not in force any more; what it saw:", ""]
-        out += [f"  {name:<20} {_told(value):>10}" for name, value in alert.evidence.items()]
+    if detector is None:
+        out += ["Its pattern is not known any more; what it saw:", ""]
     else:
         said = sentence(alert, detector)
         out += [*wrapped(said[:1].upper() + said[1:] + "."), ""]
-        out += _parts(alert.evidence, settings)
+    if thresholds is None:
+        out += [f"  {name:<20} {_told(value):>10}" for name, value in alert.evidence.items()]
+        out += ["", *wrapped("Its pattern's thresholds were others then, and were not kept.")]
+    else:
+        out += _parts(alert.evidence, thresholds)
     out.append("")
     for name, text in (*_numbers(alert), *_plan(alert), *_rest(alert)):
         first, *more = wrapped(text, WIDTH - 12)
@@ -82,10 +85,10 @@ def explain_condition(alert: Alert) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str]:
+def _parts(evidence: Mapping[str, float], thresholds: Thresholds) -> list[str]:
     """Evidence that makes the score with its marks, then the rest, then the limits."""
     out = [_HEAD]
-    for name, marks in settings.ramps.items():
+    for name, marks in thresholds.marks.items():
         value = evidence.get(name, float("nan"))
         low, high, *floor = marks
         against = f"{_told(low):>10} {_told(high):>9}"
@@ -97,9 +100,9 @@ def _parts(evidence: Mapping[str, float], settings: PatternSettings) -> list[str
     out += [
         f"  {name:<20} {_told(value):>10}"
         for name, value in evidence.items()
-        if name not in settings.ramps
+        if name not in thresholds.marks
     ]
-    limits = ", ".join(f"{name} {value:g}" for name, value in settings.params.items())
+    limits = ", ".join(f"{name} {value:g}" for name, value in thresholds.limits.items())
     return [*out, "", *wrapped(f"Limits: {limits}")]
 
 

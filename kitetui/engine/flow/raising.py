@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from kitetui.engine.alerts.alert import Alert, AlertOutcome
+from kitetui.engine.alerts.alert import Alert, AlertOutcome, Thresholds
 from kitetui.engine.alerts.alerting import Alerting
 from kitetui.engine.alerts.barriers import Outcome
 from kitetui.engine.alerts.candidates import Candidates
@@ -73,12 +73,14 @@ class Raising:
         ranks = self.candidates.ranks(fired)
         exits = self.alerting.gate.screen(ranks, fired.flags != 0)
         _, closes = self.market.session_minutes(fired.start, fired.hits.rows)
+        thresholds = Thresholds.of(fired.settings)
         offered: list[tuple[int, Alert]] = []
         for at in np.flatnonzero(exits == Exit.ADMITTED).tolist():
             alert = self.candidates.alert(fired, at, minutes, float(ranks[at]))
             instrument = self.market.rows.instruments[int(fired.hits.rows[at])]
             alert = msgspec.structs.replace(
-                alert, tags=alert.tags + self.newsroom.tags(instrument, alert.at_s),
+                alert, thresholds=thresholds,
+                tags=alert.tags + self.newsroom.tags(instrument, alert.at_s),
                 valid_until_s=alert.at_s + alert.horizon_bars * minutes * 60,
                 session_end_s=int(closes[at]) * 60,
             )  # fmt: skip

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,7 +44,7 @@ FROM (SELECT pattern, timeframe, asset_class, token, f.at_s, id, exit, score, nu
       WHERE parameters IN (SELECT value FROM json_each(?)))
 WHERE place <= ? ORDER BY at_s DESC, id DESC"""
 _FIND = """
-SELECT alert, exit, o.* FROM firing LEFT JOIN outcome o USING (id)
+SELECT alert, exit, parameters, o.* FROM firing LEFT JOIN outcome o USING (id)
 WHERE id >= ? AND id < ? LIMIT 2"""
 _ADD_OUTCOME = "INSERT OR IGNORE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -86,6 +86,15 @@ class Settlement(msgspec.Struct, frozen=True):
     best_bar: int
     worst_r: float
     worst_bar: int
+
+
+class Found(NamedTuple):
+    """A firing as it was written: its alert, exit and parameters as in `Entry`."""
+
+    alert: Alert
+    exit: str
+    parameters: str
+    settled: Settlement | None
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -166,18 +175,18 @@ class Ledger:
             days.append(day[::-1])
         return [kept for day in reversed(days) for kept in day]
 
-    def find(self, alert_id: str) -> list[tuple[Alert, str, Settlement | None]]:
-        """Firings whose id begins so, newest day first, at most two: alert, exit and outcome."""
-        out: list[tuple[Alert, str, Settlement | None]] = []
+    def find(self, alert_id: str) -> list[Found]:
+        """Firings whose id begins so, newest day first, at most two."""
+        out: list[Found] = []
         for path in reversed(self._days.all()):
-            for text, way, *ended in self._lines(path, _FIND, ids_from(alert_id)):
+            for text, way, parameters, *ended in self._lines(path, _FIND, ids_from(alert_id)):
                 try:
                     alert = msgspec.json.decode(text, type=Alert)
                 except msgspec.DecodeError as error:
                     self.unreadable[path.name] = f"{path}: a firing cannot be read: {error}"
                     continue
                 settled = Settlement(alert.at_s, *ended) if ended[0] is not None else None
-                out.append((alert, way, settled))
+                out.append(Found(alert, way, parameters, settled))
             if len(out) > 1:
                 break
         return out[:2]

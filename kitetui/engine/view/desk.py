@@ -23,8 +23,7 @@ def explained(pipeline: Pipeline, alert_id: str) -> tuple[str, ...]:
     if alert.origin is not Origin.PATTERN:
         lines = explain_condition(alert)
     else:
-        lines = explain(alert, registry().get(alert.family),
-                        pipeline.tuning.patterns.get(alert.family))  # fmt: skip
+        lines = explain(alert, registry().get(alert.family), alert.thresholds)
     about = alert.underlying or alert.symbol
     siblings = [other for other in pipeline.desk if other.alert_id != alert_id
                 and (other.underlying or other.symbol) == about]  # fmt: skip
