@@ -156,7 +156,9 @@ class Core:
         if self._log is not None:
             self._notifier = notifier(settings, plan.places, self.pipeline, self._clock, self._note)
         self.vitals.notifier = self._notifier
-        self._choices = OwnChoices(plan.places, self._note)
+        self._choices: OwnChoices | None = None
+        if plan.replay is None and not plan.simulated:
+            self._choices = OwnChoices(plan.places, self.pipeline, self._note)
         self._unlogged = ""
         self._obeying = Obeying(self.pipeline, self.intake, self._recording, self.redis, self._log,
                                 lambda: self.vitals.restoring)  # fmt: skip
@@ -296,9 +298,11 @@ class Core:
         chosen: list[commands.Command] = [
             commands.AddRule(text, SETTINGS) for text in self._settings.alerts.rules
         ]
-        if not self._plan.simulated:
+        if self._choices is not None:
             chosen += self._choices.from_before(wall_ns() / NS)
         results = [(command, await self._obeying.apply(command)) for command in chosen]
+        if self._choices is not None:
+            self._supervisor.keep("choices", self._choices.run)
         self._record.begin()
         return [result.text for command, result in results
                 if isinstance(command, commands.Tune) and not result.done]  # fmt: skip
@@ -460,14 +464,9 @@ class Core:
     async def obey(self, command: commands.Command) -> commands.Result:
         """A command is an input like any other: journalled, then applied in order."""
         result = await self._obeying.obey(command)
-        if result.done and isinstance(command, CHOICES):
-            self._keep_choices()  # before anybody is told that it is done
+        if result.done and isinstance(command, CHOICES) and self._choices is not None:
+            await self._choices.keep()  # before anybody is told that it is done
         return result
-
-    def _keep_choices(self) -> None:
-        """The user's rules and thresholds, for the next engine."""
-        if not self._plan.simulated and self._plan.replay is None:
-            self._choices.keep(self.pipeline.alerting.rules, self.pipeline.tuning)
 
     def _alerted(self) -> None:
         """An alert came up or changed: whoever looks is told at once."""
@@ -542,7 +541,6 @@ class Core:
             await sleep(WATCH_S)
             if changed := self._watch.look():
                 self.intake.put(Kind.CONDITION, encode(changed))
-            self._keep_choices()  # rules whose time is over leave by themselves
 
     async def _measure(self) -> None:
         """Loop lag and rates."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from kitetui.engine.alerts.rule_text import Rule
+from kitetui.engine.clock import sleep
 from kitetui.engine.commands import AddRule, Command, Tune
-from kitetui.engine.flow.tuning import Tuning
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.sinks.list_file import ListFile
 from kitetui.places import Places
 
 T = TypeVar("T")
+LOOK_S = 1.0
 SETTINGS = "settings"
 """The actor of rules that the settings have: these are not written down."""
 
@@ -37,11 +39,14 @@ class SavedThreshold(msgspec.Struct, frozen=True):
 class OwnChoices:
     """Written down as they change."""
 
-    def __init__(self, places: Places, note: Callable[[str, str], None]) -> None:
+    def __init__(self, places: Places, pipeline: Pipeline,
+                 note: Callable[[str, str], None]) -> None:  # fmt: skip
+        self._pipeline = pipeline
         self._rules = ListFile(places.rules, SavedRule)
         self._thresholds = ListFile(places.thresholds, SavedThreshold)
         self._note = note
         self._failed: dict[str, str] = {}
+        self._writing = asyncio.Lock()
 
     def from_before(self, now_s: float) -> list[Command]:
         """What earlier engines were told, and is not over."""
@@ -51,19 +56,27 @@ class OwnChoices:
               for saved in self._read(self._rules) if saved.until_s > now_s),
         ]  # fmt: skip
 
-    def keep(self, rules: Iterable[Rule], tuning: Tuning) -> None:
-        """Write them down where they changed; where that fails it is tried again every time."""
-        self._keep("rules", self._rules, [
-            SavedRule(rule.text, rule.until_s, rule.actor)
-            for rule in rules if rule.actor != SETTINGS
-        ])  # fmt: skip
-        self._keep("thresholds", self._thresholds, [
-            SavedThreshold(key, value, actor) for key, (value, actor) in tuning.values.items()
-        ])  # fmt: skip
+    async def run(self) -> None:
+        """Keep them, for ever: rules whose time is over leave by themselves."""
+        while True:
+            await sleep(LOOK_S)
+            await self.keep()
 
-    def _keep(self, what: str, file: ListFile[T], items: Sequence[T]) -> None:
+    async def keep(self) -> None:
+        """Write them down where they changed; where that fails it is tried again every time."""
+        async with self._writing:
+            await self._keep("rules", self._rules, [
+                SavedRule(rule.text, rule.until_s, rule.actor)
+                for rule in self._pipeline.alerting.rules if rule.actor != SETTINGS
+            ])  # fmt: skip
+            await self._keep("thresholds", self._thresholds, [
+                SavedThreshold(key, value, actor)
+                for key, (value, actor) in self._pipeline.tuning.values.items()
+            ])  # fmt: skip
+
+    async def _keep(self, what: str, file: ListFile[T], items: Sequence[T]) -> None:
         try:
-            file.keep(items)
+            await file.keep(items)
             self._failed.pop(what, None)
         except OSError as error:
             failed = error.strerror or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -43,8 +44,8 @@ class ListFile(Generic[T]):
             raise OSError(0, words, str(self._path)) from None
         return found[:MOST]
 
-    def keep(self, items: Sequence[T]) -> None:
-        """Write them down where they changed.
+    async def keep(self, items: Sequence[T]) -> None:
+        """Write them down where they changed, on a thread that may wait.
 
         Raises:
             OSError: the file cannot be written.
@@ -52,5 +53,5 @@ class ListFile(Generic[T]):
         data = msgspec.json.encode(items[:MOST])
         if data == self._held:
             return
-        replace_private(self._path, data)
+        await asyncio.to_thread(replace_private, self._path, data)
         self._held = data
