@@ -14,8 +14,7 @@ import msgspec
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.alerts.alert import Priority
-from kitetui.engine.calendar import ist, ist_day
-from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
+from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.day.backfill import Backfill
 from kitetui.engine.day.ending import Ending
 from kitetui.engine.day.fleet import Fleet
@@ -26,6 +25,7 @@ from kitetui.engine.day.playing import Playing, Theatre
 from kitetui.engine.day.recording import Recording
 from kitetui.engine.day.restart import source_name
 from kitetui.engine.day.tick_archiving import TickArchiving
+from kitetui.engine.day.turn import day_over
 from kitetui.engine.door.health_server import HealthServer
 from kitetui.engine.door.redis_commands import RedisCommands
 from kitetui.engine.door.sockets import Sockets
@@ -37,7 +37,7 @@ from kitetui.engine.feed.replay import Replay, ReplaySource
 from kitetui.engine.feed.sources import KiteSource
 from kitetui.engine.flow.derived import Derived
 from kitetui.engine.flow.intake import Intake
-from kitetui.engine.flow.pipeline import Pipeline, timer_payload
+from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.flow.session_clock import SessionClock
 from kitetui.engine.flow.track_record import TrackRecord
 from kitetui.engine.health.counters import Rate, Reservoir
@@ -49,6 +49,7 @@ from kitetui.engine.outlets.box_recorder import BoxRecorder
 from kitetui.engine.outlets.event_keeping import EventKeeping
 from kitetui.engine.outlets.redis import RedisOutlet
 from kitetui.engine.outlets.telling import notifier
+from kitetui.engine.pulse import Pulse
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.event_log import EventLog
@@ -58,19 +59,14 @@ from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.supervisor import Supervisor, where
 from kitetui.engine.view.observe import Observer
-from kitetui.engine.view.status import Vitals, health, metrics, status_document, unready
-from kitetui.engine.watch import Watch, encode
+from kitetui.engine.view.status import Vitals, status_document, unready
+from kitetui.engine.watch import Watch
 from kitetui.places import Places
 from kitetui.settings import Settings
 
 NS = 1_000_000_000
-LAG_SAMPLE_S = 0.05
 LAG_SAMPLES = 200
 """Ten seconds: the header tells how the loop does now."""
-RECORD_S = 1.0
-VITALS_EVERY = 5
-WATCH_S = 1.0
-TURN_LOOK_S = 5.0
 SHARE_NS = 100_000_000
 CHOICES = (commands.AddRule, commands.RemoveRule, commands.Tune, commands.Untune)
 """What is kept for the next engine."""
@@ -169,7 +165,8 @@ class Core:
         if settings.metrics.listen:
             self._health = HealthServer(settings.metrics.listen, self.status,
                                         lambda: unready(self.pipeline, self.vitals))  # fmt: skip
-        self._watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
+        watch = Watch(settings, self.pipeline, self.vitals, plan.places.state)
+        self._pulse = Pulse(self.pipeline, self.intake, self.vitals, watch, self._clock)
         self._memory = Memory(settings.alerts.watch.memory_max_mb, self._supervisor.fail)
         self._manager = manager
         self._boxes = BoxRecorder(plan.places.black_boxes, settings.journal.black_box_mb,
@@ -198,9 +195,9 @@ class Core:
             need(self._open_feed(self._source_of_kite()))
         if self._plan.replay is None and self._settings.feed.speed_factor == 1.0:
             keep("turn of the day", self._turn_of_the_day)
-        keep("publishing", self._publish_record)
+        keep("publishing", partial(self._pulse.publish, self._record, lambda: self._is_news))
         keep("memory", self._memory.run)
-        need(self._measure())
+        need(self._pulse.measure(self._watchdog))
         keep("ledger", self._record.run)
         if self._events is not None:
             keep("log", self._events.run)
@@ -279,8 +276,8 @@ class Core:
         if self._ending is not None:
             keep("archive", self._ending.run)
         keep("black box", self._boxes.run)
-        need(self._timers())
-        need(self._watch_health())
+        need(self._pulse.timers())
+        need(self._pulse.conditions())
         await run()
 
     async def _run_feed(self, kite: KiteSource, credentials: Callable[[], Credentials]) -> None:
@@ -505,28 +502,16 @@ class Core:
         self._alerted()
 
     async def _turn_of_the_day(self) -> None:
-        """End when a day begins: contracts, holidays, tables and memory are one day's."""
-        at_s = self._settings.feed.new_day_s
-        began = ist_day(wall_ns() // NS - at_s)
-        while True:
-            await sleep(TURN_LOOK_S)
-            if ist_day(wall_ns() // NS - at_s) == began or self._trades():
-                continue
-            self._note("calendar", "a day begins: everything is taken in anew")
-            self.day_over = True
-            self.stopping.set()
-            return
+        """End when a day begins."""
+        await day_over(self._settings.feed.new_day_s, self._trades)
+        self._note("calendar", "a day begins: everything is taken in anew")
+        self.day_over = True
+        self.stopping.set()
 
     def _trades(self) -> bool:
         """Whether anything that is watched trades now."""
         now_s = self.pipeline.session_s
         return bool(now_s) and self.pipeline.market.trades_at(now_s)
-
-    async def _timers(self) -> None:
-        """One TIMER record a second: session time, moved on between packets by our clock."""
-        while True:
-            await sleep(1.0)
-            self.intake.put(Kind.TIMER, timer_payload(self._clock.now_ns))
 
     def note_refused(self, why: str) -> None:
         """Settings were to be taken in with which nothing starts: those before are in force."""
@@ -534,48 +519,6 @@ class Core:
         self._note("config", words)
         if self._events is not None:
             self._events.at_once("config", words)
-
-    async def _watch_health(self) -> None:
-        """The engine's own conditions, as a record where any has changed."""
-        while True:
-            await sleep(WATCH_S)
-            if changed := self._watch.look():
-                self.intake.put(Kind.CONDITION, encode(changed))
-
-    async def _measure(self) -> None:
-        """Loop lag and rates."""
-        self._watchdog.beat()  # how long the start took is no stall
-        next_rate_ns = 0
-        while True:
-            before_ns = monotonic_ns()
-            await sleep(LAG_SAMPLE_S)
-            now_ns = monotonic_ns()
-            lag_ms = (now_ns - before_ns) / 1e6 - LAG_SAMPLE_S * 1000
-            self.vitals.loop_lag_ms.add(lag_ms)
-            self._watch.stalled(lag_ms / 1000)
-            for stall in self._watchdog.beat():
-                self._note("loop", f"stood for {stall.seconds:.2f} s in {stall.where}")
-            if now_ns >= next_rate_ns:
-                next_rate_ns = now_ns + NS
-                self.vitals.rate.update(self.pipeline.market.normaliser.counts.received, now_ns)
-                self.redis.paced(self.vitals.rate.per_s)
-
-    async def _publish_record(self) -> None:
-        """What fired, the scoreboard, and how the engine does, to whom it is published."""
-        looks = 0
-        while True:
-            await sleep(RECORD_S)
-            while self._record.fresh:
-                told = self._record.fresh.popleft()
-                if self._is_news:
-                    self.redis.fired(*told)
-            looks += 1
-            if looks % VITALS_EVERY == 0:
-                self.redis.vitals(metrics(self.pipeline, self.vitals),
-                                  health(self.pipeline, self.vitals))  # fmt: skip
-                self.redis.scoreboard(
-                    self._record.lines, f"{ist(self._clock.now_ns / NS):%Y-%m-%d}"
-                )
 
     def snapshot(self, wanted: view.View) -> view.Snapshot:
         """A picture for one view."""

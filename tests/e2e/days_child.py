@@ -15,7 +15,8 @@ import time as real_time
 from pathlib import Path
 
 from kitetui.config import load
-from kitetui.engine import clock, core
+from kitetui.engine import clock
+from kitetui.engine.day import turn
 from kitetui.engine.feed.credentials import Credentials
 from kitetui.engine.runtime import Engine, EnginePlan
 from kitetui.places import places
@@ -51,7 +52,7 @@ def main() -> None:
     days, state, *overrides = sys.argv[1:]
     wall = Wall()
     clock.time = wall  # type: ignore[assignment]
-    core.TURN_LOOK_S = 0.05
+    turn.LOOK_S = 0.05
     login = Credentials("demo", Secret("demo"))
     plan = EnginePlan(places=places(Path(state), "default"), credentials=lambda: login)
     engine = Engine(load(overrides=overrides), plan)

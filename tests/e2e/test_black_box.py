@@ -59,14 +59,13 @@ def test_without_room_there_is_no_box(tmp_path: Path) -> None:
 
 CRASH = """
 import asyncio, sys
-from kitetui.engine import core
-real = core.Core._timers
+from kitetui.engine.pulse import Pulse
 
 async def fails(self):
     await asyncio.sleep(6)
     raise ValueError("wss://ticker?access_token=s3cret")
 
-core.Core._timers = fails
+Pulse.timers = fails
 from kitetui.cli.main import main
 main()
 """

@@ -19,6 +19,7 @@ import numpy as np
 from kitetui.config import load
 from kitetui.engine import clock as engine_clock
 from kitetui.engine import core as engine_core
+from kitetui.engine import pulse as engine_pulse
 from kitetui.engine.alerts.alert import WAITING
 from kitetui.engine.calendar import IST, Calendar
 from kitetui.engine.commands import Acknowledge
@@ -185,7 +186,7 @@ class World:
         redis_outlet.token_hex = lambda n: self.rng.randbytes(n).hex()
         journal.os = self.disk  # type: ignore[attr-defined]
         engine_core.Watchdog = QuietWatchdog  # type: ignore[misc]
-        engine_core.LAG_SAMPLE_S = 1.0
+        engine_pulse.LAG_SAMPLE_S = 1.0
         real, answer = httpx.AsyncClient, self._answer
         httpx.AsyncClient = lambda **options: real(  # type: ignore[assignment,misc]
             **options, transport=httpx.MockTransport(answer)
