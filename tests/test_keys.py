@@ -16,7 +16,8 @@ from kitetui.tools.key_table import as_markdown, as_text
 from kitetui.widgets.dialogs import HelpScreen
 from tests.links import MarketLink, PictureLink
 
-DOCS = Path(__file__).parent.parent / "docs" / "keys.md"
+README = Path(__file__).parent.parent / "README.md"
+DOCS = README.parent / "docs" / "keys.md"
 
 
 def key(name: str, table: tuple[Key, ...] = KEYS) -> Key:
@@ -26,6 +27,15 @@ def key(name: str, table: tuple[Key, ...] = KEYS) -> Key:
 def test_the_documentation_is_the_table() -> None:
     told = "run: kitetui keys --markdown > docs/keys.md"
     assert DOCS.read_text(encoding="utf-8") == as_markdown(), told
+
+
+def test_the_readmes_keys_are_in_the_table() -> None:
+    text = README.read_text(encoding="utf-8").partition("## What the keys do")[2]
+    lines = text.partition("\n## ")[0].splitlines()
+    told = {key for line in lines if line.startswith("| `")
+            for key in re.findall(r"`([^`]+)`", line.split(" | ")[0])}  # fmt: skip
+    known = {name for one in KEYS for name in shown(one).split(" ")}
+    assert len(told) > 40 and told <= known, told - known
 
 
 def test_every_key_has_a_section_a_sentence_and_one_id() -> None:
