@@ -152,7 +152,7 @@ def test_a_servers_memory_is_watched_by_level_and_trend(
 
 def test_what_is_not_allowed_and_what_is_dropped(bench: Bench) -> None:
     publisher = bench.vitals.redis.publisher
-    publisher.denied["HSET depth"] = "NOPERM"
+    publisher.refusals.denied["HSET depth"] = "NOPERM"
     publisher.backlog.lost = 12
     assert bench.met() == {"redis_denied": "not allowed: HSET depth",
                            "redis_dropped": "12 ticks found no room to wait for Redis"}  # fmt: skip

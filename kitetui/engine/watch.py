@@ -120,8 +120,9 @@ class Watch:
         evicts = publisher.policy not in ("", "noeviction")
         yield Condition("redis_evicts", "redis", evicts,
                         f"maxmemory-policy {publisher.policy}: whole streams may go")  # fmt: skip
-        yield Condition("redis_denied", "redis", bool(publisher.denied),
-                        f"not allowed: {', '.join(list(publisher.denied)[:6])}")  # fmt: skip
+        denied = list(publisher.refusals.denied)
+        yield Condition("redis_denied", "redis", bool(denied),
+                        f"not allowed: {', '.join(denied[:6])}")  # fmt: skip
         behind_s = publisher.behind_s if publisher.state == "ok" else 0.0
         yield Condition("redis_behind", "redis", behind_s > BEHIND_S,
                         f"symbols are written {behind_s:.0f} s late")  # fmt: skip

@@ -277,7 +277,7 @@ async def test_the_spool_is_capped_by_bytes_and_counts_what_it_drops(tmp_path: P
     bench.publisher.take([], Kept(), [alert(0)], [], 0)
     assert 0 < bench.publisher.spooled < 50
     assert bench.publisher.spooled + bench.publisher.dropped == 50
-    assert len(bench.publisher._logs["alert_stream"]) == 1
+    assert len(bench.publisher._queue.logs["alert_stream"]) == 1
     bench.publisher.close()
     await asyncio.wait_for(bench.task, 5)
 

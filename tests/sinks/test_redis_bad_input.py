@@ -26,7 +26,7 @@ async def test_another_type_at_a_key_of_ours(server: ValkeyServer, redis_url: st
     await bench.settled()
     await bench.close()
     assert volumes(server) == [1, 2, 3]
-    assert bench.publisher.errors["WRONGTYPE"] >= 2
+    assert bench.publisher.refusals.errors["WRONGTYPE"] >= 2
     assert any("WRONGTYPE" in note and ("depth:#738561" in note or "alerts:system" in note)
                for note in bench.notes)  # fmt: skip
     assert client(server, 6).hget(f"alert:{alert(0).alert_id}", "state") == b"unacked"
@@ -116,7 +116,7 @@ async def test_a_user_who_may_only_do_half_is_told_what_is_missing(
     await bench.settled()
     await bench.close()
     assert volumes(server) == [1, 2, 3]
-    assert {"HSET depth", "HSET session", "PUBLISH ticks"} <= set(bench.publisher.denied)
+    assert {"HSET depth", "HSET session", "PUBLISH ticks"} <= set(bench.publisher.refusals.denied)
     assert any(note.startswith("not allowed: HSET session:#738561") for note in bench.notes)
     assert client(server, 4).exists("ticks:latest:#738561")
 

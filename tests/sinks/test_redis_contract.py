@@ -139,7 +139,7 @@ def test_every_key_is_as_the_schema_says(hour: tuple[HalfHour, Redis]) -> None:
     }
     assert set(report.keys) == expected
     publisher = played.core.redis.publisher
-    assert publisher.errors == {} and publisher.denied == {} and publisher.dropped == 0
+    assert publisher.refusals.errors == publisher.refusals.denied == {} and publisher.dropped == 0
 
 
 def test_sums_are_the_engines_own(hour: tuple[HalfHour, Redis]) -> None:

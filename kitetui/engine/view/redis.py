@@ -29,12 +29,13 @@ def groups_of(health: ServerHealth) -> tuple[view.Group, ...]:
 
 def publication_of(publisher: Publisher) -> view.Publication:
     """What is written to Redis, as a viewer sees it."""
-    troubles = [f"not allowed: {what}" for what in publisher.denied]
-    troubles += [f"{word}: {count:,} writes refused" for word, count in publisher.errors.items()
+    refusals = publisher.refusals
+    troubles = [f"not allowed: {what}" for what in refusals.denied]
+    troubles += [f"{word}: {count:,} writes refused" for word, count in refusals.errors.items()
                  if word != "NOPERM"]  # fmt: skip
     return view.Publication(
         publisher.ticks.profile, publisher.state, publisher.reason, publisher.published,
-        publisher.spooled, publisher.dropped, publisher.refilled, publisher.refused,
+        publisher.spooled, publisher.dropped, publisher.refilled, refusals.had,
         publisher.latency_ms.quantile(0.5), publisher.latency_ms.quantile(0.99),
         publisher.behind_s, tuple(troubles),
     )  # fmt: skip

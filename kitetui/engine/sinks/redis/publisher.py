@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import hiredis
 import numpy as np
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
 
 from kitetui.engine.alerts.alert import Alert, AlertOutcome
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
@@ -24,13 +23,14 @@ from kitetui.engine.sinks.redis.documents import NS_A_MS, Documents
 from kitetui.engine.sinks.redis.ids import StreamIds
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Flush, Link
+from kitetui.engine.sinks.redis.notice_queue import FRESH_NS, NoticeQueue
 from kitetui.engine.sinks.redis.notices import LOGS, Notice, Notices
 from kitetui.engine.sinks.redis.outgoing import Stores
-from kitetui.engine.sinks.redis.resp import command, number, select
+from kitetui.engine.sinks.redis.refusals import AUTH_WORDS, AnotherWriter, Refusals
+from kitetui.engine.sinks.redis.resp import command, select
 from kitetui.engine.sinks.redis.resume import Found, find
 from kitetui.engine.sinks.redis.rows.columns import RowSource
 from kitetui.engine.sinks.redis.rows.flow import RowFlow
-from kitetui.engine.sinks.redis.stream_log import StreamLog
 from kitetui.engine.sinks.redis.tick_entries import TickEntries
 from kitetui.redis_contract import KEYS, Profile
 from kitetui.settings import RedisSettings
@@ -43,32 +43,19 @@ ANEW_S = 0.1
 IDLE_S = 0.05
 TICKS_NS = 4_000_000
 """Time for the ticks of a flush: others need the loop too."""
-ENTRIES_AT_ONCE = 500
 UNDER_WAY = 3
 """Flushes under way: the next one is made while the server works on the one before."""
 ROWS_UNDER_WAY = 1
 """Rows wait while so many are, lest the next ticks wait behind them; not where they are late."""
-FRESH_NS = 1_000_000_000
-"""Messages older than this are not published: they would look live."""
-EXTRAS_MAX = 10_000
-"""Commands beside ticks and rows that may wait; the oldest leave."""
 TRIM_NS = 60 * NS
 
 NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
                 TypeError, LookupError, AttributeError, AssertionError)  # fmt: skip
 """What a server that is away, or is no Redis at all, may lead to."""
-AUTH_WORDS = ("NOAUTH", "WRONGPASS", "Authentication required")
-SERVER_WORDS = ("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN", "BUSY",
-                "CLUSTERDOWN")  # fmt: skip
-"""Refusals that are about the server's state, not about the command."""
 
 
 class EncodingError(Exception):
     """A command could not be made: a bug of ours or of the templates, never the server's."""
-
-
-class AnotherWriter(Exception):
-    """Somebody else writes to a stream of ours."""
 
 
 class Publisher:
@@ -77,10 +64,8 @@ class Publisher:
     Attributes:
         state: `connecting`, `ok`, `down`, `auth`, `loading`, `full`, `paused`; `reason` in words.
         policy: what the server does when its memory is full; '' where it does not say.
-        refused: writes that the server had already.
+        refusals: writes that it refused.
         refilled: ticks stored again by a server that had lost them.
-        denied: commands that the server's ACL does not allow us, by the first key.
-        errors: other refused writes, by their first word.
         latency_ms: from a tick's receipt to the server's reply.
     """
 
@@ -102,10 +87,8 @@ class Publisher:
         self.backlog = Backlog(rows, settings.spool_bytes)
         self._ids = StreamIds()
         self._stored: dict[str, int] = {}
-        self._logs = {name: self._log(name) for name in LOGS}
+        self._queue = NoticeQueue(settings, self.names)
         self._own = {self.names.key(name) for name in (*self.ticks.streams, *LOGS)}
-        self._extras: deque[tuple[str, bytes]] = deque(maxlen=EXTRAS_MAX)
-        self._shouts: deque[tuple[int, bytes]] = deque(maxlen=EXTRAS_MAX)
         self._link: Link | None = None
         self._unsure: list[Flush] = []
         """Answered flushes with refusals that leave it open what was written."""
@@ -128,16 +111,9 @@ class Publisher:
         self.reason = ""
         self.server = ""
         self.policy = ""
-        self.refused = 0
+        self.refusals = Refusals(note)
         self.refilled = 0
         self.latency_ms = Reservoir()
-        self.errors: dict[str, int] = {}
-        self.denied: dict[str, str] = {}
-
-    def _log(self, name: str) -> StreamLog:
-        entry = KEYS[name]
-        cap = number(getattr(self._settings.caps, entry.cap))
-        return StreamLog(name, entry.store, self.names.key(name), cap)
 
     # ---- what others see -----------------------------------------------------------------
 
@@ -189,11 +165,7 @@ class Publisher:
 
     def put(self, notice: Notice) -> None:
         """Queue a notice."""
-        now_ns = monotonic_ns()
-        for name, entry in notice.entries:
-            self._logs[name].put(entry)
-        self._extras.extend(notice.commands)
-        self._shouts.extend((now_ns, shout) for shout in notice.shouts)
+        self._queue.put(notice)
         self._wake.set()
 
     def pause(self, on: bool) -> None:
@@ -286,8 +258,7 @@ class Publisher:
     def _unwritten(self) -> bool:
         """Whether anything is left to write."""
         under_way = self._link is not None and self._link.under_way > 0
-        return bool(self.backlog or self._extras or under_way or self._rows
-                    or any(len(log) for log in self._logs.values()))  # fmt: skip
+        return bool(self.backlog or self._queue or under_way or self._rows)
 
     async def _step(self) -> None:
         """One flush, made and sent; the answers of those before."""
@@ -327,14 +298,14 @@ class Publisher:
             if not out:
                 await self._add_ticks(flush, out, shouts)
             self._rows_turn = bool(flush.done)
-            self._add_entries(flush, out)
+            self._queue.add(flush, out)
             self._add_trims(out)
         except BaseException as error:
             flush.give_back()
             if isinstance(error, Exception) and not isinstance(error, JournalError):
                 raise EncodingError(f"{type(error).__name__}: {error}") from error
             raise
-        self._add_shouts(flush, shouts)
+        self._queue.add_shouts(flush, shouts)
         for store, told in out.items():
             flush.parts += [select(self.names.db(store)), *told.parts]
             flush.commands += 1 + told.count
@@ -388,27 +359,6 @@ class Publisher:
         for received_ns in block.recv_ns:
             self.latency_ms.add((flush.answered_ns - received_ns) / NS_A_MS)
 
-    def _add_entries(self, flush: Flush, out: Stores) -> None:
-        for log in self._logs.values():
-            entries = log.take(ENTRIES_AT_ONCE)
-            if not entries:
-                continue
-            for entry in entries:
-                out[log.store].one(log.command(entry))
-            flush.undo.append(lambda log=log, entries=entries: log.back(entries))  # type: ignore[misc]
-            flush.done.append(lambda _, log=log, entries=entries: log.wrote(entries))  # type: ignore[misc]
-        extras = [self._extras.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._extras)))]
-        if extras:
-            for store, data in extras:
-                out[store].one(data)
-            flush.undo.append(lambda: self._put_back(extras))
-
-    def _put_back(self, extras: list[tuple[str, bytes]]) -> None:
-        """Commands that were not carried out are first again; where there is no room for all, the
-        oldest leave."""
-        room = EXTRAS_MAX - len(self._extras)
-        self._extras.extendleft(reversed(extras[-room:] if room else []))
-
     def _begin_rows(self) -> None:
         now_ns = monotonic_ns()
         quiet = now_ns - self._connected_ns < FRESH_NS  # bars closed while it was away
@@ -424,20 +374,11 @@ class Publisher:
             return
         self._trimmed_ns = now_ns
         for name, age_s in self._settings.ages_s.items():
-            ids = self._logs[name].ids if name in self._logs else self._ids
+            ids = self._queue.logs[name].ids if name in self._queue.logs else self._ids
             oldest_ms = ids.last[0] - age_s * 1000
             if oldest_ms > 0:
                 out[KEYS[name].store].one(command(
                     b"XTRIM", self.names.key(name), b"MINID", b"~", b"%d" % oldest_ms))  # fmt: skip
-
-    def _add_shouts(self, flush: Flush, shouts: Stores) -> None:
-        oldest_ns = monotonic_ns() - FRESH_NS
-        while self._shouts:
-            at_ns, data = self._shouts.popleft()
-            if at_ns >= oldest_ns:
-                shouts["notices"].one(data)
-                flush.messages_ns = min(flush.messages_ns or at_ns, at_ns)
-        flush.messages_ns = flush.messages_ns or monotonic_ns()
 
     # ---- what the server says ------------------------------------------------------------
 
@@ -451,7 +392,7 @@ class Publisher:
         for at, flush in enumerate(answered):
             self._unsure = answered[at:]
             for words, text in flush.refused():
-                self._refusal(words, text)
+                self.refusals.take(words, text, self._own)
             self._done(flush)
         self._unsure = []
         if answered:
@@ -464,33 +405,11 @@ class Publisher:
         for done in flush.done:
             done(flush)
 
-    def _refusal(self, words: list[bytes], text: str) -> None:
-        key = words[1] if len(words) > 1 else b""
-        if "equal or smaller" in text:
-            self.refused += 1
-            if key in self._own and words[0] == b"XADD":
-                raise AnotherWriter(f"another writer adds to {key.decode()}: ids are given anew")
-        elif text.startswith(SERVER_WORDS):
-            raise ResponseError(text)
-        elif text.startswith(AUTH_WORDS):
-            raise AuthenticationError(text)
-        else:
-            said = f"{words[0].decode()} {key.decode('utf-8', 'replace')}: {text[:160]}"
-            word = text.split(" ", 1)[0][:24]
-            if word == "NOPERM":
-                family = f"{words[0].decode()} {key.partition(b':')[0].decode('utf-8', 'replace')}"
-                if family not in self.denied:
-                    self.denied[family] = text[:160]
-                    self._note("redis", f"not allowed: {said}")
-            elif word not in self.errors:
-                self._note("redis", f"a write was refused: {said}")
-            self.errors[word] = self.errors.get(word, 0) + 1
-
     async def _connect(self) -> None:
         link = Link(self._url, self._settings.deadline_ms, self._wake.set)
         try:
             await link.open()
-            found = await find(link, self.names, self.ticks, self._logs.values(), self._doubt,
+            found = await find(link, self.names, self.ticks, self._queue.logs.values(), self._doubt,
                                self._stored, wrote=bool(self._run_id))  # fmt: skip
         except BaseException:
             await link.close()
@@ -523,7 +442,7 @@ class Publisher:
         self._connected_ns = monotonic_ns()
         self._doubt = None
         for name, log in found.logs.items():
-            again += self._logs[name].resume(log.last, log.stored)
+            again += self._queue.logs[name].resume(log.last, log.stored)
         if self._run_id and (again or not same):
             self._rows.forget(monotonic_ns())
             self.refilled += again
