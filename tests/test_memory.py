@@ -1,4 +1,4 @@
-"""Memory that was let go is given back to the system; pyarrow takes it from there too."""
+"""Memory that was let go is given back to the system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from kitetui.engine.arrow import pa
 from kitetui.engine.memory import TRIM_MB, Trimmer, memory_mb
 
 
@@ -26,7 +25,3 @@ def test_what_an_outage_took_goes_back() -> None:
     del held
     assert trimmer.look() and len(kept) == 20
     assert memory_mb() < before_mb + TRIM_MB
-
-
-def test_pyarrow_has_no_allocator_of_its_own() -> None:
-    assert pa.default_memory_pool().backend_name == "system"

@@ -1,8 +1,9 @@
 """pyarrow as it is used here: with the system's memory, and without pandas.
 
-Its own allocator keeps more of what batches leave behind the longer it runs: tens of megabytes a
-day. And pyarrow looks for pandas once, at its first array, to know data frames when it sees them;
-here are none, and it would bring 75 MB and a sixth of a second at start.
+Who imports it first decides on both, so nobody else does. Its own allocator keeps more of what
+batches leave behind the longer it runs: tens of megabytes a day. And pyarrow looks for pandas once,
+at its first array, to know data frames when it sees them; here are none, and it would bring 75 MB
+and a sixth of a second at start.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
 
 class _Hidden:
@@ -39,4 +42,4 @@ def _look_once() -> None:
 
 _look_once()
 
-__all__ = ["pa", "pc"]
+__all__ = ["pa", "pacsv", "pc", "pq"]

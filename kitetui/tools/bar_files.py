@@ -295,9 +295,7 @@ def _csv(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, A
 
 
 def _parquet(path: Path) -> tuple[dict[str, str], Iterator[tuple[int, Mapping[str, Any]]]]:
-    import pyarrow.parquet as pq
-
-    from kitetui.engine.arrow import pa
+    from kitetui.engine.arrow import pa, pq
 
     try:
         data = pq.read_table(path)

@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 import msgspec
-import pyarrow.parquet as pq
 
 from kitetui.cli.options import EXIT_CONFIG, Asked, fail
-from kitetui.engine.arrow import pa
+from kitetui.engine.arrow import pa, pq
 from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.places import Places
 from kitetui.recordings import NoRecording, journals_of

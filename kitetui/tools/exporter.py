@@ -10,11 +10,10 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
-import pyarrow.parquet as pq
 
 from kitetui.cli.options import EXIT_CONFIG, Asked, fail
 from kitetui.engine.alerts.alert import Alert
-from kitetui.engine.arrow import pa
+from kitetui.engine.arrow import pa, pq
 from kitetui.engine.feed.batch import COLUMNS
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.journal_reader import JournalError

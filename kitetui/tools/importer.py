@@ -13,11 +13,9 @@ import click
 import msgspec
 import numpy as np
 import orjson
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from kitetui.cli.options import EXIT_CONFIG, fail
-from kitetui.engine.arrow import pa
+from kitetui.engine.arrow import pa, pacsv, pq
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import FULL, I64, INDEX_FULL, QUOTE, TickBatch

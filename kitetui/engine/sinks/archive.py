@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from kitetui.engine.arrow import pa, pc
+from kitetui.engine.arrow import pa, pc, pq
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.market.bars import CLOSE, FLAGS, HIGH, LOW, OI, OPEN, VOLUME, ClosedBars

@@ -18,9 +18,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
-from kitetui.engine.arrow import pa
+from kitetui.engine.arrow import pa, pq
 from kitetui.engine.calendar import DAY_S, IST_OFFSET_S
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.batch import COLUMNS, FULL, PACKET_MAX, TickBatch
