@@ -13,7 +13,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,19 @@ async def wait_for(condition: Callable[[], bool]) -> None:
     raise TimeoutError("the screen never showed what was waited for")
 
 
-def save(app: KiteApp, path: Path, *, png: bool) -> None:
-    """The screen as SVG, and as PNG."""
-    svg = app.export_screenshot(title="kitetui")
+def small(svg: str) -> str:
+    """A picture without what makes it large and is not seen."""
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.S)
     svg = re.sub(r"terminal-\d+", "terminal", svg.replace("Fira Code", MONO))
+    svg = re.sub(r'<clipPath id="[^"]*-line-\d+">.*?</clipPath>\s*', "", svg, flags=re.S)
+    svg = re.sub(r' clip-path="url\(#[^"]*-line-\d+\)"', "", svg)
+    edges = ' shape-rendering="crispEdges"'
+    return svg.replace(edges, "").replace("<g transform", f"<g{edges} transform")
+
+
+def save(app: KiteApp, path: Path, *, png: bool) -> None:
+    """The screen as SVG, and as PNG."""
+    svg = small(app.export_screenshot(title="kitetui"))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".svg").write_text(svg)
     if png:
@@ -148,24 +157,35 @@ async def readme(app: KiteApp, pilot: Any) -> None:
 
 
 async def states() -> None:
-    """Every state at every size in every theme; at the smallest, the panes that differ most."""
+    """Every pane in every state, at every size, in every theme."""
     settings = load()
     for state in STATES:
         app = KiteApp(settings.screen, StateLink(state))
         async with app.run_test(size=WIDE) as pilot:
             await painted(app, pilot)
             await pilot.press("1", "j", "j", "j")
-            for theme in THEMES:
+            for theme, size in product(THEMES, (WIDE, MID, NARROW)):
                 app.theme = theme
-                for size in (WIDE, MID):
-                    name = await sized(app, pilot, size)
+                name = await sized(app, pilot, size)
+                for view in every_pane(app):
                     await painted(app, pilot)
-                    save(app, GALLERY / f"state-{state}-{name}-{theme}", png=False)
-                name = await sized(app, pilot, NARROW)
-                for pane in ("watchlist", "depth", "alerts", "streams"):
-                    app.action_pane(pane)
-                    await painted(app, pilot)
-                    save(app, GALLERY / f"state-{state}-{pane}-{name}-{theme}", png=False)
+                    save(app, GALLERY / f"state-{state}-{view}-{name}-{theme}", png=False)
+
+
+def every_pane(app: KiteApp) -> Iterator[str]:
+    """Arrange the screen until each pane was seen; what is shown: an arrangement, or a pane."""
+    app._guests.clear()
+    left = set(PANES)
+    for preset in PRESETS if app._layout.kind != "narrow" else ():
+        app.action_preset(preset)
+        if left & set(app._layout.panes):
+            yield preset
+            left -= set(app._layout.panes)
+    app.action_preset("trade")
+    for pane in PANES:
+        if pane in left:
+            app.action_pane(pane)
+            yield pane
 
 
 @contextlib.asynccontextmanager

@@ -30,13 +30,13 @@ class Banner(LivePane, can_focus=False):
                 them go on.
         """
         old = "TOKEN" if h.login and h.state == "LIVE" else ""
-        word = h.state if h.state in _TOLD else old or ("FROZEN" if frozen else "")
+        word = h.state if h.silent else old or ("FROZEN" if frozen else "")
         if word != self._since[0]:
             self._since = (word, now_s)
         self.display = bool(word)
         if not word:
             return
-        for_s = now_s - self._since[1]
+        for_s = max(now_s - self._since[1], h.frame_age_s if h.silent else 0.0)
         if word == "TOKEN":
             line: tuple[Span, ...] = (
                 (" ■ TOKEN ", "alarm"), (" run kitetui login: ", ""), (h.login, ""),

@@ -53,6 +53,7 @@ class BucketsPane(LiveGrid):
         symbol, decimals = (d.symbol, d.decimals) if d else ("", 2)
         reading = d.reading.profile if d is not None and d.reading is not None else None
         self.empty_text = BucketsPane.empty_text
+        stale = snapshot.header.silent or (d is not None and d.stale)
         if d is not None and d.is_index:
             self.empty_text = "an index has no volume; see its future"
             self._head_line(symbol, "")
@@ -61,27 +62,28 @@ class BucketsPane(LiveGrid):
             most = max((b.volume for b in snapshot.buckets), default=0) or 1
             self._head_line(symbol, "5 min")
             foot = (profile_line(reading, decimals),) if reading is not None else ()
-            self.show_rows([_by_time(b, most, decimals) for b in snapshot.buckets], foot=foot)
+            self.show_rows([_by_time(b, most, decimals) for b in snapshot.buckets], foot=foot,
+                           stale=stale)  # fmt: skip
         elif self.kind == "volume":
-            self._equal(snapshot.volumes, symbol, decimals)
+            self._equal(snapshot.volumes, symbol, decimals, stale=stale)
         else:
-            self._prices(snapshot.volumes, reading, symbol, decimals)
+            self._prices(snapshot.volumes, reading, symbol, decimals, stale=stale)
 
     def _head_line(self, symbol: str, note: str) -> None:
         by = "" if self.kind == "time" else f"  by {self.kind}"
         self.title(f"3 Volume buckets {symbol}{by}", note)
 
-    def _equal(self, volumes: Volumes, symbol: str, decimals: int) -> None:
+    def _equal(self, volumes: Volumes, symbol: str, decimals: int, *, stale: bool) -> None:
         vpin = f"  vpin {volumes.vpin:.3f}" if volumes.vpin is not None else ""
         self._head_line(symbol, f"{compact(volumes.size)} a bucket{vpin}" if volumes.size else "")
         if not volumes.size:
             self.empty_text = "no past session tells how much is usual: buckets have no size yet"
         filled = ((f" open {bar(volumes.filled, 20)} {volumes.filled:4.0%}", "dim"),)
         rows = [_by_volume(one, decimals) for one in volumes.buckets]
-        self.show_rows(rows, foot=(filled,) if volumes.size else ())
+        self.show_rows(rows, foot=(filled,) if volumes.size else (), stale=stale)
 
     def _prices(self, volumes: Volumes, reading: ProfileReading | None, symbol: str,
-                decimals: int) -> None:  # fmt: skip
+                decimals: int, *, stale: bool) -> None:  # fmt: skip
         """As many prices a line as it takes to show all of them."""
         lines = max(self.page, 1)
         each = -(-len(volumes.prices) // lines) or 1
@@ -102,7 +104,7 @@ class BucketsPane(LiveGrid):
                 (mark, "warn" if mark == "poc" else "dim"),
                 (bar(total / most, 34), style),
             )))  # fmt: skip
-        self.show_rows(rows)
+        self.show_rows(rows, stale=stale)
 
 
 def _mark(low: float, high: float, reading: ProfileReading | None) -> tuple[str, str]:

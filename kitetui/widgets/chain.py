@@ -103,7 +103,8 @@ class ChainPane(LiveGrid):
                     if side is not None), default=0) or 1  # fmt: skip
         told = [whole(line, self.size.width) for line in chain_lines(chain.reading, 2)]
         foot = (*_legs(self.selected, self.puts), *told)
-        self.show_rows([self._row(strike, chain, most) for strike in chain.strikes], foot=foot)
+        self.show_rows([self._row(strike, chain, most) for strike in chain.strikes], foot=foot,
+                       stale=snapshot.header.silent)  # fmt: skip
 
     def _row(self, strike: Strike, chain: OptionChain, most: int) -> Row:
         money = strike.price == chain.money

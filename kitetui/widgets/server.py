@@ -19,6 +19,10 @@ SOON_S = 3600.0
 LABEL = "keys   "
 
 
+_PASSING = ("connecting", "loading", "paused")
+"""States that are no failure."""
+
+
 class ServerPane(LivePane):
     """Publication first, then a server after the other, figures with their names."""
 
@@ -34,8 +38,10 @@ class ServerPane(LivePane):
 
 
 def _publication(p: Publication) -> list[Line]:
-    good = p.state == "ok"
-    state = (f"● {p.state} ", "good") if good else (f"■ {p.state} ", "bad")
+    glyph, style = ("●", "good") if p.state == "ok" else ("■", "bad")
+    if p.state in _PASSING:
+        glyph, style = "○", "warn"
+    state = (f"{glyph} {p.state} ", style)
     out: list[Line] = [((f"{p.profile} ", "bold"), state, (p.reason, "bad"))]
     told: list[Span] = [
         (f"written {p.published:,}  ", ""),

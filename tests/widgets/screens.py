@@ -15,6 +15,7 @@ from tests.widgets.test_states import StateLink, painted
 FOLDER = Path(__file__).parents[1] / "golden" / "ours" / "screens"
 SIZES = ((200, 50), (120, 35), (80, 24))
 _OWN = re.compile(r"ui \d+Hz.*")
+_STAGE = re.compile(r"(asked to answered|one frame)(?: +[\d.]+){4}(?: !|  )")
 """The screen's own cost, which is never twice the same."""
 
 
@@ -29,7 +30,8 @@ async def drawn(app: KiteApp, pilot: Any, preset: str) -> str:
     await pilot.pause(0.1)
     await painted(app, pilot)
     lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
-    return _OWN.sub("ui", "\n".join(lines)) + "\n"
+    text = _STAGE.sub(lambda told: f"{told[1]:{len(told[0])}}", "\n".join(lines))
+    return _OWN.sub("ui", text) + "\n"
 
 
 async def write() -> None:

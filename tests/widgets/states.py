@@ -22,6 +22,45 @@ STATES = {
 """Each with what is to be seen."""
 
 
+NOW = int(views.NOW_S)
+NEWS = (
+    view.NewsItem(at_s=NOW - 120, title="Reliance Industries shares surge as profit beats hopes",
+                  source="wire", link="", symbols=("RELIANCE",), sentiment=0.6),
+    view.NewsItem(at_s=NOW - 900, title="Banks slip as the regulator tightens rules on loans",
+                  source="wire", link="", symbols=("HDFCBANK", "SBIN"), sentiment=-0.5),
+    view.NewsItem(at_s=NOW - 2400, title="Exchange tells of a change of lot sizes",
+                  source="exchange", link="", symbols=(), sentiment=0.0),
+)  # fmt: skip
+BOARD = (
+    views.board_line(),
+    views.board_line(pattern="volume_spike", timeframe="1m", n=1204, independent=611, hits=470,
+                     rate=0.39, low=0.36, high=0.42, null=0.4, lift=0.975, p_value=0.7,
+                     notable=False, expectancy_r=-0.06, expectancy_low=-0.12, expectancy_high=0.01),
+    views.board_line(pattern="reversal", timeframe="5m", n=41, independent=33, hits=22, rate=0.537,
+                     low=0.38, high=0.69, null=0.41, lift=1.31, p_value=0.08, notable=False,
+                     claim=False),
+)  # fmt: skip
+INGESTION = view.Ingestion(
+    (view.Stage("received to derived", 20.4, 31.0, 41.0, 88.2,
+                (0, 4, 80, 310, 900, 80, 6, 0, 0, 0)),
+     view.Stage("loop behind", 0.8, 2.1, 4.0, 31.5, (700, 200, 80, 12, 4, 1, 0, 0, 0, 0)),
+     view.Stage("to Redis", 24.0, 38.2, 61.0, 120.4, (0, 0, 12, 90, 720, 900, 60, 2, 0, 0))),
+    (("frames", 4_120), ("ticks", 10_000), ("duplicates", 31), ("late", 2), ("rejected", 0)),
+    ("09:31:02 to 09:31:09  reconnect, 90 instruments, 41,200 shares missed",),
+)  # fmt: skip
+EVENTS = (
+    view.Event(NOW, "ws0", "LIVE"),
+    view.Event(NOW - 40, "alert", "SYM0 volume_spike 1m up"),
+    view.Event(NOW - 41, "backfill", "7 minutes of 90 instruments came from history"),
+    view.Event(NOW - 60, "redis", "ok valkey 9.1.2"),
+)
+
+
+def furnished(live: view.Snapshot) -> view.Snapshot:
+    """A live picture with something in every pane."""
+    return msgspec.structs.replace(live, news=NEWS, board=BOARD, ingestion=INGESTION, events=EVENTS)
+
+
 def picture(state: str, live: view.Snapshot) -> view.Snapshot:
     """A state, made from a live picture."""
     change = msgspec.structs.replace
@@ -31,7 +70,8 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
                                       unacked=0, alerts=0, links=()),
             watch=(), watch_total=0, watch_all=0, depth=None, buckets=(), streams=(), groups=(),
             alerts=(), events=(), news=(), board=(), chart=None, chain=None,
-            ingestion=view.Ingestion(), servers=(), publication=view.Publication(),
+            ingestion=view.Ingestion(), servers=(), publication=view.Publication(
+                "lean", "connecting"),
             flood=view.Flood(),
         )  # fmt: skip
     if state == "stale":
@@ -49,6 +89,7 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
                                                      "Connection refused"),),
             header=views.header(
                 state="RECONNECTING", reason="1006: try 3 in 4 s", redis_state="down",
+                frame_age_s=12.0,
                 redis_reason="Connection refused", spooled=48_211, gaps=1, max_lag=None,
                 links=(view.Link(0, "RECONNECTING", "1006: try 3 in 4 s"),), urgent=1, unacked=3,
                 journal="No space left on device", notify="telegram waits: 3 to send",
@@ -57,6 +98,7 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
     if state == "expired":
         return change(_aged(live, 300.0), header=views.header(
             state="AUTH_EXPIRED", reason="403: TokenException", ticks_per_s=0.0, simulated=False,
+            frame_age_s=300.0,
             links=(view.Link(0, "AUTH_EXPIRED", "403: TokenException"),),
         ))  # fmt: skip
     if state == "closed":

@@ -31,6 +31,13 @@ async def test_it_says_what_is_wrong_since_when_and_what_to_do(
         assert not banner.display
 
 
+async def test_a_screen_that_comes_later_says_since_when_nothing_came() -> None:
+    async with staged(Banner(), 80, 1) as banner:
+        silent = views.header(state="STALE", frame_age_s=600.0)
+        banner.show_header(silent, 100.0, frozen=False, key="F")
+        assert "FEED SILENT 10m" in text(banner)
+
+
 async def test_held_panes_say_which_key_lets_them_go_on() -> None:
     async with staged(Banner(), 80, 1) as banner:
         banner.show_header(views.header(), 5.0, frozen=True, key="F2")

@@ -14,7 +14,7 @@ from kitetui.engine.snapshot import Snapshot, View
 from kitetui.keys import PANES
 from kitetui.settings import Settings
 from tests.links import MarketLink, answered
-from tests.widgets.states import STATES, picture
+from tests.widgets.states import STATES, furnished, picture
 
 WORDS = {
     "empty": {"watchlist": "waiting for instruments", "depth": "waiting for the first packet",
@@ -28,6 +28,9 @@ WORDS = {
     "flood": {"alerts": "FLOOD since"},
 }  # fmt: skip
 """What a pane must say in a state."""
+OLD = ("stale", "lost", "expired")
+OF_THE_MARKET = ("depth", "buckets", "chart", "chain")
+"""Panes that are dimmed as a whole in these; the watchlist is by its lines."""
 
 
 class StateLink(MarketLink):
@@ -36,12 +39,14 @@ class StateLink(MarketLink):
     def __init__(self, state: str) -> None:
         super().__init__()
         self.state = state
+        symbols = [i.symbol for i in self.observer.pipeline.market.rows.instruments]
+        self._index = symbols.index("NIFTY 50")
 
     def snapshot(self, wanted: View) -> Future[Snapshot]:
         live = super().snapshot(wanted).result()
-        board = self.picture.board if wanted.board else ()
-        live = msgspec.structs.replace(live, board=board)
-        return answered(picture(self.state, live))
+        if wanted.chain:
+            live = msgspec.structs.replace(live, chain=self.observer.chains.of(self._index, 0))
+        return answered(picture(self.state, furnished(live)))
 
 
 async def painted(app: KiteApp, pilot: Any) -> None:
@@ -72,5 +77,7 @@ async def test_every_pane_says_what_is_the_matter(
             said = "\n".join([str(pane.border_title), *pane.plain, str(pane.border_subtitle)])
             assert WORDS.get(state, {}).get(name, "") in said, (name, said)
             assert "".join(pane.plain).strip(), f"{name} says nothing"
+            if name in OF_THE_MARKET:
+                assert pane.stale == (state in OLD), name
             for strip in app.screen._compositor.render_strips():
                 assert cell_len(strip.text) == size[0]

@@ -44,7 +44,7 @@ def alert(n: int = 0, **changes: Any) -> Alert:
     bar_s = int(NOW_S) - 60 * n - 60
     base = Alert(
         alert_id=alert_id(symbol, "volume_spike", "1m", 1, bar_s), symbol=symbol, token=n,
-        pattern="volume_spike", timeframe="1m", side=1, bar_s=bar_s, at_s=bar_s + 62,
+        pattern="volume_spike", timeframe="1m", side=1, bar_s=bar_s, at_s=bar_s + 60,
         price=1412.1, score=0.95, confidence=0.97, evidence={"ratio": 6.1, "robust_z": 5.2},
     )  # fmt: skip
     return msgspec.structs.replace(base, **changes)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+SILENT = frozenset({"AUTH_EXPIRED", "REFUSED", "RECONNECTING", "STALE"})
+"""States of a feed that is not what it should be."""
+
 
 class Link(msgspec.Struct, frozen=True):
     """One connection to the ticker."""
@@ -51,6 +54,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     warm_wanted: int
     frame_age_s: float
     login: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes in that should: what is shown of the market is old."""
+        return self.state in SILENT
 
 
 LATENCY_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
