@@ -65,7 +65,7 @@ def _source(h: Header) -> list[Span]:
 
 def _session(h: Header, wide: bool) -> list[Span]:
     open_ = h.market.endswith("OPEN") and "PRE" not in h.market
-    market = h.market if wide else h.market.split(" ", 1)[-1]
+    market = h.market if wide or not open_ else h.market.split(" ", 1)[-1]
     time = f"{clock(h.session_s)} IST " if wide else f"{clock(h.session_s)} "
     return [(f"{market} ", "" if open_ else "warn"), (time, "bold")]
 

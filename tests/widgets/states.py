@@ -102,11 +102,14 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
             links=(view.Link(0, "AUTH_EXPIRED", "403: TokenException"),),
         ))  # fmt: skip
     if state == "closed":
-        return change(live, header=views.header(market="NSE CLOSED", state="CLOSED",
-                                                reason="until 09:00", ticks_per_s=0.0))  # fmt: skip
+        return change(live, header=views.header(market="NSE CLOSED", ticks_per_s=0.0))
     if state == "quote":
         assert live.depth is not None
-        bare = change(live.depth, mode="quote", bids=(), asks=())
+        reading = live.depth.reading
+        assert reading is not None
+        bare = change(
+            live.depth, mode="quote", bids=(), asks=(), reading=change(reading, book=None)
+        )
         return change(live, depth=bare, chain=None)
     if state == "replay":
         return change(live, header=views.header(source="replay", state="PAUSED", simulated=False,
