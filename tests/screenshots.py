@@ -169,7 +169,12 @@ async def states() -> None:
                 name = await sized(app, pilot, size)
                 for view in every_pane(app):
                     await painted(app, pilot)
+                    if state == "frozen":
+                        app.action_freeze_all()
+                        await painted(app, pilot)
                     save(app, GALLERY / f"state-{state}-{view}-{name}-{theme}", png=False)
+                    if state == "frozen":
+                        app.action_freeze_all()
 
 
 def every_pane(app: KiteApp) -> Iterator[str]:

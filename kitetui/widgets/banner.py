@@ -37,6 +37,7 @@ class Banner(LivePane, can_focus=False):
         if not word:
             return
         for_s = max(now_s - self._since[1], h.frame_age_s if h.silent else 0.0)
+        since = "" if for_s < 1 else f" {age(for_s)}"
         if word == "TOKEN":
             line: tuple[Span, ...] = (
                 (" ■ TOKEN ", "alarm"), (" run kitetui login: ", ""), (h.login, ""),
@@ -44,11 +45,10 @@ class Banner(LivePane, can_focus=False):
             )  # fmt: skip
         elif word == "FROZEN":
             line = (
-                (f" ❚❚ FROZEN {age(for_s)} ", "badge"),
-                (f" the engine goes on; {key} lets the panes", ""),
+                (f" ❚❚ FROZEN{since} ", "badge"),
+                (f" the engine goes on; {key} lets the panes go on, too", ""),
             )
         else:
             title, words = _TOLD[word]
-            since = "" if for_s < 1 else f" {age(for_s)}"
             line = ((f" ■ {title}{since} ", "alarm"), (f" {words}", ""), (f"  {h.reason}", "dim"))
         self.show([whole(line, self.app.size.width)])

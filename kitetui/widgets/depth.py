@@ -157,7 +157,8 @@ class DepthPane(LivePane):
         last = f"last {d.last_quantity:,} @ {clock(d.last_trade_s)}"
         left = f" {words} ".center(side - 1, "─")[: side - 1]
         ltp = f"{arrow(d.direction)}{price(d.ltp, d.decimals):>{_PRICE - 2}} "
-        return ((f"{left} ┼", "dim"), (ltp, "bold"), (f"┼ {last}", "dim"))
+        style = "dim" if d.bids[0].price and d.asks[0].price else "warn"
+        return ((left, style), (" ┼", "dim"), (ltp, "bold"), (f"┼ {last}", "dim"))
 
     def _imbalance(self, d: Depth) -> Line:
         bids = sum(level.quantity for level in d.bids)
@@ -202,7 +203,7 @@ def _summed(levels: tuple[Level, ...], *, asks: bool) -> list[Rung]:
 def _spread(d: Depth) -> str:
     bid, ask = d.bids[0].price, d.asks[0].price
     if not (bid and ask):
-        return "one side only: at its circuit limit?"
+        return "no asks: upper circuit?" if bid else "no bids: lower circuit?" if ask else "no book"
     gap = ask - bid
     if gap <= 0:
         return "CROSSED BOOK" if gap < 0 else "LOCKED BOOK"

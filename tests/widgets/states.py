@@ -15,7 +15,9 @@ STATES = {
     "lost": "the connection is gone, Redis as well: what is spooled, what is tried",
     "expired": "the access token is refused: what to do",
     "closed": "after the session: the last book, with its time",
-    "quote": "no depth in this mode, an index, one side only",
+    "quote": "no depth in this mode, no options",
+    "circuit": "nobody sells: the book has one side",
+    "frozen": "all panes are held still while the engine goes on",
     "replay": "a recording is played",
     "flood": "more alerts than a person can act on",
 }
@@ -111,6 +113,9 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
             live.depth, mode="quote", bids=(), asks=(), reading=change(reading, book=None)
         )
         return change(live, depth=bare, chain=None)
+    if state == "circuit":
+        assert live.depth is not None
+        return change(live, depth=change(live.depth, asks=(view.Level(0.0, 0, 0),) * 5))
     if state == "replay":
         return change(live, header=views.header(source="replay", state="PAUSED", simulated=False,
                                                 reason="10x"))  # fmt: skip

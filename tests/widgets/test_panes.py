@@ -82,7 +82,7 @@ async def test_asks_stand_above_bids_best_prices_next_to_the_spread() -> None:
     [
         ({"bids": (), "asks": (), "mode": "quote"}, "no depth: mode=quote"),
         ({"is_index": True, "bids": (), "asks": ()}, "an index has no book"),
-        ({"asks": (Level(0.0, 0, 0),) * 5}, "one side only"),
+        ({"asks": (Level(0.0, 0, 0),) * 5}, "no asks: upper circuit?"),
         ({"asks": (Level(1411.0, 5, 1),) * 5}, "CROSSED BOOK"),
     ],
 )

@@ -25,6 +25,7 @@ WORDS = {
     "stale": {"watchlist": "!", "depth": "40s", "streams": "⚠ age 9s"},
     "lost": {"streams": "⚠ Connection refused", "server": "Connection refused"},
     "quote": {"depth": "no depth: mode=quote"},
+    "circuit": {"depth": "no asks: upper circuit?"},
     "flood": {"alerts": "FLOOD since"},
 }  # fmt: skip
 """What a pane must say in a state."""
