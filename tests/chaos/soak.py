@@ -40,11 +40,16 @@ CALM_S = 600.0
 
 
 class Look(msgspec.Struct):
-    """The engine at one moment."""
+    """The engine at one moment.
+
+    `own_mb`: resident, without pages of libraries and files: these are shared, and come as others
+    on the machine read them.
+    """
 
     at_s: float
     ticks: int
     resident_mb: float
+    own_mb: float
     files: int
     state: str
 
@@ -53,7 +58,7 @@ class Found(msgspec.Struct):
     """What came of it.
 
     Attributes:
-        growth_mb: of resident memory in ten million ticks: the median slope (Theil and Sen) between
+        growth_mb: of its own memory in ten million ticks: the median slope (Theil and Sen) between
             the lowest looks of each ten minutes of the last two thirds. An outage holds memory for
             up to five minutes; what leaks stays when it is over.
         violations: what must not be, in words.
@@ -69,6 +74,7 @@ class Found(msgspec.Struct):
     lag_ms_p99: float = 0.0
     stalls: int = 0
     resident_mb: tuple[float, float] = (0.0, 0.0)
+    own_mb: tuple[float, float] = (0.0, 0.0)
     growth_mb: float = 0.0
     files: tuple[int, int] = (0, 0)
     looks: list[Look] = msgspec.field(default_factory=list)
@@ -130,11 +136,11 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, seconds: float, rng: 
             next_fault_s = now_s + rng.randint(*REDIS_FAULT_S)
         with contextlib.suppress(NoEngine), Caller(folder / "kitetui" / "run", "ro") as caller:
             status = caller.status()
-            look = Look(round(now_s, 1), status["ticks"]["received"], _resident_mb(process.pid),
+            look = Look(round(now_s, 1), status["ticks"]["received"], *_memory_mb(process.pid),
                         len(os.listdir(f"/proc/{process.pid}/fd")), status["state"])  # fmt: skip
             found.looks.append(look)
             say(f"{now_s / 60:.1f} min, {look.ticks:,} ticks, {look.resident_mb:.1f} MB, "
-                f"{look.files} files, {look.state}")  # fmt: skip
+                f"{look.own_mb:.1f} MB its own, {look.files} files, {look.state}")  # fmt: skip
         time.sleep(LOOK_S)
     return status
 
@@ -152,9 +158,11 @@ def _break_redis(rng: random.Random, redis: list[Server], folder: Path, found: F
         redis[0] = Server(str(get_binary_path()), folder / "redis")
 
 
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+def _memory_mb(pid: int) -> tuple[float, float]:
+    """What is resident, and what of it is the process's own."""
+    resident, shared = map(int, Path(f"/proc/{pid}/statm").read_text().split()[1:3])
+    page_mb = os.sysconf("SC_PAGE_SIZE") / 1e6
+    return round(resident * page_mb, 1), round((resident - shared) * page_mb, 1)
 
 
 def _violations(found: Found, status: dict[str, Any], code: int, said: str) -> Iterator[str]:
@@ -164,6 +172,7 @@ def _violations(found: Found, status: dict[str, Any], code: int, said: str) -> I
         return
     found.growth_mb = round(growth_mb(warm), 2)
     found.resident_mb = (warm[0].resident_mb, warm[-1].resident_mb)
+    found.own_mb = (warm[0].own_mb, warm[-1].own_mb)
     quarter = len(warm) // 4
     found.files = (
         int(np.median([look.files for look in warm[:quarter]])),
@@ -195,9 +204,9 @@ def growth_mb(looks: Sequence[Look]) -> float:
     lows: dict[int, Look] = {}
     for look in looks:
         at = int((look.at_s - looks[0].at_s) // window_s)
-        lows[at] = min(lows.get(at, look), look, key=lambda one: one.resident_mb)
+        lows[at] = min(lows.get(at, look), look, key=lambda one: one.own_mb)
     ticks = np.array([look.ticks for look in lows.values()], float)
-    memory = np.array([look.resident_mb for look in lows.values()])
+    memory = np.array([look.own_mb for look in lows.values()])
     return _median_slope(ticks, memory) * PART
 
 

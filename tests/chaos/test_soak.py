@@ -19,7 +19,8 @@ def looks(leak_mb: float, seed: int) -> list[Look]:
             held_until_s = at_s + rng.uniform(30, 300)
         ticks = int(at_s * 5_600)
         held = rng.uniform(60, 120) if at_s < held_until_s else rng.uniform(0, 12)
-        out.append(Look(at_s, ticks, 235 + held + leak_mb * ticks / PART, 28, "LIVE"))
+        own_mb = 175 + held + leak_mb * ticks / PART
+        out.append(Look(at_s, ticks, own_mb + 60, own_mb, 28, "LIVE"))
     return out
 
 
