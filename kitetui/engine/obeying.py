@@ -61,7 +61,11 @@ class Obeying:
             if self.following is None:
                 return Result(False, "the feed is not Kite's: nothing is subscribed here")
             asked = await self._applied(command)
-            return await self.following.obey(command) if asked.done else asked
+            if not asked.done:
+                return asked
+            result = await self.following.obey(command)
+            self._intake.flush()  # what it led to is kept before anybody is told that it is done
+            return result
         result = await self._applied(command)
         if isinstance(command, commands.Tune | commands.Untune) and result.done:
             self._keep(command.actor, command.words, result)

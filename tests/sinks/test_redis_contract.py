@@ -47,8 +47,8 @@ class HalfHour:
         self.path = folder / "hour.arrows"
         self.settings = load(overrides=[*SETTINGS, f"redis.url={url}", f"redis.profile={profile}"])
         writer = JournalWriter(self.path, self.settings.journal)
-        for at in range(0, len(whole), 40):
-            writer.write(whole.part(at, at + 40), 0)
+        for at in range(0, len(whole), 8):
+            writer.write(whole.part(at, at + 8), 0)
         writer.close()
         plan = EnginePlan(
             places=places(folder / "state", "default"), replay=Replay((self.path,)), linger=True
