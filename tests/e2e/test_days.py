@@ -37,7 +37,7 @@ def test_thirty_days_unattended(tmp_path: Path) -> None:
     assert {day["instruments"] for day in days} == {3}
     settled = days[5:]
     assert settled[-1]["files"] <= settled[0]["files"] + 1
-    assert settled[-1]["threads"] <= settled[0]["threads"] + 3  # those of a pool come as needed
+    assert settled[-1]["threads"] <= settled[0]["threads"] + 1
     memory = np.array([day["resident_mb"] for day in settled])
     slope = float(np.polyfit(np.arange(len(memory)), memory, 1)[0])
     assert slope < 0.5, f"{slope:.2f} MB a day: {memory.tolist()}"
