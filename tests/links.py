@@ -23,7 +23,7 @@ T = TypeVar("T")
 def market() -> Observer:
     """Some minutes of a simulated session, as an engine knows them at their end."""
     pipeline = Pipeline(load(), 200)
-    pipeline.apply(market_day(4, start="09:41"))
+    pipeline.apply(market_day(5, start="09:40"))
     return Observer(pipeline)
 
 

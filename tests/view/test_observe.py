@@ -9,7 +9,7 @@ from kitetui.engine.feed.records import Kind
 from kitetui.engine.flow.pipeline import NS, Pipeline, timer_payload
 from kitetui.engine.view.observe import Observer
 from tests.property.test_disorder import fed
-from tests.samples import MONDAY_OPEN_S, full_tick, records
+from tests.samples import MONDAY_OPEN_S, full_tick, market_day, records
 
 SETTINGS = load()
 
@@ -40,3 +40,27 @@ def test_stale_is_what_is_silent_for_longer_than_usual(
 
 def test_after_the_close_nothing_is_stale() -> None:
     assert not observed(1, 7 * 3600.0)
+
+
+def test_no_bar_is_gone_while_it_waits_for_late_trades() -> None:
+    day = market_day(6, start="09:40")
+    pipeline = Pipeline(SETTINGS, 200)
+    observer = Observer(pipeline)
+    waited = {1: 0, 5: 0}
+    for at in range(0, len(day), 4):
+        pipeline.apply(day.part(at, min(at + 4, len(day))))
+        rows = [i.symbol for i in pipeline.market.rows.instruments]
+        if pipeline.session_s < MONDAY_OPEN_S:
+            continue
+        row = rows.index("RELIANCE")
+        for minutes in waited:
+            chart = observer.charts.of(row, minutes, 3)
+            assert chart is not None
+            starts = [candle.start_s for candle in chart.candles]
+            assert starts == [starts[0] + 60 * minutes * n for n in range(3)]
+            held = observer.reader.forming(row, minutes)
+            waited[minutes] += len(held) == 2
+        told = observer.buckets(row, 3)
+        assert [b.start_s - told[0].start_s for b in told] == [0, -300, -600]
+        assert [b.open_now for b in told] == [at < len(held) for at in range(3)]
+    assert all(waited.values()), "the moment that this is about came"

@@ -43,9 +43,9 @@ class Charts:
         starts, bars = frame.history.last(row, ALL_BARS)
         closed = len(starts)
         forming = self._reader.forming(row, minutes)
-        if forming is not None:
-            starts = np.append(starts, forming[0])
-            bars = np.append(bars, forming[1][:, None], axis=1)
+        for start, bar in forming:
+            starts = np.append(starts, start)
+            bars = np.append(bars, bar[:, None], axis=1)
         vwap = self._vwap(row, minutes, starts, bars, closed)
         kept = slice(max(len(starts) - count, 0), None)
         marks = self._marks(row, int(starts[kept][0]) * 60 if len(starts) else 0)
@@ -54,7 +54,7 @@ class Charts:
         return view.Chart(
             minutes=minutes,
             candles=tuple(self._candles(row, starts[kept], bars[:, kept], vwap[kept])),
-            forming=forming is not None,
+            forming=bool(forming),
             poc=found.poc if found else None,
             vah=found.vah if found else None,
             val=found.val if found else None,
@@ -103,7 +103,7 @@ class Charts:
         Back from what the indicators know of the whole session: more than the bars that are kept.
 
         Args:
-            closed: how many of the bars are closed; one after them is forming.
+            closed: how many of the bars are closed; those after them are forming.
         """
         out: F64 = np.full(len(starts), np.nan)
         if not len(starts):
@@ -118,13 +118,13 @@ class Charts:
                 break
             out[at] = spent / shares
             shares, spent = shares - volume[at], spent - cost[at]
-        if closed < len(starts):
-            same = closed > 0 and days[closed] == days[closed - 1]
-            shares, spent = (
-                self._p.market.frames[minutes].indicators.session(row) if same else (0.0, 0.0)
-            )
-            if shares + volume[closed] > 0:
-                out[closed] = (spent + cost[closed]) / (shares + volume[closed])
+        shares, spent = self._p.market.frames[minutes].indicators.session(row)
+        for at in range(closed, len(starts)):
+            if not at or days[at] != days[at - 1]:
+                shares = spent = 0.0
+            shares, spent = shares + volume[at], spent + cost[at]
+            if shares > 0:
+                out[at] = spent / shares
         return out
 
     def _marks(self, row: int, since_s: int) -> tuple[view.Mark, ...]:

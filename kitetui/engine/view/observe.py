@@ -203,27 +203,23 @@ class Observer:
         )
 
     def buckets(self, row: int, count: int) -> tuple[view.Bucket, ...]:
-        """Five-minute volume buckets of a row, newest first; the first may still grow."""
+        """Five-minute volume buckets of a row, newest first; the first ones may still grow."""
         p = self._p
         history = p.market.frames[BUCKET_MINUTES].history
 
         def closed() -> tuple[view.Bucket, ...]:
             starts, values = history.last(row, count)
             newest_first = zip(starts[::-1], values.T[::-1], strict=True)
-            return tuple(self._bucket(row, int(start), v, False) for start, v in newest_first)
+            return tuple(
+                self._bucket(row, int(start), v, open_now=False) for start, v in newest_first
+            )
 
         stamp = (int(history.count[row]), p.session_s // REMAKE_S)
         known = self._buckets.get((row, count), stamp, closed)
-        current = self.open_bucket(row)
-        if current is None:
-            return known
-        return (self._bucket(row, current[0], current[1], True), *known)[:count]
+        grown = self.reader.forming(row, BUCKET_MINUTES)[::-1]
+        return (*(self._bucket(row, *one, open_now=True) for one in grown), *known)[:count]
 
-    def open_bucket(self, row: int) -> tuple[int, Any] | None:
-        """The bucket that still grows: its closed minutes and the open ones; start and values."""
-        return self.reader.forming(row, BUCKET_MINUTES)
-
-    def _bucket(self, row: int, start: int, v: Any, open_now: bool) -> view.Bucket:
+    def _bucket(self, row: int, start: int, v: Any, *, open_now: bool) -> view.Bucket:
         price = self._p.market.rows.price
         volume = int(v[VOLUME])
         return view.Bucket(

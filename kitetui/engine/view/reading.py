@@ -74,15 +74,18 @@ class Reader:
         )
 
     def numbers(self, row: int, minutes: int) -> view.Numbers:
-        """Indicators of one timeframe: as if the forming bar closed now, where there is one."""
+        """Indicators of one timeframe: as if the forming bar closed now, where there is one.
+
+        Of two, the one that waits for late trades: the indicators have not seen it yet.
+        """
         market = self._market
         frame, rows = market.frames[minutes], np.array([row])
         bars = int(frame.indicators.bars[row])
         forming = self.forming(row, minutes)
-        if forming is None:
+        if not forming:
             found = frame.indicators.values(rows, SHOWN)
         else:
-            start, bar = forming
+            start, bar = forming[0]
             opened, _ = market.session_minutes(start, rows)
             found = frame.peek(rows, bar[:, None], opened, SHOWN)
         ema20, rsi, atr, adx, vwap, vwap_sd = (defined(value) for value in found[:, 0])
@@ -103,21 +106,24 @@ class Reader:
         opened, _ = self._market.session_minutes(start, rows)
         return defined(frame.volume_ratio(rows, start, opened).ratio[0])
 
-    def forming(self, row: int, minutes: int) -> tuple[int, I64] | None:
-        """The bar that still grows: first minute and values i64 (fields,)."""
+    def forming(self, row: int, minutes: int) -> list[tuple[int, I64]]:
+        """The bars that are not closed, oldest first: first minutes and values i64 (fields,).
+
+        Around a bar's end a row has two: the one before waits for late trades.
+        """
         market = self._market
-        start, bar = -1, None
+        out: list[tuple[int, I64]] = []
         if minutes > 1 and int(market.longer[minutes].start[row]) >= 0:
-            start = int(market.longer[minutes].start[row])
-            bar = market.longer[minutes].values[:, row].copy()
+            grown = market.longer[minutes].values[:, row].copy()
+            out.append((int(market.longer[minutes].start[row]), grown))
         for minute, values in market.minutes.open_bars(row):
             opened, _ = market.session_minutes(minute, np.array([row]))
             head = minute - (minute - int(opened[0])) % minutes
-            if bar is not None and head == start:
-                bar = merge(bar[:, None], values[:, None])[:, 0]
+            if out and head == out[-1][0]:
+                out[-1] = head, merge(out[-1][1][:, None], values[:, None])[:, 0]
             else:
-                start, bar = head, values
-        return None if bar is None else (start, bar)
+                out.append((head, values))
+        return out
 
     def profile(self, row: int) -> view.ProfileReading | None:
         """The developing profile's levels and VPIN; None without volume."""
