@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -19,7 +18,7 @@ from textual.widget import Widget
 from kitetui.keys import KEYS, key_of
 from kitetui.widgets.difference import count, marked
 from kitetui.widgets.lines import Line
-from kitetui.widgets.palette import styles
+from kitetui.widgets.palette import stale_styles, styles
 from kitetui.widgets.plain_glyphs import plain as plain_glyphs
 from kitetui.widgets.safe_text import clean, fit
 
@@ -53,7 +52,6 @@ class LivePane(Widget, can_focus=True):
         self._lines: list[Line] = []
         self._strips: LRUCache[tuple[Line, int, bool], Strip] = LRUCache(512)
         self._held: tuple[list[Line], bool] | None = None
-        self._styles: dict[str, Style] = {}
         self._titled = ("", "")
         self.frozen = False
         self.comparing = False
@@ -83,7 +81,6 @@ class LivePane(Widget, can_focus=True):
         self.app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
 
     def _restyle(self) -> None:
-        self._styles = styles(self.app.theme)
         self._strips.clear()
         self.refresh()
 
@@ -227,19 +224,19 @@ class LivePane(Widget, can_focus=True):
         return strip
 
     def _strip(self, line: Line, width: int) -> Strip:
-        known = self._styles
-        plain = known.get("", Style())
+        known = stale_styles(self.app.theme) if self.stale else styles(self.app.theme)
         ascii_only = self.app.has_class(ASCII)
         out: list[Segment] = []
         for text, name in line:
-            style = known.get(name, plain)
-            if name.startswith("cursor "):
-                style = known.get(name[7:], plain) + known["cursor"]
-            if self.stale:
-                style = style + Style(dim=True)
             cleaned = clean(text)
+            style = known.get(name, known[""])
             out.append(Segment(plain_glyphs(cleaned) if ascii_only else cleaned, style))
-        return Strip(out).adjust_cell_length(width, plain)
+        rest = known["cursor " if line and line[-1][1].startswith("cursor ") else ""]
+        strip = Strip(out)
+        if strip.crop(width).text.strip():  # what does not fit says so
+            cut = Segment("." if ascii_only else "…", out[-1].style)
+            strip = Strip([*strip.crop(0, width - 1).adjust_cell_length(width - 1), cut])
+        return strip.adjust_cell_length(width, rest)
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from kitetui.widgets.palette import PALETTES, styles
+from kitetui.widgets.palette import PALETTES, stale_styles, styles
 from kitetui.widgets.plain_glyphs import plain
 
-READ = ("", "dim", "bold", "head", "bid", "ask", "up", "down", "warn", "bad", "good", "accent",
+MEANT = ("", "dim", "bold", "head", "bid", "ask", "up", "down", "warn", "bad", "good", "accent",
         "alarm", "badge")  # fmt: skip
+READ = (*MEANT, *(f"cursor {meaning}" for meaning in MEANT))
 BARS = ("bid-bar", "ask-bar")
 """Bars stand beside their numbers: nobody reads them alone."""
 
@@ -36,6 +37,14 @@ OWN = [name for name, palette in PALETTES.items() if not palette.ansi]
 def test_what_is_read_has_contrast(theme: str, meaning: str) -> None:
     least = 7.0 if theme == "high-contrast" else 4.5
     assert contrast(styles(theme)[meaning]) >= least
+
+
+@pytest.mark.parametrize("theme", OWN)
+@pytest.mark.parametrize("meaning", READ)
+def test_what_is_old_is_dimmed_and_is_still_read(theme: str, meaning: str) -> None:
+    """3:1 is what WCAG 2.2 asks of large text (1.4.3); nobody acts on what is old."""
+    now, old = contrast(styles(theme)[meaning]), contrast(stale_styles(theme)[meaning])
+    assert 3.0 <= old < 0.85 * now
 
 
 @pytest.mark.parametrize("theme", OWN)

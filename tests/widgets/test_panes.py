@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,8 +21,8 @@ from kitetui.widgets.events import EventsPane
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
 from kitetui.widgets.live_grid import Column, LiveGrid, Row
-from kitetui.widgets.live_pane import LivePane
-from kitetui.widgets.palette import themes
+from kitetui.widgets.live_pane import ASCII, LivePane
+from kitetui.widgets.palette import stale_styles, themes
 from kitetui.widgets.scoreboard import ScoreboardPane
 from kitetui.widgets.server import ServerPane
 from kitetui.widgets.streams import StreamsPane
@@ -98,7 +99,8 @@ async def test_stale_data_is_kept_dimmed_and_aged() -> None:
         assert pane.stale
         assert "40s" in str(pane.border_subtitle)
         assert "1,412.10" in text(pane)
-        assert all(s.style.dim for s in pane.render_line(0) if s.style and s.text.strip())
+        dimmed = set(stale_styles(pane.app.theme).values())
+        assert all(s.style in dimmed for s in pane.render_line(0))
 
 
 async def test_buckets_show_both_sides_and_mark_what_is_uncertain() -> None:
@@ -228,6 +230,32 @@ async def test_events_are_lines() -> None:
     async with staged(EventsPane()) as pane:
         pane.update_from(views.snapshot())
         assert "ws0" in text(pane)
+
+
+async def test_what_is_cut_at_the_edge_says_so() -> None:
+    async with staged(EventsPane(), 30, 4) as pane:
+        inside = pane.size.width
+        whole, long = "x" * inside, "y" * (inside + 1)
+        pane.show([((whole, ""),), ((whole + "  ", "dim"),), ((long, "warn"),), (("日" * 40, ""),)])
+        drawn = [pane.render_line(y) for y in range(4)]
+        assert [d.text for d in drawn[:2]] == [whole, whole], "space may be cut"
+        assert drawn[2].text == "y" * (inside - 1) + "…"
+        assert drawn[3].text.endswith("…")
+        assert {d.cell_length for d in drawn} == {inside}
+        pane.app.add_class(ASCII)
+        pane._strips.clear()
+        assert pane.render_line(2).text == "y" * (inside - 1) + "."
+
+
+async def test_the_row_that_is_chosen_has_one_ground_from_edge_to_edge() -> None:
+    async with staged(Numbers()) as pane:
+        pane.focus()
+        pane.show_rows([Row(n, ((str(n), "dim"), ("█", "bid-bar"))) for n in (1, 2)])
+        await asyncio.sleep(0)
+        chosen = pane.render_line(1)
+        grounds = {s.style.bgcolor.name for s in chosen if s.style}
+        assert chosen.cell_length == pane.size.width and grounds == {"#22344f"}
+        assert {s.style.bgcolor.name for s in pane.render_line(2) if s.style} == {"#10141c"}
 
 
 class Numbers(LiveGrid):
