@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -148,7 +149,12 @@ class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActio
         self.set_interval(1 / self._settings.hz, self._pump)
         if self._leave_asked:
             self.exit(self._leave_asked)
-        self.call_after_refresh(self.link.start)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """The first frame is there."""
+        gc.enable()
+        self.link.start()
 
     def leave_soon(self, choice: str) -> None:
         """Leave, asked from any thread."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from kitetui.caller import Caller, NoEngine, NotAllowed
 from kitetui.cli.options import EXIT_CONFIG, EXIT_UNAVAILABLE, fail
 from kitetui.places import Places
@@ -18,6 +20,7 @@ def attach(where: Places, settings: Settings, *, look_only: bool = False, name: 
     """
     if not wait:
         _be_let_in(where, look_only=look_only)
+    gc.disable()  # until the first frame: a tenth of the way there
     from kitetui.app import KiteApp
     from kitetui.remote_link import RemoteLink
     from kitetui.screen import run_screen

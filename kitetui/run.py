@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import re
 import signal
@@ -78,6 +79,7 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
                       linger=not headless)  # fmt: skip
     if headless:
         return _run_headless(starter, duration, as_json)
+    gc.disable()  # until the first frame: a tenth of the way there
     from kitetui.app import KiteApp
     from kitetui.link import LocalLink
     from kitetui.screen import run_screen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import json
 import os
@@ -15,7 +16,7 @@ import tempfile
 import termios
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,23 @@ from kitetui.engine.snapshot import View, Watching
 from kitetui.engine.view.observe import Observer
 from tests.bench.load import ROWS, announced, batches
 from tests.bench.measure import Result
-from tests.programs import environment, status_when
+from tests.programs import PROGRAM, environment, status_when
 from tests.terminal import Terminal
 
 SECONDS = 8.0
 _FIRST_PRICE = re.compile(rb"SYM0\s*(?:\x1b\[[\d;]*m)*\s*([\d,]+\.\d\d) ")
 """The first row's, which tells when its picture was made."""
+FIRST_FRAMES = 5
+SMALLEST_APP = """\
+from textual.app import App
+from textual.widgets import Static
+
+class Smallest(App):
+    def compose(self):
+        yield Static("kitetui")
+
+Smallest().run()
+"""
 
 
 def frame_cost(kind: str, share: float) -> tuple[float, float, float]:
@@ -154,16 +166,26 @@ def stalled_loop_lag() -> float:
             terminal.close()
 
 
-def first_frame_s() -> float:
-    """Seconds from the command to the first painted header."""
+def first_frame_s(*arguments: str, program: Sequence[str] = PROGRAM) -> float:
+    """Seconds from a command to its first painted frame, which has our name in it."""
     with tempfile.TemporaryDirectory() as folder:
-        terminal = Terminal(Path(folder), "--demo")
+        began = time.monotonic()
+        terminal = Terminal(Path(folder), *arguments, program=program)
         try:
-            began = time.monotonic()
             terminal.read(15, b"kitetui")
             return time.monotonic() - began
         finally:
             terminal.close()
+
+
+def first_frames_s() -> tuple[float, float]:
+    """Median of our first frame, and of that of the smallest app of the same library, by turns."""
+    compileall.compile_dir("kitetui", quiet=1)  # as an installation does
+    ours, smallest = [], []
+    for _ in range(FIRST_FRAMES):
+        ours.append(first_frame_s("--demo"))
+        smallest.append(first_frame_s(program=(sys.executable, "-c", SMALLEST_APP)))
+    return float(np.median(ours)), float(np.median(smallest))
 
 
 def run() -> Iterator[Result]:
@@ -193,5 +215,6 @@ def run() -> Iterator[Result]:
     usual, late = (float(word) * 1e3 for word in said.split())
     yield Result("key to repainted row, p50, the log synced between", "ms", usual, None, "", None)
     yield Result("the same, p99", "ms", late, None, "<=50", late <= 50)
-    first = min(first_frame_s() for _ in range(3))
-    yield Result("command to first painted frame", "s", first, None, "<=0.5", first <= 0.5)
+    first, smallest = first_frames_s()
+    yield Result("command to first painted frame, median of 5", "s", first, smallest, "<=0.5",
+                 first <= 0.5)  # fmt: skip
