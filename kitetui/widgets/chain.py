@@ -45,6 +45,7 @@ class ChainPane(LiveGrid):
         self._places: tuple[int, ...] = tuple(range(len(ChainPane.columns)))
         self._of = ("", "")
         self._focus = 0
+        self._resized = False
 
     @property
     def selected(self) -> StrikeSide | None:
@@ -77,6 +78,7 @@ class ChainPane(LiveGrid):
                     places.append(at)
             self._places = tuple(sorted(places))
         self.columns = tuple(ChainPane.columns[at] for at in self._places)
+        self._resized = True
         self.asks()
 
     def update_from(self, snapshot: Snapshot) -> None:
@@ -89,13 +91,9 @@ class ChainPane(LiveGrid):
             self._chain = self._chain if self.frozen else None
             self.show_rows([])
             return
-        if self._of != (chain.name, chain.expiry) and not self.frozen:
-            self._of = chain.name, chain.expiry
-            self.cursor_key = chain.money
-            below = sum(strike.price < (chain.money or 0.0) for strike in chain.strikes)
-            self._offset = max(below - self.page // 2, 0)
         if not self.frozen:  # what is gone to is what is on the screen
             self._chain = chain
+            self._centre(chain)
         at = chain.expiries.index(chain.expiry) + 1
         self.title(f"{heading('chain')} {chain.name} {chain.expiry}",
                    f"expiry {at} of {len(chain.expiries)}: , .")  # fmt: skip
@@ -105,6 +103,18 @@ class ChainPane(LiveGrid):
         foot = (*_legs(self.selected, self.puts), *told)
         self.show_rows([self._row(strike, chain, most) for strike in chain.strikes], foot=foot,
                        stale=snapshot.header.silent)  # fmt: skip
+
+    def _centre(self, chain: OptionChain) -> None:
+        """Put the money of another chain, or what was chosen before a resize, in the middle."""
+        other = self._of != (chain.name, chain.expiry)
+        if not (other or self._resized):
+            return
+        if other:
+            self.cursor_key = chain.money
+        self._of, self._resized = (chain.name, chain.expiry), False
+        prices = [strike.price for strike in chain.strikes]
+        at = prices.index(self.cursor_key) if self.cursor_key in prices else len(prices) // 2
+        self._offset = max(at - self.page // 2, 0)
 
     def _row(self, strike: Strike, chain: OptionChain, most: int) -> Row:
         money = strike.price == chain.money

@@ -22,4 +22,4 @@ class EventsPane(LivePane):
             for e in snapshot.events
             if self.holds(f"{e.source} {e.text}")
         ]
-        self.show(lines or [((self.why_empty("nothing yet"), "dim"),)])
+        self.show(lines or self.why_empty("nothing yet"))

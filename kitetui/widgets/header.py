@@ -38,7 +38,8 @@ class HeaderBar(LivePane, can_focus=False):
                     frame_ms: float) -> None:  # fmt: skip
         """Draw the engine's header; `role`: whether this screen may do something: rw or ro."""
         wide = self.size.width >= 150
-        parts = [*_source(h), *_session(h, wide)]
+        source = _source(h)
+        parts = [*source, *_session(h, wide)]
         if role == "ro":
             parts.append(("looking only " if wide else "ro ", "warn"))
         if wide:
@@ -46,12 +47,13 @@ class HeaderBar(LivePane, can_focus=False):
         else:
             parts += [*_alerts(h), *_journal(h), *_feed(h, wide), *_redis(h, wide)]
         if frozen:
-            parts.insert(2, (" ❚❚ FROZEN ", "badge"))
+            parts.insert(len(source), (" ❚❚ FROZEN ", "badge"))
         if h.reason and h.state not in ("LIVE", "CLOSED"):
             # The clock and what waits for somebody keep their place beside a long reason.
             room = self.size.width - sum(cell_len(text) for text, _ in parts) - 1
             reason = fit(h.reason, min(cell_len(clean(h.reason)), max(room, REASON_MIN)))
-            parts.insert(2, (f"{reason} ", "accent" if h.source == "replay" else "bad"))
+            style = "accent" if h.source == "replay" else "bad"
+            parts.insert(len(source), (f"{reason} ", style))
         if wide:
             parts += _health(h, queue, hz, frame_ms, self.lite)
         self.show([whole(parts, self.size.width)])
@@ -60,7 +62,8 @@ class HeaderBar(LivePane, can_focus=False):
 def _source(h: Header) -> list[Span]:
     name = "SIMULATED" if h.simulated else "REPLAY" if h.source == "replay" else "KITE"
     glyph, style = _GLYPHS.get(h.state, ("?", "warn"))
-    return [(f" {name} ", "badge"), (f" {glyph} {h.state} ", style)]
+    after = [(" ", "")] if style == "alarm" else []  # its ground ends there
+    return [(f" {name} ", "badge"), (f" {glyph} {h.state} ", style), *after]
 
 
 def _session(h: Header, wide: bool) -> list[Span]:

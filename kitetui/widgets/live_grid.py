@@ -142,7 +142,7 @@ class LiveGrid(LivePane):
     def _drawn(self, rows: Sequence[Row], foot: tuple[Line, ...]) -> list[Line]:
         """Head, the rows that fit, and foot."""
         if not rows:
-            return [self._head(), ((self.why_empty(self.empty_text), "dim"),), *foot]
+            return [self._head(), *self.why_empty(self.empty_text), *foot]
         focused, page = self.has_focus, self.page
         lines = [self._head()]
         for row in rows[self._offset : self._offset + page]:

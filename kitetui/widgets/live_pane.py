@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -146,9 +147,11 @@ class LivePane(Widget, can_focus=True):
             if word != "!"
         )
 
-    def why_empty(self, words: str) -> str:
+    def why_empty(self, words: str) -> list[Line]:
         """Why there is no line: the filter, or what else there is to say."""
-        return f"/{self.filtered} matches nothing: esc clears it" if self.filtered else words
+        if self.filtered:
+            words = f"/{self.filtered} matches nothing: esc clears it"
+        return [((line, "dim"),) for line in wrap(words, max(self.size.width, 1))]
 
     def freeze(self, on: bool) -> None:
         """Hold the pane still, or catch up with what was given meanwhile."""

@@ -25,7 +25,7 @@ class NewsPane(LivePane):
             if self.holds(" ".join((item.title, item.source, *item.symbols)))
         ]
         empty = "no headline yet: news.feeds names RSS and Atom feeds"
-        self.show(lines or [((self.why_empty(empty), "dim"),)])
+        self.show(lines or self.why_empty(empty))
 
 
 def _line(item: NewsItem) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -120,6 +121,25 @@ async def test_the_chain_lists_strikes_with_both_sides_and_marks_the_money() -> 
         assert "STRIKE" in pane.plain[0] and "CALL" in pane.plain[0] and "PUT" in pane.plain[0]
         pane.update_from(pictured("SBIN", chain=True))
         assert "no options of this instrument" in text(pane)
+    async with staged(ChainPane(), 30, 40) as pane:
+        pane.update_from(pictured("SBIN", chain=True))
+        assert " ".join(line.strip() for line in pane.plain[1:]) == pane.empty_text, "in full"
+
+
+async def test_what_is_chosen_of_the_chain_stays_in_the_middle_in_another_size() -> None:
+    snapshot = pictured("NIFTY 50", chain=True)
+    assert snapshot.chain is not None
+    async with staged(ChainPane(), 110, 14) as pane:
+        pane.focus()
+        for lines in (14, 30, 10):
+            pane.styles.height = lines
+            await asyncio.sleep(0.05)
+            pane.update_from(snapshot)
+            pane.update_from(snapshot)
+            strikes = pane.plain[1 : 1 + pane.page]
+            shown = [n for n, line in enumerate(strikes) if "▸" in line]
+            if lines < len(snapshot.chain.strikes):
+                assert abs(shown[0] - pane.page // 2) <= 1, (lines, strikes)
 
 
 def test_a_chain_s_figures_are_the_packets() -> None:
