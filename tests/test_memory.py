@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import sys
 
 import pytest
 
-from kitetui.engine.memory import TRIM_MB, Trimmer, memory_mb
+from kitetui.engine.memory import ARENAS, TRIM_MB, Trimmer, memory_mb
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to give memory back")
@@ -25,3 +26,34 @@ def test_what_an_outage_took_goes_back() -> None:
     del held
     assert trimmer.look() and len(kept) == 20
     assert memory_mb() < before_mb + TRIM_MB
+
+
+CHURN = """
+import re, threading
+import numpy as np
+from kitetui.engine.memory import keep_together, memory_mb
+keep_together()
+kept, before_mb = [], memory_mb()
+
+def work():
+    for _ in range(20):
+        large = [np.ones(300_000) for _ in range(4)]
+        kept.append(bytes(900))
+        del large
+
+for _ in range(3):
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for one in threads: one.start()
+    for one in threads: one.join()
+with open("/proc/self/maps") as maps:
+    heaps = sum(int(line.split("-")[0], 16) % (64 << 20) == 0 and "rw-p" in line for line in maps)
+print(heaps, memory_mb() - before_mb)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc has heaps of threads")
+def test_threads_share_heaps_and_large_arrays_leave_nothing_behind() -> None:
+    told = subprocess.run([sys.executable, "-c", CHURN], check=True, capture_output=True, text=True)
+    heaps, grown_mb = map(float, told.stdout.split())
+    assert heaps < ARENAS, "the first heap has no address of its own"
+    assert grown_mb < 2.0

@@ -15,6 +15,24 @@ LOOK_S = 1.0
 TRIM_LOOKS, TRIM_MB = 30, 8.0
 """More than so much over the least so far is worth giving back; looked at every so many looks."""
 
+_MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
+"""Numbers of glibc's malloc.h."""
+ARENAS, LARGE_BYTES = 2, 1 << 20
+
+
+def keep_together() -> None:
+    """Have glibc serve all threads from few heaps, and large arrays from pages of their own.
+
+    Each thread of a pool would get a heap as large as the largest task it ever had, and arrays of a
+    few megabytes would lie among small things that keep them from being given back. Call it before
+    the threads start; elsewhere than on glibc it does nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_ARENA_MAX, ARENAS)
+        mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
+        mallopt(_TRIM_THRESHOLD, int(TRIM_MB) << 20)  # else every megabyte is a system call
+
 
 def memory_mb() -> float:
     """Resident memory now on Linux, its peak elsewhere."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from kitetui.engine import commands
 from kitetui.engine import snapshot as view
 from kitetui.engine.core import Core, EnginePlan
+from kitetui.engine.memory import keep_together
 from kitetui.engine.service import ServiceManager
 from kitetui.settings import Settings
 
@@ -47,6 +48,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the thread; returns at once. `wait_ready` tells how it went."""
+        keep_together()
         self._thread.start()
 
     def wait_ready(self, timeout_s: float | None = None) -> bool:
