@@ -93,16 +93,27 @@ class DepthPane(LivePane):
         return [(*head, (facts, "dim")) if self.size.width >= 64 else head]
 
     @property
+    def _side(self) -> int:
+        """Cells of one side of the book that its quantities and orders leave."""
+        return (self.size.width - _PRICE - 4) // 2 - _QTY - _ORDERS - 2
+
+    @property
+    def _cum(self) -> int:
+        """Cells of the sums and what parts them from the rest; 0 where there is no room."""
+        return _CUM + 1 if self._side > _CUM + 1 else 0
+
+    @property
     def _bar(self) -> int:
         """Cells of a level's bar."""
-        return max((self.size.width - _PRICE - 4) // 2 - _QTY - _ORDERS - _CUM - 3, 1)
+        return max(self._side - self._cum, 1)
 
     def _heads(self) -> Line:
         width = self._bar
+        below, above = (f"{'cum':>{_CUM}} ", f" {'cum':<{_CUM}}") if self._cum else ("", "")
         return (
-            (f"{'cum':>{_CUM}} {'':{width}} {'qty':>{_QTY}} {'ord':>{_ORDERS}}", "head"),
+            (f"{below}{'':{width}} {'qty':>{_QTY}} {'ord':>{_ORDERS}}", "head"),
             (f" │{'PRICE':^{_PRICE}}│ ", "head"),
-            (f"{'ord':<{_ORDERS}} {'qty':<{_QTY}} {'':{width}} {'cum':<{_CUM}}", "head"),
+            (f"{'ord':<{_ORDERS}} {'qty':<{_QTY}} {'':{width}}{above}", "head"),
         )
 
     def _rungs(self, d: Depth) -> list[Line]:
@@ -130,12 +141,12 @@ class DepthPane(LivePane):
         """What lies at a price, bids on the left and asks on the right."""
         width = self._bar
         most = max((level.quantity for level in (*d.bids, *d.asks)), default=1) or 1
-        left: Line = ((" " * (_CUM + width + _QTY + _ORDERS + 3), ""),)
+        left: Line = ((" " * (self._cum + width + _QTY + _ORDERS + 2), ""),)
         right: Line = ()
         style = "bold" if rung.last else "bid" if rung.bid else "ask" if rung.ask else "dim"
         if rung.bid is not None:
             left = (
-                (f"{rung.bid_total:>{_CUM},} ", "dim"),
+                (f"{rung.bid_total:>{_CUM},} " if self._cum else "", "dim"),
                 (bar_left(rung.bid.quantity / most, width), "bid-bar"),
                 (f" {rung.bid.quantity:>{_QTY},} {rung.bid.orders:>{_ORDERS}}", "bid"),
             )
@@ -143,7 +154,7 @@ class DepthPane(LivePane):
             right = (
                 (f" {rung.ask.orders:<{_ORDERS}} {rung.ask.quantity:<{_QTY},} ", "ask"),
                 (bar(rung.ask.quantity / most, width), "ask-bar"),
-                (f" {rung.ask_total:<{_CUM},}", "dim"),
+                (f" {rung.ask_total:<{_CUM},}" if self._cum else "", "dim"),
             )
         mark = arrow(d.direction) if rung.last else " "
         words = (
@@ -152,7 +163,7 @@ class DepthPane(LivePane):
         return (*left, (" │", "dim"), (words, style), ("│", "dim"), *right)
 
     def _between(self, d: Depth) -> Line:
-        side = _CUM + self._bar + _QTY + _ORDERS + 4
+        side = self._cum + self._bar + _QTY + _ORDERS + 3
         words = _spread(d)
         last = f"last {d.last_quantity:,} @ {clock(d.last_trade_s)}"
         left = f" {words} ".center(side - 1, "─")[: side - 1]

@@ -42,10 +42,7 @@ class HeaderBar(LivePane, can_focus=False):
         parts = [*source, *_session(h, wide)]
         if role == "ro":
             parts.append(("looking only " if wide else "ro ", "warn"))
-        if wide:
-            parts += [*_journal(h), *_feed(h, wide), *_redis(h, wide), *_alerts(h)]
-        else:
-            parts += [*_alerts(h), *_journal(h), *_feed(h, wide), *_redis(h, wide)]
+        parts += [*_alerts(h), *_journal(h), *_feed(h, wide), *_redis(h, wide)]
         if frozen:
             parts.insert(len(source), (" ❚❚ FROZEN ", "badge"))
         if h.reason and h.state not in ("LIVE", "CLOSED"):

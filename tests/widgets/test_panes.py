@@ -28,6 +28,7 @@ from kitetui.widgets.server import ServerPane
 from kitetui.widgets.streams import StreamsPane
 from kitetui.widgets.watchlist import Watchlist
 from tests.widgets import views
+from tests.widgets.states import picture
 
 
 class Stage(App[None]):
@@ -91,6 +92,17 @@ async def test_a_book_that_is_not_there_says_why(changes: dict[str, Any], words:
     async with staged(DepthPane()) as pane:
         pane.update_from(views.snapshot(depth=views.depth(**changes)))
         assert words in text(pane)
+
+
+@pytest.mark.parametrize(("columns", "sums"), [(50, False), (57, False), (66, True), (90, True)])
+async def test_a_narrow_book_leaves_its_sums_out_rather_than_cut_them(
+    columns: int, sums: bool
+) -> None:
+    async with staged(DepthPane(), columns) as pane:
+        pane.update_from(views.snapshot())
+        drawn = [pane.render_line(y).text for y in range(1, 13)]
+        assert ("cum" in drawn[0]) is sums
+        assert not any("…" in line for line in drawn)
 
 
 async def test_stale_data_is_kept_dimmed_and_aged() -> None:
@@ -202,6 +214,14 @@ async def test_a_long_reason_hides_neither_the_clock_nor_what_waits(columns: int
         line = text(header)
         assert "AUTH_EXPIRED" in line and "3 unacked" in line and "FROZEN" in line
         assert "the access" in line and ":" in line
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+async def test_whatever_is_wrong_the_header_tells_what_waits_for_somebody(columns: int) -> None:
+    lost = picture("lost", views.snapshot()).header
+    async with staged(HeaderBar(), columns, 1) as header:
+        header.show_header(lost, role="rw", frozen=False, queue=0, hz=4, frame_ms=6.0)
+        assert "1 P1, 3 unacked" in text(header)
 
 
 async def test_the_header_says_simulated_and_what_is_wrong() -> None:
