@@ -32,6 +32,19 @@ class FindActions(EngineActions):
         self._filtering = pane
         self._base.query_one(FilterBar).open(pane.filtered)
 
+    def on_key(self, event: events.Key) -> None:
+        """A key that was on its way while a line to type on opened belongs to that line.
+
+        Textual gives a key to whoever has the focus when it comes. A line keeps what it is given,
+        so what comes by here was given to a pane, and would do there what a trader did not mean.
+        """
+        line = self.focused if isinstance(self.focused, Input) else None
+        if self.focused is None and self.screen.is_modal:
+            line = next(iter(self.screen.query(Input)), None)
+        if line is not None and event.is_printable:
+            event.prevent_default()
+            line.post_message(events.Key(event.key, event.character))
+
     def action_focus_option(self) -> None:
         """Go to the option that is chosen in the chain."""
         chosen = self._base.query_one(ChainPane).selected

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual import events
+from textual.keys import _character_to_key
+from textual.widgets import Input
 
 from kitetui.app import KiteApp
 from kitetui.engine.snapshot import SORTS, Watch, Watching
@@ -12,7 +15,7 @@ from kitetui.settings import Settings
 from kitetui.widgets.filter_bar import FilterBar
 from kitetui.widgets.watchlist import Watchlist
 from tests.links import MarketLink, market
-from tests.pilots import settle
+from tests.pilots import settle, until
 
 OBSERVER = market()
 NOW_S = OBSERVER.pipeline.session_s
@@ -119,6 +122,25 @@ async def test_words_are_filtered_by_as_they_are_typed(app: KiteApp) -> None:
         await pilot.press("slash", *"tcs", "escape")
         await settle(pilot)
         assert pane.total == 90
+
+
+@pytest.mark.parametrize("opens", ["/", ":"])
+async def test_keys_of_a_burst_are_typed_and_do_nothing_else(
+    app: KiteApp, opens: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a paste brings them, or fingers on a slow link."""
+    done: list[str] = []
+    monkeypatch.setattr(KiteApp, "action_acknowledge", lambda self: done.append("ack"))
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("1")
+        for character in f"{opens}a nif":
+            app.post_message(events.Key(_character_to_key(character), character))
+        await until(pilot, lambda: isinstance(app.focused, Input))
+        line = app.focused
+        assert isinstance(line, Input) and isinstance(line, FilterBar) == (opens == "/")
+        await until(pilot, lambda: line.value == "a nif")
+        assert not done
 
 
 async def test_groups_come_one_after_the_other(app: KiteApp) -> None:
