@@ -45,16 +45,13 @@ from kitetui.engine.health.watchdog import Watchdog
 from kitetui.engine.http import load as load_httpx
 from kitetui.engine.memory import Memory, MemoryCapError
 from kitetui.engine.obeying import Obeying
+from kitetui.engine.outlets.books import Books
 from kitetui.engine.outlets.box_recorder import BoxRecorder
-from kitetui.engine.outlets.event_keeping import EventKeeping
 from kitetui.engine.outlets.redis import RedisOutlet
 from kitetui.engine.outlets.telling import notifier
 from kitetui.engine.pulse import Pulse
 from kitetui.engine.service import ServiceManager
-from kitetui.engine.sinks.desk_log import DeskLog
-from kitetui.engine.sinks.event_log import EventLog
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
-from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.supervisor import Supervisor, where
@@ -134,29 +131,24 @@ class Core:
         self._reached_s = self._published_s = 0
         """How far a replay has come; and up to where it was published before it went back."""
         self._ending: Ending | None = None
-        self._ledger: Ledger | None = None
+        self._books: Books | None = None
         if plan.replay is None and not plan.simulated and settings.ledger.enabled:
-            self._ledger = Ledger(plan.places.ledger, settings.ledger.sessions)
-        self._log: DeskLog | None = None
-        if self._ledger is not None:
-            self._log = DeskLog(plan.places.desk, settings.ledger.sessions)
-        self._events: EventKeeping | None = None
-        if self._ledger is not None:
-            log = EventLog(plan.places.logs, f"{wall_ns() // 1_000_000:x}")
-            self._events = EventKeeping(log, self.pipeline, lambda: self.vitals.restoring)
-        self._record = TrackRecord(self.pipeline, self._ledger)
+            self._books = Books(plan.places, settings.ledger.sessions, self.pipeline,
+                                lambda: self.vitals.restoring)  # fmt: skip
+        ledger = self._books.ledger if self._books is not None else None
+        self._record = TrackRecord(self.pipeline, ledger)
         self.vitals.track_record = self._record
         moves = plan.replay is None
         self._clock = SessionClock(self.pipeline, feed.speed_factor if moves else None)
         self._notifier: Notifier | None = None
-        if self._log is not None:
+        if self._books is not None:
             self._notifier = notifier(settings, plan.places, self.pipeline, self._clock, self._note)
         self.vitals.notifier = self._notifier
         self._choices: OwnChoices | None = None
         if plan.replay is None and not plan.simulated:
             self._choices = OwnChoices(plan.places, self.pipeline, self._note)
-        self._unlogged = ""
-        self._obeying = Obeying(self.pipeline, self.intake, self._recording, self.redis, self._log,
+        desk = self._books.desk if self._books is not None else None
+        self._obeying = Obeying(self.pipeline, self.intake, self._recording, self.redis, desk,
                                 lambda: self.vitals.restoring)  # fmt: skip
         self._sockets = Sockets(plan.places.run, settings.attach.groups, self.snapshot, self.obey,
                                 self.status, self._note)  # fmt: skip
@@ -199,8 +191,8 @@ class Core:
         keep("memory", self._memory.run)
         need(self._pulse.measure(self._watchdog))
         keep("ledger", self._record.run)
-        if self._events is not None:
-            keep("log", self._events.run)
+        if self._books is not None:
+            keep("log", self._books.events.run)
         await self._sockets.start()
         if self._health is not None:
             await self._health.start()
@@ -237,7 +229,8 @@ class Core:
         store = self._open_store()
         past = None
         if store is not None:
-            past = Past(places.archive, store, self._ledger, lambda: self._record.known.hashes)
+            ledger = self._books.ledger if self._books is not None else None
+            past = Past(places.archive, store, ledger, lambda: self._record.known.hashes)
         files = InstrumentFiles(places.instruments) if not self._plan.simulated else None
         opening = Opening(self._settings, self.pipeline, self.intake, past, files)
         self.vitals.opening = opening
@@ -319,8 +312,8 @@ class Core:
         self._record.settle()
         if self._ending is not None:
             self._ending.settle()
-        if self._unlogged:
-            raise OSError(f"the desk's log lacks what could not be written: {self._unlogged}")
+        if self._books is not None and (why := self._books.unwritten):
+            raise OSError(f"the desk's log lacks what could not be written: {why}")
 
     def _still(self) -> int:
         """Nothing is applied any more; the session second, 0 while nothing trades."""
@@ -331,7 +324,8 @@ class Core:
     def _restored(self, _: RecordBatch, derived: Derived) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
         self._clock.look()
-        self._log_changes(derived)  # first, then whom it concerns is told of it
+        if self._books is not None:
+            self._books.take(derived)  # first, then whom it concerns is told of it
         self._record.take(derived)
         if self._ending is not None:
             self._ending.take(derived)
@@ -353,14 +347,14 @@ class Core:
         await self._supervisor.cancel()
         if self._health is not None:
             await self._last("health", self._health.close(), 1.0)
-        if self._events is not None:
-            self._events.close()
+        if self._books is not None:
+            self._books.events.close()
         self._recording.close()
         if self.error is not None and not isinstance(self.error, MemoryCapError):
             await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)
         self._record.close()
-        if self._log is not None:
-            self._log.close()
+        if self._books is not None:
+            self._books.desk.close()
         if self._ending is not None:
             self._ending.close()
         if self._notifier is not None:
@@ -442,17 +436,6 @@ class Core:
             if alert.priority is Priority.P1:
                 self._boxes.want(f"P1 {alert.symbol} {alert.pattern}")
 
-    def _log_changes(self, derived: Derived) -> None:
-        """What became of alerts, on the disk; where that fails people are told all the same."""
-        if self._log is None:
-            return
-        try:
-            self._log.write(derived.alerts, derived.transitions, derived.departures,
-                            wall_ns() // 1_000_000)  # fmt: skip
-        except OSError as error:
-            self._unlogged = error.strerror or str(error)
-            self._note("ledger", self._unlogged)
-
     def _tell(self, derived: Derived) -> None:
         """Into the outbox; what is in it already, from before a restart, stays as it is."""
         if self._notifier is not None and derived.notices:
@@ -517,8 +500,8 @@ class Core:
         """Settings were to be taken in with which nothing starts: those before are in force."""
         words = f"the settings stay as they were: {why}"
         self._note("config", words)
-        if self._events is not None:
-            self._events.at_once("config", words)
+        if self._books is not None:
+            self._books.events.at_once("config", words)
 
     def snapshot(self, wanted: view.View) -> view.Snapshot:
         """A picture for one view."""

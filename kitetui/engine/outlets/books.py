@@ -1,0 +1,43 @@
+"""The books: what is kept of a real day beside its journal: firings, the desk, what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kitetui.engine.clock import wall_ns
+from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.pipeline import Pipeline
+from kitetui.engine.outlets.event_keeping import EventKeeping
+from kitetui.engine.sinks.desk_log import DeskLog
+from kitetui.engine.sinks.event_log import EventLog
+from kitetui.engine.sinks.ledger import Ledger
+from kitetui.places import Places
+
+
+class Books:
+    """Kept together, or not at all: a replay or a simulation leaves nothing behind.
+
+    Attributes:
+        ledger: firings and what came of them; desk: alerts and who did what with them.
+        events: what the engine said.
+        unwritten: why something of the desk is not on the disk; empty while all of it is.
+    """
+
+    def __init__(self, places: Places, sessions: int, pipeline: Pipeline,
+                 restoring: Callable[[], bool]) -> None:  # fmt: skip
+        """`sessions`: how many are kept; `restoring`: whether a day is taken in again."""
+        self.ledger = Ledger(places.ledger, sessions)
+        self.desk = DeskLog(places.desk, sessions)
+        log = EventLog(places.logs, f"{wall_ns() // 1_000_000:x}")
+        self.events = EventKeeping(log, pipeline, restoring)
+        self.unwritten = ""
+        self._pipeline = pipeline
+
+    def take(self, derived: Derived) -> None:
+        """What became of alerts, on the disk; where that fails people are told all the same."""
+        try:
+            self.desk.write(derived.alerts, derived.transitions, derived.departures,
+                            wall_ns() // 1_000_000)  # fmt: skip
+        except OSError as error:
+            self.unwritten = error.strerror or str(error)
+            self._pipeline.note("ledger", self.unwritten)
