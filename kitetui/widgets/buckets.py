@@ -8,6 +8,7 @@ from textual.binding import BindingType
 
 from kitetui.engine.snapshot import Bucket, EqualBucket, ProfileReading, Snapshot, Volumes
 from kitetui.keys import bindings
+from kitetui.widgets.lines import whole
 from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import age, bar, clock, clock_minute, compact, price
 from kitetui.widgets.reading import profile_line
@@ -61,7 +62,8 @@ class BucketsPane(LiveGrid):
         elif self.kind == "time":
             most = max((b.volume for b in snapshot.buckets), default=0) or 1
             self._head_line(symbol, "5 min")
-            foot = (profile_line(reading, decimals),) if reading is not None else ()
+            profile = () if reading is None else profile_line(reading, decimals)
+            foot = (whole(profile, self.size.width),) if profile else ()
             self.show_rows([_by_time(b, most, decimals) for b in snapshot.buckets], foot=foot,
                            stale=stale)  # fmt: skip
         elif self.kind == "volume":
