@@ -48,10 +48,10 @@ class Palette(NamedTuple):
 PALETTES = {
     "kite-cb": Palette(True, "#0b0e14", "#10141c", "#d5dae3", "#7d8796", "#2f3a4a", "#e6b450",
                        "#6cb6ff", "#f79b4b", "#6cb6ff", "#f79b4b", "#e6c84f", "#ff8fa3",
-                       "#7fd1c7", "#1f4a78", "#7a4413", "#22344f"),
+                       "#7fd1c7", "#1f4a78", "#7a4413", "#323741"),
     "classic": Palette(True, "#0b0e14", "#10141c", "#d5dae3", "#7d8796", "#2f3a4a", "#59c2ff",
                        "#5fd38d", "#ff7a7a", "#5fd38d", "#ff7a7a", "#e6c84f", "#ff8fa3",
-                       "#7fd1c7", "#1d5433", "#6e2626", "#22344f"),
+                       "#7fd1c7", "#1d5433", "#6e2626", "#323741"),
     "light": Palette(False, "#fbfbf8", "#f2f2ec", "#1c2128", "#626a73", "#c3c7c0", "#0b5cad",
                      "#0b5cad", "#a84300", "#0b5cad", "#a84300", "#7a5b00", "#b00032",
                      "#0b6b5f", "#b9d6f2", "#f3cfae", "#cfe0f3"),

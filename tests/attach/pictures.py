@@ -6,8 +6,8 @@ import io
 import os
 from pathlib import Path
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console
-from rich.text import Text
 
 from tests.tmux import Tmux
 
@@ -21,8 +21,9 @@ def keep(terminal: Tmux, name: str, columns: int, lines: int) -> None:
         return
     console = Console(width=columns, height=lines, record=True, file=io.StringIO(),
                       force_terminal=True, color_system="truecolor")  # fmt: skip
+    decoder = AnsiDecoder()  # one for all lines: tmux tells only what differs
     for line in terminal.coloured().split("\n")[:lines]:
-        console.print(Text.from_ansi(line), no_wrap=True, overflow="crop", crop=True)
+        console.print(decoder.decode_line(line), no_wrap=True, overflow="crop", crop=True)
     folder = Path(FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.svg").write_text(console.export_svg(title=name))

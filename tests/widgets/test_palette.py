@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.style import Style
 
 from kitetui.widgets.palette import PALETTES, stale_styles, styles
 from kitetui.widgets.plain_glyphs import plain
@@ -45,6 +47,17 @@ def test_what_is_old_is_dimmed_and_is_still_read(theme: str, meaning: str) -> No
     """3:1 is what WCAG 2.2 asks of large text (1.4.3); nobody acts on what is old."""
     now, old = contrast(styles(theme)[meaning]), contrast(stale_styles(theme)[meaning])
     assert 3.0 <= old < 0.85 * now
+
+
+@pytest.mark.parametrize("theme", OWN)
+@pytest.mark.parametrize("meaning", READ)
+def test_what_is_read_has_contrast_in_256_colours(theme: str, meaning: str) -> None:
+    """SSH rarely tells that a terminal has more; on white few of them are dark enough."""
+    style = styles(theme)[meaning]
+    assert style.color is not None and style.bgcolor is not None
+    few = Style(color=style.color.downgrade(ColorSystem.EIGHT_BIT),
+                bgcolor=style.bgcolor.downgrade(ColorSystem.EIGHT_BIT))  # fmt: skip
+    assert contrast(few) >= {"high-contrast": 7.0, "light": 3.0}.get(theme, 4.5)
 
 
 @pytest.mark.parametrize("theme", OWN)

@@ -274,7 +274,7 @@ async def test_the_row_that_is_chosen_has_one_ground_from_edge_to_edge() -> None
         await asyncio.sleep(0)
         chosen = pane.render_line(1)
         grounds = {s.style.bgcolor.name for s in chosen if s.style}
-        assert chosen.cell_length == pane.size.width and grounds == {"#22344f"}
+        assert chosen.cell_length == pane.size.width and grounds == {"#323741"}
         assert {s.style.bgcolor.name for s in pane.render_line(2) if s.style} == {"#10141c"}
 
 
