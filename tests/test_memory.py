@@ -55,5 +55,7 @@ print(heaps, memory_mb() - before_mb)
 def test_threads_share_heaps_and_large_arrays_leave_nothing_behind() -> None:
     told = subprocess.run([sys.executable, "-c", CHURN], check=True, capture_output=True, text=True)
     heaps, grown_mb = map(float, told.stdout.split())
-    assert heaps < ARENAS, "the first heap has no address of its own"
+    assert heaps <= ARENAS + 1, (
+        "eight threads would have eight; other memory may lie at such a place"
+    )
     assert grown_mb < 2.0
