@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 
-from kitetui.engine.memory import ARENAS, TRIM_MB, Trimmer, memory_mb
+from kitetui.engine.memory import (
+    ARENAS,
+    COLLECT_LOOKS,
+    LOOK_S,
+    TRIM_MB,
+    Memory,
+    Trimmer,
+    memory_mb,
+)
+from tests.simulation.virtual_loop import VirtualClock, VirtualLoop
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told to give memory back")
@@ -26,6 +38,32 @@ def test_what_an_outage_took_goes_back() -> None:
     del held
     assert trimmer.look() and len(kept) == 20
     assert memory_mb() < before_mb + TRIM_MB
+
+
+class Knot:
+    """What no count of references lets go."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_was_left_in_cycles_goes_within_a_minute() -> None:
+    memory = Memory(1e6, lambda error: None)
+    loop = VirtualLoop(VirtualClock(0.0), network=None)
+    left = weakref.ref(Knot())
+
+    async def live(seconds: float) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(memory.run(), seconds)
+
+    gc.disable()  # as in an engine whose thresholds are hours away
+    try:
+        assert left() is not None
+        loop.run_until_complete(live(LOOK_S * (COLLECT_LOOKS + 1)))
+        assert left() is None
+    finally:
+        gc.enable()
+        loop.close()
 
 
 CHURN = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import resource
 import sys
 from collections.abc import Callable
@@ -12,6 +13,10 @@ from pathlib import Path
 from kitetui.engine.clock import sleep
 
 LOOK_S = 1.0
+COLLECT_LOOKS = 60
+"""The engine's young objects die by themselves, so that the collector's thresholds are not reached
+in hours; what connections and requests left in cycles would lie between what lives until then.
+Measured: 10 ms with the market's ticks, 60 ms beside a screen."""
 TRIM_LOOKS, TRIM_MB = 30, 8.0
 """More than so much over the least so far is worth giving back; looked at every so many looks."""
 
@@ -66,12 +71,14 @@ class Memory:
             ))  # fmt: skip
 
     async def run(self) -> None:
-        """Look every second, and give back what an outage took; for ever."""
+        """Look every second, and give back what was let go and what an outage took; for ever."""
         trimmer, looks = Trimmer(), 0
         while True:
             await sleep(LOOK_S)
             self.look()
             looks += 1
+            if looks % COLLECT_LOOKS == 0:
+                gc.collect()
             if looks % TRIM_LOOKS == 0:
                 await asyncio.to_thread(trimmer.look)
 
