@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -271,9 +270,8 @@ class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActio
 
     def _update(self, pane: LivePane, snapshot: Snapshot) -> None:
         """Have a pane drawn; one that cannot be drawn says so, and the others go on."""
-        update: Callable[[Snapshot], None] = pane.update_from  # type: ignore[attr-defined]
         try:
-            update(snapshot)
+            pane.draw(snapshot)
         except Exception as error:  # noqa: BLE001 - a bug in one pane is not to take the screen away
             pane.fail(error)
             self._tell_of(str(pane.id), error)

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from kitetui.engine.snapshot import Snapshot
 from kitetui.keys import KEYS, key_of
 from kitetui.widgets.difference import count, marked
 from kitetui.widgets.lines import Line
@@ -57,6 +58,8 @@ class LivePane(Widget, can_focus=True):
         self.frozen = False
         self.comparing = False
         self._frozen: list[Line] = []
+        self._made_from: tuple[Snapshot, Size | None] | None = None
+        """What the picture was made from, and for which size."""
         self.stale = False
 
     def asks(self) -> None:
@@ -84,6 +87,35 @@ class LivePane(Widget, can_focus=True):
     def _restyle(self) -> None:
         self._strips.clear()
         self.refresh()
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """Have the picture made. A pane that is held makes the one that it holds anew where its
+        size changed, and its first one where it was not on the screen before."""
+        size = self.size
+        if not self.frozen or self._made_from is None:
+            self._made_from = snapshot, None
+        of, before = self._made_from
+        if self.frozen and size != before:
+            self._draw_held(of)
+        self._made_from = of, size
+        self.update_from(snapshot)
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Draw what a snapshot says; header, banner and footer are told otherwise."""
+
+    def _draw_held(self, snapshot: Snapshot) -> None:
+        """Make the picture that is held as it would have been in this size."""
+        self.frozen = False
+        try:
+            self.update_from(snapshot)
+        finally:
+            self.frozen = True
+            self._hold_still()
+
+    def _hold_still(self) -> None:
+        self._frozen = list(self._lines)
+        self._titled = ("", "")
+        self.border_title = self._glyphs(f"❚❚ {self.border_title or ''}")
 
     def show(self, lines: Sequence[Line], *, stale: bool = False) -> None:
         """Put lines on the pane; only those that differ are painted."""
@@ -161,8 +193,9 @@ class LivePane(Widget, can_focus=True):
         held, self._held = self._held, None
         self._titled = ("", "")
         if on:
-            self._frozen = list(self._lines)
-            self.border_title = self._glyphs(f"❚❚ {self.border_title}")
+            self._hold_still()
+            if not self.display:  # what it showed before is of another time
+                self._made_from = None
         elif held is not None:
             self._put(*held)
 

@@ -82,3 +82,41 @@ async def test_every_pane_says_what_is_the_matter(
                 assert pane.stale == (state in OLD), name
             for strip in app.screen._compositor.render_strips():
                 assert cell_len(strip.text) == size[0]
+
+
+@pytest.mark.parametrize("size", [(120, 35), (80, 24), (160, 40)])
+async def test_a_pane_that_is_held_fits_another_size(
+    settings: Settings, size: tuple[int, int]
+) -> None:
+    app = KiteApp(settings.screen, StateLink("live"))
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.pause(0.3)
+        for name in sorted(set(PANES) - {"latency"}):  # it tells its own figures, which go on
+            app.action_pane(name)
+            await painted(app, pilot)
+            app.action_freeze()
+            before = app._pane(name).size
+            await pilot.resize_terminal(*size)
+            app.action_pane(name)
+            await painted(app, pilot)
+            pane = app._pane(name)
+            held, title = list(pane.plain), str(pane.border_title)
+            app.action_freeze()
+            await painted(app, pilot)
+            more = pane.size.width > before.width or pane.size.height > before.height
+            if more and name in ("chart", "watchlist"):  # there would be more to ask for
+                assert len(held) <= pane.size.height
+            else:
+                assert held == pane.plain, name
+            assert title == f"❚❚ {pane.border_title}"
+            await pilot.resize_terminal(200, 50)
+
+
+async def test_a_pane_first_seen_while_all_is_held_shows_what_there_is(settings: Settings) -> None:
+    app = KiteApp(settings.screen, StateLink("live"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await painted(app, pilot)
+        await pilot.press("F", "9")
+        await painted(app, pilot)
+        news = app._pane("news")
+        assert "profit beats hopes" in "\n".join(news.plain) and news.border_title == "❚❚ 9 News"
