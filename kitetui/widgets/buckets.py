@@ -73,7 +73,7 @@ class BucketsPane(LiveGrid):
 
     def _head_line(self, symbol: str, note: str) -> None:
         by = "" if self.kind == "time" else f"  by {self.kind}"
-        self.title(f"3 Volume buckets {symbol}{by}", note)
+        self.title(f"3 Volume buckets {symbol}".rstrip() + by, note)
 
     def _equal(self, volumes: Volumes, symbol: str, decimals: int, *, stale: bool) -> None:
         vpin = f"  vpin {volumes.vpin:.3f}" if volumes.vpin is not None else ""

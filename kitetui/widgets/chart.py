@@ -14,8 +14,8 @@ from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import arrow, clock_minute, compact, percent, price
 
 TIMEFRAMES = (1, 3, 5, 15)
-AXIS = 12
-"""Cells of the price axis."""
+AXIS = 15
+"""Cells of the price axis: a level's name and six digits of rupees, with room between."""
 VOLUME_ROWS = 3
 LABEL_EVERY = 10
 """Columns from one time to the next on the axis below."""
@@ -49,10 +49,8 @@ class ChartPane(LivePane):
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the chart of a snapshot."""
         d, chart = snapshot.depth, snapshot.chart
-        symbol = d.symbol if d is not None else ""
-        self.title(
-            f"{heading('chart')} {symbol} {self.minutes}m", "• vwap  ╌ value area  ▲▼ alerts"
-        )
+        symbol = f" {d.symbol}" if d is not None else ""
+        self.title(f"{heading('chart')}{symbol} {self.minutes}m", "• vwap  ╌ value area  ▲▼ alerts")
         if chart is None or not chart.candles:
             self.show([(("… no bar yet: the first closes at the end of its minute", "dim"),)])
             return

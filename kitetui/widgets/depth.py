@@ -123,7 +123,7 @@ class DepthPane(LivePane):
         rows = [self._row(rung, d) for rung in rungs.rows]
         beyond = (("↑", rungs.above), ("↓", rungs.below))
         away = "".join(f"  {side} {compact(shares)} beyond" for side, shares in beyond if shares)
-        return [self._heads(), *rows, ((f" {_spread(d)}", "dim"), (away, "warn")),
+        return [self._heads(), *rows, ((f" {_spread(d)[0]}", "dim"), (away, "warn")),
                 self._imbalance(d)]  # fmt: skip
 
     def _levels(self, d: Depth) -> list[Line]:
@@ -164,7 +164,8 @@ class DepthPane(LivePane):
 
     def _between(self, d: Depth) -> Line:
         side = self._cum + self._bar + _QTY + _ORDERS + 3
-        words = _spread(d)
+        words, short = _spread(d)
+        words = words if len(words) <= side - 3 else short
         last = f"last {d.last_quantity:,} @ {clock(d.last_trade_s)}"
         left = f" {words} ".center(side - 1, "─")[: side - 1]
         ltp = f"{arrow(d.direction)}{price(d.ltp, d.decimals):>{_PRICE - 2}} "
@@ -211,11 +212,17 @@ def _summed(levels: tuple[Level, ...], *, asks: bool) -> list[Rung]:
     return out
 
 
-def _spread(d: Depth) -> str:
+def _spread(d: Depth) -> tuple[str, str]:
+    """What lies between the best prices, and the same in few words."""
     bid, ask = d.bids[0].price, d.asks[0].price
-    if not (bid and ask):
-        return "no asks: upper circuit?" if bid else "no bids: lower circuit?" if ask else "no book"
+    if not (bid or ask):
+        return ("no book",) * 2
+    if not ask:
+        return "no asks: upper circuit?", "upper circuit?"
+    if not bid:
+        return "no bids: lower circuit?", "lower circuit?"
     gap = ask - bid
     if gap <= 0:
-        return "CROSSED BOOK" if gap < 0 else "LOCKED BOOK"
-    return f"spread {price(gap, d.decimals)} ({gap / ask * 1e4:.1f}bp)"
+        return ("CROSSED BOOK" if gap < 0 else "LOCKED BOOK",) * 2
+    words = f"spread {price(gap, d.decimals)}"
+    return f"{words} ({gap / ask * 1e4:.1f}bp)", words

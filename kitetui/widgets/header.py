@@ -10,7 +10,7 @@ from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, clock, compact
 from kitetui.widgets.safe_text import clean, fit
 
-REASON_MIN, REASON_MAX = 12, 30
+REASON_MIN, REASON_MAX = 11, 30
 _GLYPHS = {
     "LIVE": ("●", "good"),
     "CONNECTING": ("○", "warn"),
@@ -44,7 +44,7 @@ class HeaderBar(LivePane, can_focus=False):
             parts.append(("looking only " if wide else "ro ", "warn"))
         parts += [*_alerts(h), *_journal(h), *_feed(h, wide), *_redis(h, wide)]
         if frozen:
-            parts.insert(len(source), (" ❚❚ FROZEN ", "badge"))
+            parts[len(source) : len(source)] = [(" ❚❚ FROZEN ", "badge"), (" ", "")]
         if h.reason and h.state not in ("LIVE", "CLOSED"):
             # The clock and what waits for somebody keep their place beside a long reason.
             room = self.size.width - sum(cell_len(text) for text, _ in parts) - 1
@@ -72,10 +72,8 @@ def _session(h: Header, wide: bool) -> list[Span]:
 
 def _feed(h: Header, wide: bool) -> list[Span]:
     live = sum(link.state == "LIVE" for link in h.links)
-    out: list[Span] = []
-    if h.links:
-        whole = live == len(h.links)
-        out.append((f"│ ws {live}/{len(h.links)} ", "" if whole else "bad"))
+    links = f"ws {live}/{len(h.links)} " if h.links else ""
+    out: list[Span] = [(f"│ {links}", "" if live == len(h.links) else "bad")]
     if wide:
         out.append((f"sub {h.subscribed:,} ", ""))
     out.append((f"{compact(h.ticks_per_s)}/s ", ""))

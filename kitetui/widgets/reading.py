@@ -50,7 +50,7 @@ def _book(b: BookReading, decimals: int) -> list[Line]:
     flow = b.flow
     return [
         (
-            (" pulled/stacked 5s  ", "dim"),
+            (" pull/stack 5s  ", "dim"),
             (f"bid −{compact(flow['bid_pulled'])} / +{compact(flow['bid_stacked'])}", "bid"),
             ("   ", ""),
             (f"ask −{compact(flow['ask_pulled'])} / +{compact(flow['ask_stacked'])}", "ask"),

@@ -69,7 +69,9 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
     if state == "empty":
         return change(
             live, header=views.header(state="CONNECTING", reason="logging in", ticks_per_s=0.0,
-                                      unacked=0, alerts=0, links=()),
+                                      unacked=0, alerts=0, links=(), subscribed=0, max_lag=None,
+                                      latency_p50_ms=0.0, latency_p99_ms=0.0,
+                                      redis_state="connecting"),
             watch=(), watch_total=0, watch_all=0, depth=None, buckets=(), streams=(), groups=(),
             alerts=(), events=(), news=(), board=(), chart=None, chain=None,
             ingestion=view.Ingestion(), servers=(), publication=view.Publication(
@@ -91,7 +93,7 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
                                                      "Connection refused"),),
             header=views.header(
                 state="RECONNECTING", reason="1006: try 3 in 4 s", redis_state="down",
-                frame_age_s=12.0,
+                frame_age_s=12.0, ticks_per_s=0.0,
                 redis_reason="Connection refused", spooled=48_211, gaps=1, max_lag=None,
                 links=(view.Link(0, "RECONNECTING", "1006: try 3 in 4 s"),), urgent=1, unacked=3,
                 journal="No space left on device", notify="telegram waits: 3 to send",

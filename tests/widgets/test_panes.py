@@ -216,6 +216,24 @@ async def test_a_long_reason_hides_neither_the_clock_nor_what_waits(columns: int
         assert "the access" in line and ":" in line
 
 
+async def test_grounds_and_sections_of_the_header_stand_apart() -> None:
+    async with staged(HeaderBar(), 200, 1) as header:
+        header.show_header(views.header(), role="rw", frozen=True, queue=0, hz=4, frame_ms=6.0)
+        assert "❚❚ FROZEN  NSE OPEN" in text(header)
+        assert all(style == "" for words, style in header._lines[0] if not words.strip())
+        nothing = picture("empty", views.snapshot()).header
+        header.show_header(nothing, role="rw", frozen=False, queue=0, hz=4, frame_ms=6.0)
+        assert "all clear │ sub 0 0/s" in text(header)
+
+
+@pytest.mark.parametrize("columns", [46, 58, 78])
+async def test_a_side_without_offers_is_named_whole_in_a_narrow_book(columns: int) -> None:
+    async with staged(DepthPane(), columns) as pane:
+        pane.update_from(picture("circuit", views.snapshot()))
+        assert "upper circuit? " in text(pane)
+        assert ("no asks: " in text(pane)) == (columns > 60)
+
+
 @pytest.mark.parametrize("columns", [80, 120, 200])
 async def test_whatever_is_wrong_the_header_tells_what_waits_for_somebody(columns: int) -> None:
     lost = picture("lost", views.snapshot()).header

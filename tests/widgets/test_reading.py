@@ -37,7 +37,7 @@ def texts(reading: view.Reading | None) -> list[str]:
 def test_everything_that_is_known_is_said() -> None:
     lines = texts(view.Reading(BOOK, (WARM, COLD), PROFILE, CHAIN, OPTION))
     assert lines == [
-        " pulled/stacked 5s  bid −1,100 / +3,420   ask −2,015 / +640",
+        " pull/stack 5s  bid −1,100 / +3,420   ask −2,015 / +640",
         " micro 2,941.38  ofi 5s -1,200  largest 4,222 @ 2,941.20",
         " option  iv 13.2%  Δ 0.52  Γ 0.00041  θ -8.10  ν 9.20  oi +12.0K",
         " 1m  rsi 55.2 adx 22 vol ×1.2 atr 1.50 vwap 2,936.80 ±6.10 ema20 2,940.00",
