@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.console import Group
@@ -19,6 +20,9 @@ from kitetui.keys import SECTIONS, Key, shown
 from kitetui.widgets.live_pane import ASCII
 from kitetui.widgets.plain_glyphs import plain
 from kitetui.widgets.safe_text import clean
+
+FRAME, LEAST = 9, 20
+"""Cells that border, air and scrollbar take of a dialog, and that its lines have at least."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -68,14 +72,20 @@ class ExplainScreen(ModalScreen[None]):
         self._lines = lines
 
     def compose(self) -> ComposeResult:
-        text = Text(no_wrap=True, overflow="ellipsis")
-        first, *rest = (clean(line) for line in self._lines)
+        first, *rest = (self._hung(clean(line)) for line in self._lines)
+        text = Text()
         text.append(f"{first}\n", "bold")
-        for line in rest:
-            text.append(f"{line}\n")
+        text.append("".join(f"{line}\n" for line in rest))
         text.append("\nesc closes this; arrows scroll", "dim")
         with VerticalScroll(id="dialog", classes="explain"):
             yield Static(text)
+
+    def _hung(self, line: str) -> str:
+        """A line, broken where there is no room for it, its rest further in: a price that is cut
+        would be another price."""
+        room = max(self.app.size.width * 9 // 10 - FRAME, LEAST)
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        return "\n".join(wrap(line, room, subsequent_indent=indent)) if len(line) > room else line
 
 
 class ChoiceScreen(ModalScreen[str]):
