@@ -175,7 +175,7 @@ class ListScreen(ModalScreen[None]):
     def _found(self, wanted: str) -> Text:
         lines = [line for line in self._lines if wanted.lower() in line.lower()]
         text = "\n".join(lines) or f"none of {len(self._lines)} lines holds that"
-        return Text(text, no_wrap=True, overflow="ellipsis")
+        return Text(text)
 
 
 class QuitScreen(ChoiceScreen):

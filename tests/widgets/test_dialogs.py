@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from kitetui.app import KiteApp
 from kitetui.settings import Settings
-from kitetui.widgets.dialogs import ExplainScreen
+from kitetui.widgets.dialogs import ExplainScreen, ListScreen
 from tests.widgets.test_states import StateLink, painted
 
 LINES = (
@@ -34,3 +34,17 @@ async def test_an_explanation_is_never_cut(settings: Settings, columns: int) -> 
         hung = next(line for line in shown if "1,409.10" in line)
         indent = len(hung) - len(hung.lstrip())
         assert (indent == 2) == (columns < 100), "what is left of a line stands further in"
+
+
+async def test_a_list_is_never_cut(settings: Settings) -> None:
+    app = KiteApp(settings.screen, StateLink("live"))
+    async with app.run_test(size=(60, 30)) as pilot:
+        await painted(app, pilot)
+        await app.push_screen(ListScreen("entries of ticks:intraday:processed", LINES))
+        await pilot.pause()
+        text = app.screen.query_one("#found", Static)
+        lines = text.app.screen.query_one("#lines").scrollable_content_region
+        assert text.region.right <= lines.right
+        shown = " ".join(text.render_line(y).text for y in range(text.size.height))
+        for line in LINES:
+            assert " ".join(line.split()) in " ".join(shown.split())
