@@ -9,6 +9,7 @@ from kitetui.widgets.lines import Span, whole
 from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, clock, compact
 from kitetui.widgets.safe_text import clean, fit
+from kitetui.widgets.server import standing
 
 REASON_MIN, REASON_MAX = 11, 30
 _GLYPHS = {
@@ -91,9 +92,10 @@ def _feed(h: Header, wide: bool) -> list[Span]:
 
 def _redis(h: Header, wide: bool) -> list[Span]:
     good = h.redis_state == "ok"
-    text = f"│ redis ● {h.redis_ms:.1f}ms " if wide else "│ redis ● "
-    out: list[Span] = [(text if good else f"│ redis ■ {h.redis_state} ", "" if good else "bad")]
-    if h.spooled > 5_000 or not good:
+    glyph, style = standing(h.redis_state)
+    word = f"{h.redis_state} " if not good else f"{h.redis_ms:.1f}ms " if wide else ""
+    out: list[Span] = [(f"│ redis {glyph} {word}", "" if good else style)]
+    if h.spooled > 5_000 or (h.spooled and not good):
         out.append((f"spool {compact(h.spooled)} ", "warn"))
     if h.max_lag:
         out.append((f"lag {compact(h.max_lag)} ", ""))

@@ -37,10 +37,15 @@ class ServerPane(LivePane):
         self.show(lines, stale=snapshot.streams_age_s > 3)
 
 
+def standing(state: str) -> tuple[str, str]:
+    """Glyph and style of what the publication to Redis is in."""
+    if state in _PASSING:
+        return "○", "warn"
+    return ("●", "good") if state == "ok" else ("■", "bad")
+
+
 def _publication(p: Publication) -> list[Line]:
-    glyph, style = ("●", "good") if p.state == "ok" else ("■", "bad")
-    if p.state in _PASSING:
-        glyph, style = "○", "warn"
+    glyph, style = standing(p.state)
     state = (f"{glyph} {p.state} ", style)
     out: list[Line] = [((f"{p.profile} ", "bold"), state, (p.reason, "bad"))]
     told: list[Span] = [

@@ -224,6 +224,7 @@ async def test_grounds_and_sections_of_the_header_stand_apart() -> None:
         nothing = picture("empty", views.snapshot()).header
         header.show_header(nothing, role="rw", frozen=False, queue=0, hz=4, frame_ms=6.0)
         assert "all clear │ sub 0 0/s" in text(header)
+        assert "│ redis ○ connecting lag –" in text(header), "it is passing, and nothing waits"
 
 
 @pytest.mark.parametrize("columns", [46, 58, 78])
