@@ -15,6 +15,8 @@ _GOOD = ("shares surge as quarterly profit beats estimates", "rallies on a recor
 _BAD = ("shares slump as margins miss estimates", "falls after a broker's downgrade",
         "drops on a regulator's probe", "slips as a large block changes hands")  # fmt: skip
 _ITEM = '<item><title>{}</title><pubDate>{}</pubDate><guid isPermaLink="false">{}</guid></item>'
+_INITIALS = {"HDFC", "ICICI", "ITC", "NTPC"}
+"""Words that a paper writes in capitals, by which the companies are known."""
 
 
 def newswire(bursts: Sequence[Burst], listed: Sequence[Listed], now_s: float) -> bytes:
@@ -25,9 +27,14 @@ def newswire(bursts: Sequence[Burst], listed: Sequence[Listed], now_s: float) ->
             continue
         texts = _GOOD if burst.side > 0 else _BAD
         number = int(burst.from_s) + burst.at
-        title = f"{listed[burst.at].name.title()} {texts[number % len(texts)]}"
+        title = f"{_written(listed[burst.at])} {texts[number % len(texts)]}"
         items.append(_ITEM.format(escape(title), formatdate(burst.from_s), number))
     return (
         '<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>'
         f"<title>Simulated Wire</title>{''.join(items)}</channel></rss>"
     ).encode()
+
+
+def _written(company: Listed) -> str:
+    words = company.name.split()
+    return " ".join(word if word in _INITIALS else word.title() for word in words)
