@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import orjson
 
 from kitetui import __version__
 from kitetui.engine.door.exposition import CONTENT_TYPE, exposition
+from kitetui.engine.door.unix_socket import bound
 
 HEAD_MAX = 8_192
 ANSWER_S = 5.0
@@ -47,8 +46,9 @@ class HealthServer:
             OSError: the address is taken, or the path cannot be used.
         """
         if self._listen.startswith("unix://"):
-            listening = _bound(Path(self._listen.removeprefix("unix://")))
-            self._server = await asyncio.start_unix_server(self._serve, sock=listening,
+            self._clear()  # one that a dead engine left makes room
+            path = Path(self._listen.removeprefix("unix://"))
+            self._server = await asyncio.start_unix_server(self._serve, sock=bound(path),
                                                            limit=HEAD_MAX)  # fmt: skip
             return
         host, _, port = self._listen.rpartition(":")
@@ -62,9 +62,10 @@ class HealthServer:
             self._clear()
 
     def _clear(self) -> None:
-        """Remove the socket's file."""
-        if self._listen.startswith("unix://"):
-            _remove(Path(self._listen.removeprefix("unix://")))
+        """Remove the socket's file, and nothing else that the setting may name."""
+        path = Path(self._listen.removeprefix("unix://"))
+        if self._listen.startswith("unix://") and path.is_socket():
+            path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
@@ -108,24 +109,6 @@ class HealthServer:
                 return 200, JSON, orjson.dumps({**document, "status": self._status()})
             return (503 if why else 200), JSON, orjson.dumps(document)
         return 404, JSON, b'{"error": "one of /metrics, /livez, /readyz, /healthz"}'
-
-
-def _bound(path: Path) -> socket.socket:
-    """A socket at a path, for its owner alone; one that a dead engine left makes room."""
-    _remove(path)
-    listening = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-    finally:
-        os.umask(mask)
-    return listening
-
-
-def _remove(path: Path) -> None:
-    """Remove a socket, and nothing else that a setting may name."""
-    if path.is_socket():
-        path.unlink(missing_ok=True)
 
 
 _WORDS = {

@@ -46,6 +46,7 @@ from kitetui.engine.door.doorway import (
     length,
     read_asked,
 )
+from kitetui.engine.door.unix_socket import bound
 from kitetui.engine.snapshot import Snapshot, View
 
 _UNWANTED = re.compile(r"[^A-Za-z0-9._:-]")
@@ -127,13 +128,9 @@ class Sockets:
         for role in ("rw", "ro"):
             path = self._folder / f"{role}.sock"
             path.unlink(missing_ok=True)
-            listening = socket.socket(socket.AF_UNIX)
-            mask = os.umask(0o777)
-            try:
-                listening.bind(str(path))
-            finally:
-                os.umask(mask)
-            path.chmod(0o660 if self._given(path, role) else 0o600)
+            listening = bound(path)
+            if self._given(path, role):
+                path.chmod(0o660)
 
             async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
                             role: str = role) -> None:  # fmt: skip
