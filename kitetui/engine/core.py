@@ -52,6 +52,7 @@ from kitetui.engine.outlets.telling import notifier
 from kitetui.engine.pulse import Pulse
 from kitetui.engine.service import ServiceManager
 from kitetui.engine.sinks.instrument_files import InstrumentFiles
+from kitetui.engine.sinks.ledger import Ledger
 from kitetui.engine.sinks.notify.notifier import Notifier
 from kitetui.engine.sinks.store import SessionStore
 from kitetui.engine.supervisor import Supervisor, where
@@ -135,8 +136,7 @@ class Core:
         if plan.replay is None and not plan.simulated and settings.ledger.enabled:
             self._books = Books(plan.places, settings.ledger.sessions, self.pipeline,
                                 lambda: self.vitals.restoring)  # fmt: skip
-        ledger = self._books.ledger if self._books is not None else None
-        self._record = TrackRecord(self.pipeline, ledger)
+        self._record = TrackRecord(self.pipeline, self._ledger)
         self.vitals.track_record = self._record
         moves = plan.replay is None
         self._clock = SessionClock(self.pipeline, feed.speed_factor if moves else None)
@@ -163,6 +163,10 @@ class Core:
         self._manager = manager
         self._boxes = BoxRecorder(plan.places.black_boxes, settings.journal.black_box_mb,
                                  self._recording, self.pipeline, self.status)  # fmt: skip
+
+    @property
+    def _ledger(self) -> Ledger | None:
+        return self._books.ledger if self._books is not None else None
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -229,8 +233,7 @@ class Core:
         store = self._open_store()
         past = None
         if store is not None:
-            ledger = self._books.ledger if self._books is not None else None
-            past = Past(places.archive, store, ledger, lambda: self._record.known.hashes)
+            past = Past(places.archive, store, self._ledger, lambda: self._record.known.hashes)
         files = InstrumentFiles(places.instruments) if not self._plan.simulated else None
         opening = Opening(self._settings, self.pipeline, self.intake, past, files)
         self.vitals.opening = opening
