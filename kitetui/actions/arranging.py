@@ -14,7 +14,6 @@ from kitetui.actions.engine import EngineActions
 from kitetui.keys import PANES, Key
 from kitetui.layout import ALTERNATES, NARROW, PRESETS, host, layout, leaves
 from kitetui.screen_memory import Remembered
-from kitetui.widgets.alerts import AlertStrip
 from kitetui.widgets.footer import FooterBar
 from kitetui.widgets.jump import JumpScreen
 from kitetui.widgets.live_grid import LiveGrid
@@ -85,7 +84,7 @@ class ArrangeActions(EngineActions):
         screen.set_class(chosen.kind == "tiny", "-tiny")
         screen.set_class(chosen.kind == "narrow", "-narrow")
         screen.query_one(PaneGrid).split(chosen.tree)
-        screen.query_one(AlertStrip).display = chosen.strip
+        screen.set_class(chosen.strip, "-strip")
         screen.query_one(TabStrip).show_tabs(
             self._active, self._snapshot.header.unacked if self._snapshot else 0
         )

@@ -48,3 +48,23 @@ async def test_a_list_is_never_cut(settings: Settings) -> None:
         shown = " ".join(text.render_line(y).text for y in range(text.size.height))
         for line in LINES:
             assert " ".join(line.split()) in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("size", "pane"),
+    [((80, 24), "depth"), ((80, 24), "alerts"), ((120, 35), "depth"), ((200, 50), "chart")],
+)
+async def test_what_is_told_for_a_moment_lies_on_a_border(
+    settings: Settings, size: tuple[int, int], pane: str
+) -> None:
+    app = KiteApp(settings.screen, StateLink("live"))
+    async with app.run_test(size=size, notifications=True) as pilot:
+        app.action_pane(pane)
+        await painted(app, pilot)
+        before = [strip.text for strip in app.screen._compositor.render_strips()]
+        app.notify("acknowledged SYM0: u takes it back", markup=False)
+        await pilot.pause(0.5)
+        after = [strip.text for strip in app.screen._compositor.render_strips()]
+        hidden = [old for old, new in zip(before, after, strict=True) if "takes it back" in new]
+        assert len(hidden) == 1 and hidden[0][:1] in "┗╰"
+        assert "acknowledged SYM0: u takes it back" in after[before.index(hidden[0])]
