@@ -85,7 +85,9 @@ class ExplainScreen(ModalScreen[None]):
         would be another price."""
         room = max(self.app.size.width * 9 // 10 - FRAME, LEAST)
         indent = " " * (len(line) - len(line.lstrip()) + 2)
-        return "\n".join(wrap(line, room, subsequent_indent=indent)) if len(line) > room else line
+        if len(line) <= room:
+            return line
+        return "\n".join(wrap(line, room, subsequent_indent=indent, break_on_hyphens=False))
 
 
 class ChoiceScreen(ModalScreen[str]):
