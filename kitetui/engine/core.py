@@ -128,7 +128,8 @@ class Core:
         source = b"simulated" if plan.simulated else source_name(
             feed.url if feed.source == "kite" else self.redis.address)  # fmt: skip
         self._recording = Recording(settings, plan.places, source, self._note)
-        self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken)
+        self.intake = Intake(settings.batch, self.pipeline, self._recording.keep, self._taken,
+                             self._supervisor.fail)  # fmt: skip
         self._reached_s = self._published_s = 0
         """How far a replay has come; and up to where it was published before it went back."""
         self._ending: Ending | None = None

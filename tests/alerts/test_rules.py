@@ -56,6 +56,8 @@ def test_a_text_is_a_rule(text: str, expected: dict[str, Any]) -> None:
         ("NIFTY > 5 until 25:00", "expected HH:MM or YYYY-MM-DD"),
         ("NIFTY > 5 until 09:15", "over already"),
         ("NIFTY > 5 until 2020-01-01", "over already"),
+        ("NIFTY > 5 until 2030-01-01", "a year at most"),
+        ("NIFTY > 5 until 9999-12-31", "a year at most"),
         ("N" * 400, "at most 300 characters"),
         ("__import__('os').system('x') > 5 eval", "'eval' is not understood"),
     ],
@@ -146,6 +148,8 @@ def test_a_rules_alert_goes_through_the_same_desk() -> None:
     told = alerting.add_rule(AddRule("A > 100 minute P1 note look at it", "ops"), NOON_S)
     assert told.done and "watches A > 100 minute P1 note look at it" in told.text
     assert not alerting.add_rule(AddRule("A >", "ops"), NOON_S).done
+    refused = alerting.add_rule(AddRule("A > 100", "ops", until_s=10**12), NOON_S)
+    assert not refused.done and "a year at most" in refused.text
     for n, price in enumerate([99, 101, 102, 99, 101]):
         at_s = NOON_S + 60 * n
         alerting.look(at_s, lambda rule, p=price: measure(rule, p))

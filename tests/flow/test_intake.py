@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Iterator
 
@@ -147,3 +148,16 @@ def test_after_a_bug_what_comes_is_kept_and_not_applied() -> None:
     asyncio.run(scene())
     assert [batch.payload for batch in kept] == [[b"after"]] and told == []
     assert pipeline.log == ["bug0", "bug1", "bug2"]
+
+
+def test_a_bug_ends_the_engine_whoever_put_in_what_it_came_up_with() -> None:
+    failed: list[BaseException] = []
+
+    async def viewer() -> None:
+        intake = Intake(SETTINGS, Slow(), lambda batch: None, lambda *_: None, failed.append)
+        intake.put(Kind.TEXT, b"bug")
+        with contextlib.suppress(RuntimeError):  # a connection's own handler
+            intake.finish()
+
+    asyncio.run(viewer())
+    assert [str(error) for error in failed] == ["a bug"]

@@ -17,7 +17,7 @@ from kitetui.engine.alerts.flood import Flood, Form, Notice
 from kitetui.engine.alerts.gate import Departure, Exit, Gate
 from kitetui.engine.alerts.operators import DeskCommand, Operators
 from kitetui.engine.alerts.priority import Priorities
-from kitetui.engine.alerts.rule_text import Rule, RuleError, parse
+from kitetui.engine.alerts.rule_text import LONGEST_S, TOO_LONG, Rule, RuleError, parse
 from kitetui.engine.alerts.rules import Measured, Rules
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.commands import AddRule, Result
@@ -133,6 +133,8 @@ class Alerting:
         """Take a user's rule."""
         try:
             rule = parse(command.text, at_s, command.actor[:64])
+            if command.until_s > at_s + LONGEST_S:
+                raise RuleError(TOO_LONG)
         except RuleError as error:
             return Result(False, str(error))
         if command.until_s > at_s:

@@ -24,6 +24,8 @@ FIELDS = {
 }  # fmt: skip
 """What a rule may ask for, and the timeframe that is meant where none is given ('': none)."""
 TIMEFRAMES = ("1m", "3m", "5m", "15m")
+LONGEST_S = 366 * 86_400
+TOO_LONG = "a rule watches for a year at most"
 FREQUENCIES = ("once", "minute", "bar", "close")
 _OPERATORS = {">": 1, ">=": 1, "above": 1, "<": -1, "<=": -1, "below": -1}
 
@@ -139,11 +141,16 @@ def _until(word: str, now_s: int) -> int:
             at = datetime.combine(ist(now_s).date(), time(hour, minute), IST)
         else:
             at = datetime.combine(date.fromisoformat(word) + timedelta(days=1), time(0), IST)
+        until_s = int(at.timestamp())
+    except OverflowError:  # the day after the last one
+        until_s = now_s + LONGEST_S + 1
     except ValueError:
         raise RuleError(f"until {word}: expected HH:MM or YYYY-MM-DD") from None
-    if at.timestamp() <= now_s:
+    if until_s <= now_s:
         raise RuleError(f"until {word}: that is over already")
-    return int(at.timestamp())
+    if until_s > now_s + LONGEST_S:
+        raise RuleError(f"until {word}: {TOO_LONG}")
+    return until_s
 
 
 def _end_of_day(now_s: int) -> int:

@@ -45,8 +45,14 @@ class Intake:
     """
 
     def __init__(self, settings: BatchSettings, pipeline: Pipeline,
-                 journal: Callable[[RecordBatch], None], taken: Taken) -> None:  # fmt: skip
-        """`journal` keeps a batch before anything follows from it; `taken` is told what did."""
+                 journal: Callable[[RecordBatch], None], taken: Taken,
+                 failed: Callable[[BaseException], None] = lambda error: None) -> None:  # fmt: skip
+        """`journal` keeps a batch before anything follows from it; `taken` is told what did.
+
+        `failed` is told of a bug: who put in what it came up with may be a viewer's connection,
+        which goes on.
+        """
+        self._failed = failed
         self._settings = settings
         self._pipeline = pipeline
         self._journal = journal
@@ -136,9 +142,10 @@ class Intake:
                     self._next_turn()
                     return
                 self._step()
-        except BaseException:
+        except BaseException as error:
             self._broken = True
             self._give_up()
+            self._failed(error)
             raise
 
     def _step(self) -> None:

@@ -240,11 +240,17 @@ class Pipeline:
         self.alerting.tick(at_s)
 
     def _command(self, payload: bytes, recv_ns: int, out: Derived) -> None:
+        """Each command has one result, also one that cannot be read."""
         try:
-            command = commands.decode(payload)
-        except (msgspec.DecodeError, RecursionError) as error:
+            result = self._obeyed(payload, recv_ns)
+        except UNREADABLE as error:
             out.results.append(Result(False, f"the command cannot be read: {error}"))
-            raise ValueError(str(error)) from None
+            raise
+        out.results.append(result)
+        self.note("desk", result.text)
+
+    def _obeyed(self, payload: bytes, recv_ns: int) -> Result:
+        command = commands.decode(payload)
         at_s = self._now_s(recv_ns)
         if isinstance(command, commands.AddRule):
             result = self.alerting.add_rule(command, at_s)
@@ -275,8 +281,7 @@ class Pipeline:
             result = Result(False, "only a replay is played")
         else:
             result = self.alerting.obey(command, recv_ns, at_s)
-        out.results.append(result)
-        self.note("desk", result.text)
+        return result
 
     def _tune(self) -> None:
         """Have everything go by the thresholds in force."""
