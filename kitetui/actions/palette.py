@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from kitetui.actions.engine import EngineActions
 from kitetui.engine.snapshot import View
@@ -71,7 +72,7 @@ class _Symbols(_Source):
     async def search(self, query: str) -> Hits:
         snapshot = await self.kite._picture(View(find=query[:64]))
         for place, (symbol, token) in enumerate(snapshot.found if snapshot is not None else ()):
-            yield Hit(SYMBOLS_FIRST - place / 100, clean(symbol),
+            yield Hit(SYMBOLS_FIRST - place / 100, Content(clean(symbol)),  # never markup
                       partial(self.kite.go_to_instrument, token), text=clean(symbol))  # fmt: skip
 
 

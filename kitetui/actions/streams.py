@@ -87,7 +87,7 @@ class StreamActions(EngineActions):
         action = self._action(about, action=chosen)
         if chosen in _VALUES:
             typed = await self.push_screen_wait(PromptScreen(*_VALUES[chosen]))
-            if not (typed or "").strip():
+            if not (typed and typed.strip()):
                 return
             action = _filled(action, typed.split())
         would = await self._ask(msgspec.structs.replace(action, dry=True))

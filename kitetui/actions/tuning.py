@@ -36,6 +36,8 @@ class TuneActions(EngineActions):
                 f"{sentence(key) or 'nothing is told of it'}\n\n"
                 f"The files have {one.of_files}; type {FILES} to go back to it",
             ))  # fmt: skip
+            if value is None:  # ctrl+c leaves all of it
+                return
             if value.strip():
                 wanted = key.split(".")[1]
                 typed = "" if value.strip() == FILES else value

@@ -21,7 +21,7 @@ from kitetui.widgets.lines import Line, Span
 from kitetui.widgets.live_grid import SETTLE_S, Column, LiveGrid, Row
 from kitetui.widgets.live_pane import LivePane
 from kitetui.widgets.numbers import age, arrow, clock, compact, price, short_pattern, spark
-from kitetui.widgets.safe_text import fit
+from kitetui.widgets.safe_text import fit, fit_ends
 
 _SIDES = {1: "up", -1: "down"}
 _GLYPHS = {
@@ -43,7 +43,7 @@ class AlertsPane(LiveGrid):
 
     columns = (
         Column("", 2, False), Column("P", 2, False), Column("AGE", 4),
-        Column("SYMBOL", 21, False, 18), Column("RULE", 19, False, 12),
+        Column("SYMBOL", 21, False, 18, ends=True), Column("RULE", 19, False, 12),
         Column("TF", 3, False), Column("DIR", 6, False),
         Column("PRICE", 11, least=9), Column("CONF", 4), Column("HIT n", 9), Column("QTY", 6),
         Column("×", 4), Column("WHAT", 44, False),
@@ -203,7 +203,7 @@ def _foot(flood: Flood) -> tuple[Line, ...]:
 
 def _strip_line(a: Alert, now_s: float) -> Line:
     pattern = fit(short_pattern(a.pattern, 18), 18)
-    text = f"{age(now_s - a.at_s):>5} {fit(a.symbol, 18)} {pattern} {a.timeframe:<3}"
+    text = f"{age(now_s - a.at_s):>5} {fit_ends(a.symbol, 18)} {pattern} {a.timeframe:<3}"
     if a.origin is Origin.SYSTEM:
         return ((f"{a.priority.name} ", _URGENT[a.priority]),
                 (f"{age(now_s - a.at_s):>5} {fit(a.message or a.pattern, 58)}", ""))  # fmt: skip

@@ -145,30 +145,30 @@ class DepthPane(LivePane):
         right: Line = ()
         style = "bold" if rung.last else "bid" if rung.bid else "ask" if rung.ask else "dim"
         if rung.bid is not None:
+            held, orders = _shares(rung.bid.quantity), _count(rung.bid.orders)
             left = (
-                (f"{rung.bid_total:>{_CUM},} " if self._cum else "", "dim"),
+                (f"{_shares(rung.bid_total):>{_CUM}} " if self._cum else "", "dim"),
                 (bar_left(rung.bid.quantity / most, width), "bid-bar"),
-                (f" {rung.bid.quantity:>{_QTY},} {rung.bid.orders:>{_ORDERS}}", "bid"),
+                (f" {held:>{_QTY}} {orders:>{_ORDERS}}", "bid"),
             )
         if rung.ask is not None:
+            held, orders = _shares(rung.ask.quantity), _count(rung.ask.orders)
             right = (
-                (f" {rung.ask.orders:<{_ORDERS}} {rung.ask.quantity:<{_QTY},} ", "ask"),
+                (f" {orders:<{_ORDERS}} {held:<{_QTY}} ", "ask"),
                 (bar(rung.ask.quantity / most, width), "ask-bar"),
-                (f" {rung.ask_total:<{_CUM},}" if self._cum else "", "dim"),
+                (f" {_shares(rung.ask_total):<{_CUM}}" if self._cum else "", "dim"),
             )
         mark = arrow(d.direction) if rung.last else " "
-        words = (
-            f"{mark}{price(rung.price, d.decimals):>{_PRICE - 2}} " if rung.price else " " * _PRICE
-        )
+        words = _priced(mark, rung.price, d.decimals) if rung.price else " " * _PRICE
         return (*left, (" │", "dim"), (words, style), ("│", "dim"), *right)
 
     def _between(self, d: Depth) -> Line:
         side = self._cum + self._bar + _QTY + _ORDERS + 3
-        words, short = _spread(d)
-        words = words if len(words) <= side - 3 else short
+        forms = _spread(d)
+        words = next((form for form in forms if len(form) <= side - 3), forms[-1])
         last = f"last {d.last_quantity:,} @ {clock(d.last_trade_s)}"
         left = f" {words} ".center(side - 1, "─")[: side - 1]
-        ltp = f"{arrow(d.direction)}{price(d.ltp, d.decimals):>{_PRICE - 2}} "
+        ltp = _priced(arrow(d.direction), d.ltp, d.decimals)
         style = "dim" if d.bids[0].price and d.asks[0].price else "warn"
         return ((left, style), (" ┼", "dim"), (ltp, "bold"), (f"┼ {last}", "dim"))
 
@@ -212,17 +212,32 @@ def _summed(levels: tuple[Level, ...], *, asks: bool) -> list[Rung]:
     return out
 
 
-def _spread(d: Depth) -> tuple[str, str]:
-    """What lies between the best prices, and the same in few words."""
+def _spread(d: Depth) -> tuple[str, ...]:
+    """What lies between the best prices, in many words and in few."""
     bid, ask = d.bids[0].price, d.asks[0].price
     if not (bid or ask):
-        return ("no book",) * 2
+        return ("no book",)
     if not ask:
         return "no asks: upper circuit?", "upper circuit?"
     if not bid:
         return "no bids: lower circuit?", "lower circuit?"
     gap = ask - bid
     if gap <= 0:
-        return ("CROSSED BOOK" if gap < 0 else "LOCKED BOOK",) * 2
-    words = f"spread {price(gap, d.decimals)}"
-    return f"{words} ({gap / ask * 1e4:.1f}bp)", words
+        return ("CROSSED BOOK" if gap < 0 else "LOCKED BOOK",)
+    figure = price(gap, d.decimals)
+    return f"spread {figure} ({gap / ask * 1e4:.1f}bp)", f"spread {figure}", figure
+
+
+def _shares(quantity: int) -> str:
+    """A quantity, or a sum, in eight cells."""
+    return f"{quantity:,}" if quantity < 1_000_000 else compact(quantity)
+
+
+def _count(orders: int) -> str:
+    """Orders at a price, in four cells."""
+    return f"{orders}" if orders < 10_000 else f"{min(orders // 1000, 999)}K"
+
+
+def _priced(mark: str, value: float, decimals: int) -> str:
+    """A price in its column, of six digits without the air behind it."""
+    return f"{mark}{price(value, decimals):>{_PRICE - 2}} "[:_PRICE]

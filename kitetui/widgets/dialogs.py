@@ -122,8 +122,8 @@ class ChoiceScreen(ModalScreen[str]):
         self.dismiss(answer)
 
 
-class PromptScreen(ModalScreen[str]):
-    """A line to be typed; '' where it is left."""
+class PromptScreen(ModalScreen[str | None]):
+    """A line to be typed; '' where it is left, None where whatever asks is to be left as well."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
 

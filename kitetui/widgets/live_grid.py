@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kitetui.widgets.lines import Line, Span
 from kitetui.widgets.live_pane import LivePane
-from kitetui.widgets.safe_text import fit
+from kitetui.widgets.safe_text import fit, fit_ends
 
 SETTLE_S = 0.7
 """A cursor that moved by itself acts on nothing for so long."""
@@ -19,13 +19,15 @@ CUT_MIN = 16
 class Column(NamedTuple):
     """A column of a grid: title, width in cells, and whether its values stand right.
 
-    `least`: the width that does where not all columns have room; 0 is the same width.
+    `least`: the width that does where not all columns have room; 0 is the same width. `ends`:
+    whether the end of a long value stays, not only its beginning.
     """
 
     title: str
     width: int
     right: bool = True
     least: int = 0
+    ends: bool = False
 
 
 class Row(NamedTuple):
@@ -183,7 +185,9 @@ class LiveGrid(LivePane):
         out: list[Span] = []
         for column, (text, style) in zip(self._fitting, row.cells, strict=False):
             name = f"cursor {style}" if cursor else style
-            cell = fit(text, column.width, column.right) + " "
+            cell = fit_ends(text, column.width) if column.ends else fit(
+                text, column.width, column.right)  # fmt: skip
+            cell += " "
             if out and out[-1][1] == name:
                 out[-1] = (out[-1][0] + cell, name)
             else:

@@ -270,7 +270,7 @@ class LivePane(Widget, can_focus=True):
         rest = known["cursor " if line and line[-1][1].startswith("cursor ") else ""]
         strip = Strip(out)
         if strip.crop(width).text.strip():  # what does not fit says so
-            cut = Segment("." if ascii_only else "…", out[-1].style)
+            cut = Segment(plain_glyphs("…") if ascii_only else "…", out[-1].style)
             strip = Strip([*strip.crop(0, width - 1).adjust_cell_length(width - 1), cut])
         return strip.adjust_cell_length(width, rest)
 

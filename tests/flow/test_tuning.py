@@ -17,6 +17,7 @@ from kitetui.engine.flow.tuning import CHANGES_KEPT, Tuning
 from kitetui.engine.snapshot import Snapshot, View
 from kitetui.engine.view.desk import explained, thresholds
 from kitetui.settings import Settings
+from kitetui.widgets.dialogs import PromptScreen
 from kitetui.widgets.thresholds import ThresholdsScreen
 from tests.links import PictureLink, answered
 from tests.pilots import until
@@ -258,3 +259,20 @@ async def test_a_threshold_is_found_changed_and_taken_back_by_keys(settings: Set
         await pilot.press(*"nosuchthing", "enter", "escape")
         await until(pilot, lambda: not isinstance(app.screen, ThresholdsScreen))
     assert len(link.said) == 2 and not link.pipeline.tuning.values
+
+
+async def test_ctrl_c_in_the_prompt_leaves_all_of_it_and_the_screen_stays(
+    settings: Settings,
+) -> None:
+    app = KiteApp(settings.screen, TunedLink())
+    async with app.run_test(size=(120, 35)) as pilot:
+        await pilot.pause(0.3)
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, ThresholdsScreen))
+        await pilot.press(*"spike min_ratio")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.screen is app._base)
+        await pilot.pause(0.2)
+        assert app.is_running and app.screen is app._base

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
+import msgspec
 import pytest
 from textual.widgets import Static
 
 from kitetui.app import KiteApp
+from kitetui.engine.snapshot import Snapshot, View
 from kitetui.settings import Settings
 from kitetui.widgets.dialogs import ExplainScreen, ListScreen
+from tests.links import answered
 from tests.widgets.test_states import StateLink, painted
 
 LINES = (
@@ -68,3 +73,24 @@ async def test_what_is_told_for_a_moment_lies_on_a_border(
         hidden = [old for old, new in zip(before, after, strict=True) if "takes it back" in new]
         assert len(hidden) == 1 and hidden[0][:1] in "┗╰"
         assert "acknowledged SYM0: u takes it back" in after[before.index(hidden[0])]
+
+
+class NamedLink(StateLink):
+    """Every search finds an instrument with a name that looks like markup."""
+
+    def snapshot(self, wanted: View) -> Future[Snapshot]:
+        picture = super().snapshot(wanted).result()
+        return answered(msgspec.structs.replace(picture, found=(("X[/b]Y[red]", 1),)))
+
+
+async def test_a_symbol_is_no_markup_in_the_palette(settings: Settings) -> None:
+    app = KiteApp(settings.screen, NamedLink("live"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await painted(app, pilot)
+        await pilot.press("colon", "x", "y")
+        for _ in range(40):
+            await pilot.pause(0.05)
+            shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+            if "X[/b]Y[red]" in shown:
+                break
+        assert "X[/b]Y[red]" in shown

@@ -235,6 +235,53 @@ async def test_a_side_without_offers_is_named_whole_in_a_narrow_book(columns: in
         assert ("no asks: " in text(pane)) == (columns > 60)
 
 
+@pytest.mark.parametrize("columns", [46, 57, 78, 110])
+@pytest.mark.parametrize("ladder", [False, True])
+async def test_millions_of_shares_and_six_digits_of_rupees_keep_their_columns(
+    columns: int, ladder: bool
+) -> None:
+    many = (812_345, 12_345_678, 9_876_543, 1_000_000, 7)
+    bids = tuple(Level(150_000.0 - n, many[n], 12_345) for n in range(5))
+    asks = tuple(Level(150_001.0 + n, many[n], 3) for n in range(5))
+    book = views.depth(bids=bids, asks=asks, ltp=150_000.0, tick_size=1.0)
+    async with staged(DepthPane(), columns, 30) as pane:
+        pane.ladder.on = ladder
+        pane.update_from(views.snapshot(depth=book))
+        priced = [line for line in pane.plain if line.count("│") == 2]
+        assert len(priced) >= 10
+        assert len({tuple(at for at, glyph in enumerate(line) if glyph == "│")
+                    for line in priced}) == 1  # fmt: skip
+        assert all(len(line.rstrip()) <= columns for line in priced)
+        assert any("12.3M" in line for line in priced)
+
+
+async def test_a_spread_is_whole_or_not_there() -> None:
+    wide = views.depth(bids=(Level(500.05, 1, 1),) * 5, asks=(Level(1734.6, 1, 1),) * 5)
+    for columns in range(40, 90):
+        async with staged(DepthPane(), columns) as pane:
+            pane.update_from(views.snapshot(depth=wide))
+            assert "1,234.55 " in text(pane), columns
+
+
+async def test_what_is_cut_in_ascii_is_no_figure() -> None:
+    async with staged(Numbers(), 12) as grid:
+        grid.app.add_class(ASCII)
+        grid.show([((" c 24,499.95", ""), (" more", ""))])
+        assert grid.render_line(0).text == " c 24,499.9~"
+
+
+async def test_an_option_that_is_cut_keeps_its_strike_and_its_side() -> None:
+    names = ("BANKNIFTY25DEC52500CE", "BANKNIFTY25DEC52500PE", "HDFCBANK25DEC1000CE")
+    alerts = tuple(views.alert(n, symbol=name) for n, name in enumerate(names))
+    async with staged(AlertsPane(), 76) as pane:
+        pane.update_from(views.snapshot(alerts=alerts))
+        assert all(line[10:].split()[0].endswith(name[-7:])
+                   for line, name in zip(pane.plain[1:], names, strict=False))  # fmt: skip
+    async with staged(AlertStrip(), 80, 3) as strip:
+        strip.update_from(views.snapshot(alerts=alerts))
+        assert all(name[-7:] in line for line, name in zip(strip.plain, names, strict=True))
+
+
 @pytest.mark.parametrize("columns", [80, 120, 200])
 async def test_whatever_is_wrong_the_header_tells_what_waits_for_somebody(columns: int) -> None:
     lost = picture("lost", views.snapshot()).header
@@ -283,7 +330,7 @@ async def test_what_is_cut_at_the_edge_says_so() -> None:
         assert {d.cell_length for d in drawn} == {inside}
         pane.app.add_class(ASCII)
         pane._strips.clear()
-        assert pane.render_line(2).text == "y" * (inside - 1) + "."
+        assert pane.render_line(2).text == "y" * (inside - 1) + "~"
 
 
 async def test_the_row_that_is_chosen_has_one_ground_from_edge_to_edge() -> None:
