@@ -60,8 +60,8 @@ class AlertActions(EngineActions):
         pane = self._base.query_one(AlertsPane)
         marked = pane.chosen if "alerts" in self._layout.panes else []
         if marked:
-            await self._send(AcknowledgeMany(tuple(one.seen for one in marked), self._actor))
-            pane.marked.clear()
+            if await self._send(AcknowledgeMany(tuple(one.seen for one in marked), self._actor)):
+                pane.marked -= {one.alert_id for one in marked}  # others may have been marked since
             return
         alert = self._alert
         if alert is None:

@@ -197,6 +197,7 @@ class ArrangeActions(EngineActions):
         """Hold the active pane still, or let it go on."""
         pane = self._pane(self._active)
         pane.freeze(not pane.frozen)
+        self._soon()
         self.notify("frozen: space lets it go on" if pane.frozen else "live again", timeout=2,
                     markup=False)  # fmt: skip
 

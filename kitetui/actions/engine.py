@@ -63,11 +63,14 @@ class EngineActions(App[str]):
             self._say("the engine did not answer", done=False)
             return None
 
-    async def _send(self, command: Command) -> None:
+    async def _send(self, command: Command) -> bool:
+        """Have a command carried out, and say what came of it; whether it is done."""
         result = await self._ask(command)
-        if result is not None:
-            self._say(result.text, done=result.done)
-            self._soon()
+        if result is None:
+            return False
+        self._say(result.text, done=result.done)
+        self._soon()
+        return result.done
 
     def _say(self, text: str, *, done: bool) -> None:
         self.notify(clean(text), severity="information" if done else "warning", timeout=4,

@@ -58,6 +58,11 @@ class AlertsPane(LiveGrid):
         self._painted: dict[str, Alert] = {}
         self._waiting_outside = 0
         self._to_top = False
+        self._was_away = False
+
+    def on_hide(self) -> None:
+        """What comes while nobody sees the queue is let in when it is back."""
+        self._was_away = True
 
     @property
     def selected(self) -> Alert | None:
@@ -71,8 +76,7 @@ class AlertsPane(LiveGrid):
 
     def action_mark(self) -> None:
         """Mark the alert under the cursor, or take its mark, and go on to the next."""
-        if self.frozen:
-            self.notify("a held pane shows no marks: let it go on first", markup=False)
+        if self.keeps():
             return
         if self.selected is not None and self.selected.state in WAITING:
             self.marked ^= {self.selected.alert_id}
@@ -90,10 +94,11 @@ class AlertsPane(LiveGrid):
         """Draw the queue of a snapshot."""
         h = snapshot.header
         if self.frozen:
-            self._hold_rows([_row(a, h.session_s, marked=False) for a in snapshot.alerts])
+            rows = [_row(a, h.session_s, marked=False) for a in snapshot.alerts]
+            self._hold_rows(rows, _foot(snapshot.flood))
             return
         alerts = {a.alert_id: a for a in snapshot.alerts}
-        if self.has_focus and self._painted and not self._to_top:
+        if self.has_focus and self._painted and not (self._to_top or self._was_away):
             kept = [alerts[i] for i in self._painted if i in alerts]
             self._waiting_outside = len(alerts) - len(kept)
         else:
@@ -106,6 +111,7 @@ class AlertsPane(LiveGrid):
         self.title(f"6 Alerts  {h.unacked} unacked / {h.alerts}{marks}{fresh}", self._keys_told())
         self._painted = {a.alert_id: a for a in kept}
         self.marked &= {a.alert_id for a in kept if a.state in WAITING}
+        self._was_away = False
         if self._to_top:
             self.cursor_key, self._to_top = None, False
         rows = [_row(a, h.session_s, marked=a.alert_id in self.marked) for a in kept]

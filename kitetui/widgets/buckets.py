@@ -43,6 +43,8 @@ class BucketsPane(LiveGrid):
 
     def action_kind(self) -> None:
         """By time, by equal buckets, by price."""
+        if self.keeps():
+            return
         kinds = list(KINDS)
         self.kind = kinds[(kinds.index(self.kind) + 1) % len(kinds)]
         self.columns = KINDS[self.kind]

@@ -63,6 +63,8 @@ class ChainPane(LiveGrid):
 
     def action_expiry(self, by: int) -> None:
         """Another expiry."""
+        if self.keeps():
+            return
         self.expiry += by
         self.asks()
 

@@ -42,6 +42,8 @@ class ChartPane(LivePane):
 
     def action_timeframe(self, by: int) -> None:
         """A longer timeframe, or a shorter one."""
+        if self.keeps():
+            return
         at = TIMEFRAMES.index(self.minutes) + by
         self.minutes = TIMEFRAMES[min(max(at, 0), len(TIMEFRAMES) - 1)]
         self.asks()

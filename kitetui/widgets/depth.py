@@ -44,17 +44,23 @@ class DepthPane(LivePane):
 
     def action_ladder(self) -> None:
         """List the levels, or give every price a row."""
+        if self.keeps():
+            return
         self.ladder.on = not self.ladder.on
         self.ladder.recentre()
         self.asks()
 
     def action_recentre(self) -> None:
         """Put the last price into the middle."""
+        if self.keeps():
+            return
         self.ladder.recentre()
         self.asks()
 
     def action_group(self, by: int) -> None:
         """Make a row stand for more ticks, or for fewer."""
+        if self.keeps():
+            return
         self.ladder.coarser(by)
         self.ladder.on = True
         self.asks()

@@ -41,7 +41,8 @@ class LiveGrid(LivePane):
     """Rows under a header line. The cursor sticks to a row's key, wherever the row moves to.
 
     Attributes:
-        slipped_s: when the cursor's row went away and it moved to the next; 0 otherwise.
+        slipped_s: when the cursor came to a row by itself, as its own went away or the first one
+            came; 0 otherwise.
     """
 
     filters = True
@@ -54,6 +55,8 @@ class LiveGrid(LivePane):
         self.cursor_key: Hashable = None
         self._held_rows: tuple[list[Row], bool, tuple[Line, ...]] | None = None
         self.slipped_s = 0.0
+        self._filled = False
+        """Whether there was ever a row: the first one did not come under anybody's finger."""
         self._offset = 0
         self._foot: tuple[Line, ...] = ()
 
@@ -87,7 +90,8 @@ class LiveGrid(LivePane):
         if self.cursor_key not in keys:
             at = was.index(self.cursor_key) if self.cursor_key in was else 0
             self.cursor_key = keys[min(at, len(keys) - 1)] if keys else None
-            self.slipped_s = asyncio.get_running_loop().time() if self.cursor_key in was else 0.0
+            self.slipped_s = asyncio.get_running_loop().time() if self._filled else 0.0
+        self._filled = self._filled or bool(keys)
         self._paint(stale)
 
     def compare(self) -> str:
@@ -104,8 +108,10 @@ class LiveGrid(LivePane):
 
     def freeze(self, on: bool) -> None:
         """Hold rows and cursor's surroundings still, or catch up."""
-        super().freeze(on)
         held, self._held_rows = self._held_rows, None
+        if not on:
+            self._held = None  # lines without the rows that keys mean
+        super().freeze(on)
         if not on and held is not None:
             self.show_rows(held[0], stale=held[1], foot=held[2])
 

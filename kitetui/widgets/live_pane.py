@@ -60,6 +60,7 @@ class LivePane(Widget, can_focus=True):
         self._frozen: list[Line] = []
         self._made_from: tuple[Snapshot, Size | None] | None = None
         """What the picture was made from, and for which size."""
+        self._seen: Size | None = None
         self.stale = False
 
     def asks(self) -> None:
@@ -92,6 +93,11 @@ class LivePane(Widget, can_focus=True):
         """Have the picture made. A pane that is held makes the one that it holds anew where its
         size changed, and its first one where it was not on the screen before."""
         size = self.size
+        if self.frozen and self._made_from is None and not (size and size == self._seen):
+            self._seen = size
+            if size and self.display:
+                self.asks()  # what comes next is asked for in this size
+            return
         if not self.frozen or self._made_from is None:
             self._made_from = snapshot, None
         of, before = self._made_from
@@ -195,9 +201,15 @@ class LivePane(Widget, can_focus=True):
         if on:
             self._hold_still()
             if not self.display:  # what it showed before is of another time
-                self._made_from = None
+                self._made_from = self._seen = None
         elif held is not None:
             self._put(*held)
+
+    def keeps(self) -> bool:
+        """Whether it is held, and what it shows is not to be had in another way; says so."""
+        if self.frozen:
+            self.notify("a held pane stays as it is: let it go on first", markup=False)
+        return self.frozen
 
     def compare(self) -> str:
         """Show what would be there if it were not held, and mark what differs; or go back.

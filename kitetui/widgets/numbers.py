@@ -77,6 +77,12 @@ def clock_minute(seconds: float) -> str:
     return clock(seconds)[:5]
 
 
+def moment(seconds: float, now_s: float) -> str:
+    """HH:MM in India; 26Nov where that is of another day than now."""
+    at, now = (datetime.fromtimestamp(max(s, 0), UTC).astimezone(IST) for s in (seconds, now_s))
+    return clock_minute(seconds) if seconds <= 0 or at.date() == now.date() else f"{at:%d%b}"
+
+
 def bar(share: float, width: int) -> str:
     """A bar of eighths of a cell, `width` cells at share 1."""
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)

@@ -76,7 +76,7 @@ class Watchlist(LivePane):
     @property
     def line_here(self) -> str:
         """The line under the cursor."""
-        at = self.cursor - self.top + 1
+        at = self.cursor - self._first(self._shown, self._shown_from) + 1
         return self.plain[at][2:] if 1 <= at < len(self.plain) else ""
 
     @property
@@ -118,14 +118,19 @@ class Watchlist(LivePane):
 
     def action_sort(self) -> None:
         """Sort by the next value."""
-        self._look(sort=SORTS[(SORTS.index(self.watching.sort) + 1) % len(SORTS)], reverse=False)
+        if not self.keeps():
+            at = (SORTS.index(self.watching.sort) + 1) % len(SORTS)
+            self._look(sort=SORTS[at], reverse=False)
 
     def action_reverse(self) -> None:
         """Turn the order round."""
-        self._look(reverse=not self.watching.reverse)
+        if not self.keeps():
+            self._look(reverse=not self.watching.reverse)
 
     def action_group(self) -> None:
         """Show the next group of instruments, or all."""
+        if self.keeps():
+            return
         names = ["", *(name for name, _ in self._groups)]
         at = names.index(self.watching.group) if self.watching.group in names else 0
         self._look(group=names[(at + 1) % len(names)])
@@ -203,9 +208,16 @@ class Watchlist(LivePane):
         if rich:
             head += f" {'OI' if self.watching.sort == 'oi' else 'VOL':>6} {'AGE':>4} 1m"
         lines: list[Line] = [((head, "head"),)]
-        for at, row in enumerate(rows[: self.page], first):
+        begin = self._first(rows, first)
+        for at, row in enumerate(rows[begin - first :][: self.page], begin):
             lines.append(self._line(row, at == self.cursor, name, rich))
         return lines
+
+    def _first(self, rows: tuple[Watch, ...], first: int) -> int:
+        """The place that is drawn first: the top where rows from there on fill the pane, as in a
+        held one that shrank; else what there is, until the answer comes."""
+        whole = first <= self.top and self.top + self.page <= first + len(rows)
+        return self.top if whole else first
 
     def _why_empty(self) -> str:
         w = self.watching

@@ -150,7 +150,7 @@ async def test_alerts_tell_state_by_glyph_and_keep_the_cursor_on_its_alert() -> 
         pane.move_to(0)
         pane.update_from(views.snapshot(alerts=(views.alert(5), first, second)))
         assert text(pane).count("●") == 3 and "new" not in str(pane.border_title)
-        assert pane.selected.alert_id == views.alert(5).alert_id
+        assert pane.cursor_key == views.alert(5).alert_id
         pane.update_from(views.snapshot(alerts=()))
         assert "all clear" in text(pane)
 
@@ -280,6 +280,27 @@ async def test_an_option_that_is_cut_keeps_its_strike_and_its_side() -> None:
     async with staged(AlertStrip(), 80, 3) as strip:
         strip.update_from(views.snapshot(alerts=alerts))
         assert all(name[-7:] in line for line, name in zip(strip.plain, names, strict=True))
+
+
+async def test_an_alert_that_comes_under_the_cursor_by_itself_is_not_yet_meant() -> None:
+    first, other = views.alert(1), views.alert(2)
+    async with staged(AlertsPane(), 100) as pane:
+        pane.update_from(views.snapshot(alerts=(first,)))
+        assert pane.selected == first, "it was there when the pane was"
+        pane.update_from(views.snapshot(alerts=(other,)))
+        assert pane.selected is None, "the one that was meant has left in the same moment"
+        pane.update_from(views.snapshot(alerts=()))
+        pane.slipped_s -= 10.0
+        pane.update_from(views.snapshot(alerts=(first,)))
+        assert pane.selected is None, "the queue was empty a moment ago"
+        pane.slipped_s -= 10.0
+        assert pane.selected == first
+        pane.focus()
+        pane.update_from(views.snapshot(alerts=(first,)))
+        pane.update_from(views.snapshot(alerts=(other, first)))
+        pane.move_to(0)
+        pane.update_from(views.snapshot(alerts=(other, first)))
+        assert pane.selected is None and pane.cursor_key == other.alert_id
 
 
 @pytest.mark.parametrize("columns", [80, 120, 200])
