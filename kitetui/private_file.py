@@ -6,6 +6,19 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
+
+_CREATES = {"wb": os.O_TRUNC, "xb": os.O_EXCL, "ab": os.O_APPEND}
+
+
+def open_private(path: Path, mode: str) -> BinaryIO:
+    """A file to write to, as `open` with wb, xb or ab: what it makes is its owner's alone.
+
+    Raises:
+        OSError: it cannot be written, or it is a link.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | _CREATES[mode]
+    return os.fdopen(os.open(path, flags, 0o600), "ab" if mode == "ab" else "wb")
 
 
 def read_private(path: Path, most: int) -> bytes:

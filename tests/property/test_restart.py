@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,27 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
         assert not restart.resumed and restart.files.batches == len(parts)
         assert any("played from the beginning" in event.text for event in pipeline.events)
         same(whole, state_of(pipeline))
+
+
+@pytest.mark.parametrize(
+    ("began", "now", "taken"),
+    [
+        ("20251215-081502-000001", "2025-12-15 09:20", True),
+        ("20251215-081459-999999", "2025-12-15 09:20", False),
+        ("20251214-091500-000001", "2025-12-15 00:31", True),
+        ("20251214-081500-000001", "2025-12-15 08:15", False),
+        ("20251214-081500-000001", "2025-12-15 08:14", True),
+    ],
+)
+def test_a_day_begins_when_a_running_engine_begins_it(
+    tmp_path: Path, began: str, now: str, taken: bool
+) -> None:
+    day, _ = whole_day()
+    path = record(tmp_path, split(day, [40])[0], "unused")
+    path = path.rename(tmp_path / f"{began}-7.000.arrows")
+    now_s = datetime.fromisoformat(f"{now}+05:30").timestamp()
+    os.utime(path, (now_s - 1, now_s - 1))
+    keeper = Keeper(tmp_path / "checkpoint.bin", EASY, tmp_path / "keyframes")
+    restart = Restart(tmp_path, SOURCE, now_s, keeper, begins_s=8 * 3600 + 15 * 60)
+    assert restart._find() == ([path] if taken else [])
+    assert Restart(tmp_path, SOURCE, now_s, keeper)._find() == [path]

@@ -6,14 +6,23 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from kitetui.engine.calendar import ist_day
 from kitetui.engine.feed.records import PastLevels
 from kitetui.engine.market.bars import CLOSE, FIELDS, VOLUME, ClosedBars
-from kitetui.engine.sinks.archive import BarArchive, finish, parts_of, read_bars, remove_old
+from kitetui.engine.sinks.archive import (
+    SCHEMA,
+    BarArchive,
+    finish,
+    parts_of,
+    read_bars,
+    remove_old,
+)
 from kitetui.engine.sinks.store import SessionStore, thirty_days
+from kitetui.private_file import open_private
 from tests.samples import MONDAY_OPEN_S
 
 FIRST = MONDAY_OPEN_S // 60
@@ -107,12 +116,47 @@ def test_the_oldest_sessions_leave_first(tmp_path: Path) -> None:
     assert sorted(p.name[8:10] for p in tmp_path.glob("*.parquet")) == ["13", "14"]
 
 
-def test_a_full_disk_is_said_and_stops_nothing(tmp_path: Path) -> None:
-    archive = BarArchive(tmp_path / "missing")
+def test_what_found_no_room_is_written_as_soon_as_there_is_some(tmp_path: Path) -> None:
+    folder = tmp_path / "missing"
+    archive = BarArchive(folder)
     archive.take(bars(0, 1000), TOKENS)
     assert archive.failed == "No such file or directory"
     archive.take(bars(1, 1000), TOKENS)
+    folder.mkdir()
+    archive.take(bars(2, 1000), TOKENS)
+    assert archive.failed == ""
     archive.close()
+    (made,) = finish(folder, parts_of(folder))
+    assert np.unique(pq.read_table(made)["minute"].to_numpy()).size == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_disk_that_is_full_for_a_minute_costs_no_minute(
+    tmp_path: Path,
+) -> None:
+    archive = BarArchive(tmp_path)
+    archive.take(bars(0, 1000), TOKENS)
+    archive._file = open_private(Path("/dev/full"), "ab")
+    archive._sink = pa.PythonFile(archive._file, "w")
+    archive._stream = pa.ipc.new_stream(archive._sink, SCHEMA)
+    archive.take(bars(1, 1000), TOKENS)
+    assert archive.failed == "No space left on device"
+    archive.take(bars(2, 1000), TOKENS)
+    archive.take(bars(3, 1000), TOKENS)
+    assert archive.failed == "" and archive.left_out == 0
+    archive.close()
+    (made,) = finish(tmp_path, parts_of(tmp_path))
+    assert np.unique(pq.read_table(made)["minute"].to_numpy()).size == 4
+
+
+def test_what_waits_has_a_cap_and_what_leaves_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kitetui.engine.sinks.archive.HELD_BYTES", 1000)
+    archive = BarArchive(tmp_path / "missing")
+    for minute in range(50):
+        archive.take(bars(minute, 1000), TOKENS)
+    assert archive.left_out > 10 and archive._held_bytes <= 1000
 
 
 def level(token: int, day: int, poc: float) -> PastLevels:

@@ -60,9 +60,19 @@ class Ending:
         Raises:
             OSError: something of today is lacking there.
         """
+        self._complete()
+        self._archive.sync()
+
+    def _complete(self) -> None:
+        """Have the archive take what waits.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if self._archive.failed:
+            self._archive.write()
         if self._archive.failed:
             raise OSError(f"the archive lacks what could not be written: {self._archive.failed}")
-        self._archive.sync()
 
     def take(self, derived: Derived) -> None:
         """Note what a batch led to."""
@@ -77,26 +87,42 @@ class Ending:
         for bars in derived.mended:  # of a minute told twice the last counts
             self._archive.take(bars, tokens[bars.rows])
         if self._archive.failed and not failed:
-            self._pipeline.note("archive", f"not written: {self._archive.failed}")
+            self._pipeline.note("archive", f"waits for room: {self._archive.failed}")
+        if failed and not self._archive.failed:
+            self._pipeline.note("archive", "what waited for room is written")
 
     async def run(self) -> None:
         """Keep what ends, a few rows at a time; sort the archive when all sessions are over."""
-        await self._finish(self._left)  # what earlier engines did not come to
+        try:
+            await self._finish(self._left)  # what earlier engines did not come to
+        except OSError as error:
+            self._pipeline.note("archive", f"not finished: {error.strerror or error}")
         while True:
             await sleep(LOOK_S)
+            ends = False
             try:
                 await self._keep_ended()
                 if self._unfinished and self._over():
-                    self._archive.close()
-                    await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
-                    self._unfinished = False
-                    await self._finish(parts_of(self._folder))
-                    day = ist_day(self._pipeline.session_s)
-                    await asyncio.to_thread(keep_gaps, self._folder, day, self._gaps_of(day))
-                    self._tell_over(day)
+                    ends, self._unfinished = True, False  # what comes meanwhile is unfinished again
+                    await self._end_session()
             except OSError as error:
+                self._unfinished = self._unfinished or ends
                 self._pipeline.note("store", f"{error.strerror or error}; trying again")
                 await sleep(RETRY_S)
+
+    async def _end_session(self) -> None:
+        """Keep what is known at the end; each step may be done twice.
+
+        Raises:
+            OSError: something cannot be written.
+        """
+        self._complete()
+        self._archive.close()
+        await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
+        await self._finish(parts_of(self._folder))
+        day = ist_day(self._pipeline.session_s)
+        await asyncio.to_thread(keep_gaps, self._folder, day, self._gaps_of(day))
+        self._tell_over(day)
 
     def close(self) -> None:
         """Keep what has ended so far and let the files go."""
@@ -144,10 +170,10 @@ class Ending:
         return all(s is None or market.minutes.upto * 60 >= s.close_s for s in sessions)
 
     async def _finish(self, parts: list[Path]) -> None:
-        try:
-            made = await asyncio.to_thread(finish, self._folder, parts)
-            if made:
-                remove_old(self._folder, self._settings.archive.sessions)
-                self._pipeline.note("archive", f"{made[-1].name} holds the session's minutes")
-        except OSError as error:
-            self._pipeline.note("archive", f"not finished: {error.strerror or error}")
+        made = await asyncio.to_thread(finish, self._folder, parts)
+        if made:
+            remove_old(self._folder, self._settings.archive.sessions)
+            self._pipeline.note("archive", f"{made[-1].name} holds the session's minutes")
+        if lacks := self._archive.left_out:
+            self._pipeline.note("archive", f"lacks {lacks} minutes that found no room in time: the "
+                                "journal has them")  # fmt: skip

@@ -61,7 +61,9 @@ class Recording:
         name = next_name(folder, now_s)
         if settings.restore and restores:
             keeper = Keeper(self._places.checkpoint, self._settings, self._places.keyframes)
-            self.restart = Restart(folder, self._source, now_s, keeper, name)
+            feed = self._settings.feed
+            begins_s = feed.new_day_s if feed.speed_factor == 1.0 else None
+            self.restart = Restart(folder, self._source, now_s, keeper, name, begins_s)
         self.journal = JournalWriter(folder / name, settings, self._source)
 
     async def tidy(self) -> None:

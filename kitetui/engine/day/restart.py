@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from kitetui.engine.calendar import ist, ist_day
-from kitetui.engine.feed.journal_files import JournalFiles, whole_runs
+from kitetui.engine.calendar import DAY_S, IST_OFFSET_S, ist, ist_day
+from kitetui.engine.feed.journal_files import STAMP, JournalFiles, whole_runs
 from kitetui.engine.feed.journal_reader import JournalError, number_at, source_of
 from kitetui.engine.feed.records import Place, RecordBatch
 from kitetui.engine.flow.intake import Intake, Taken
@@ -56,8 +56,9 @@ class Keeper:
 class Restart:
     """Brings the pipeline to where an earlier engine of the same day and feed left it.
 
-    Journals last written today count, also one that was begun the day before. Where a checkpoint of
-    today fits, only what is behind it is played.
+    Journals last written today count, also one that was begun the evening before, but none from
+    before the day began that the engine is in. Where a checkpoint of today fits, only what is
+    behind it is played.
 
     The same code takes the same records in the same order, so every value is as if the engine
     had never stopped.
@@ -70,14 +71,23 @@ class Restart:
     """
 
     def __init__(self, folder: Path, source: bytes, now_s: float, keeper: Keeper,
-                 own: str = "") -> None:  # fmt: skip
-        """`own`: the name of this engine's own journal, which is no earlier one."""
+                 own: str = "", begins_s: int | None = None) -> None:  # fmt: skip
+        """Args:
+        own: the name of this engine's own journal, which is no earlier one.
+        begins_s: the second of a day, in India, at which a running engine begins a day: runs from
+            before the last one are of another, however long they went on. None where days do not
+            turn.
+        """
         self._day = ist_day(int(now_s))
         self._folder = folder
         self._source = source
         self._own = own
         self.keeper = keeper
         self._today = ist(now_s).date()
+        self._began = ""
+        if begins_s is not None:
+            day_s = ist_day(int(now_s) - begins_s) * DAY_S - IST_OFFSET_S + begins_s
+            self._began = f"{ist(day_s):{STAMP}}"
         self.paths: list[Path] = []
         self.files = JournalFiles(())
         self.resumed = False
@@ -88,7 +98,9 @@ class Restart:
         return [
             path
             for path in whole_runs(self._folder, self._is_todays)
-            if (not self._own or path.name < self._own) and source_of(path) == self._source
+            if path.name >= self._began
+            and (not self._own or path.name < self._own)
+            and source_of(path) == self._source
         ]
 
     def _is_todays(self, path: Path) -> bool:

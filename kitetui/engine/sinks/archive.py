@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from kitetui.engine.arrow import pa, pc, pq
 from kitetui.engine.calendar import day_date, ist_day
 from kitetui.engine.feed.batch import I64
 from kitetui.engine.market.bars import CLOSE, FLAGS, HIGH, LOW, OI, OPEN, VOLUME, ClosedBars
-from kitetui.private_file import write_private
+from kitetui.private_file import open_private, write_private
 
 SCHEMA = pa.schema(
     [
@@ -28,6 +30,8 @@ SCHEMA = pa.schema(
 """`minute` counts from the epoch; prices are raw, as on the wire."""
 _FIELDS = (OPEN, HIGH, LOW, CLOSE, VOLUME, OI, FLAGS)
 ROW_GROUP = 1 << 16
+HELD_BYTES = 64 << 20
+"""Of what waits for room on the disk."""
 GAPS = ".gaps.json"
 """What the names of the files end with that tell what of a session was not seen."""
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
@@ -38,34 +42,58 @@ class BarArchive:
 
     Every start has a part of its own; `finish` joins them.
 
+    What cannot be written waits, and goes into a part of its own as soon as there is room again.
+
     Attributes:
-        failed: why writing stopped ('' while it works); the journal still has everything.
+        failed: why something waits ('' while nothing does); the journal has everything.
+        left_out: batches that had to leave before there was room.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.failed = ""
+        self.left_out = 0
         self._day = -1
-        self._handle = -1
-        self._file: pa.PythonFile | None = None
+        self._path = folder
+        self._file: BinaryIO | None = None
+        self._sink: pa.PythonFile | None = None
         self._stream: pa.RecordBatchStreamWriter | None = None
+        self._waiting: deque[tuple[int, pa.RecordBatch]] = deque()
+        self._held_bytes = 0
 
     def take(self, bars: ClosedBars, tokens: I64) -> None:
         """Append minute bars; `tokens`: i64 (n,), of their rows."""
-        day = ist_day(bars.start * 60)
-        if not len(bars.rows) or (self.failed and day == self._day):
+        n = len(bars.rows)
+        if not n:
             return
+        columns = [tokens, np.full(n, bars.start), *bars.values[list(_FIELDS)]]
+        arrays = [pa.array(column.astype(field.type.to_pandas_dtype()), field.type)
+                  for column, field in zip(columns, SCHEMA, strict=True)]  # fmt: skip
+        batch = pa.record_batch(arrays, schema=SCHEMA)
+        self._waiting.append((ist_day(bars.start * 60), batch))
+        self._held_bytes += batch.nbytes
+        self.write()
+        while self._held_bytes > HELD_BYTES:
+            self._held_bytes -= self._waiting.popleft()[1].nbytes
+            self.left_out += 1
+
+    def write(self) -> None:
+        """Append what waits, as far as the disk takes it."""
         try:
-            if day != self._day:
-                self._begin(day)
-            n = len(bars.rows)
-            columns = [tokens, np.full(n, bars.start), *bars.values[list(_FIELDS)]]
-            arrays = [pa.array(column.astype(field.type.to_pandas_dtype()), field.type)
-                      for column, field in zip(columns, SCHEMA, strict=True)]  # fmt: skip
-            assert self._stream is not None
-            self._stream.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+            while self._waiting:
+                day, batch = self._waiting[0]
+                if day != self._day:
+                    self._begin(day)
+                assert self._stream is not None and self._file is not None
+                self._stream.write_batch(batch)
+                self._file.flush()
+                self._waiting.popleft()
+                self._held_bytes -= batch.nbytes
         except UNREADABLE as error:
             self.failed = getattr(error, "strerror", None) or type(error).__name__
+            self._give_up_part()
+        else:
+            self.failed = ""
 
     def sync(self) -> None:
         """Make durable what was appended.
@@ -73,31 +101,37 @@ class BarArchive:
         Raises:
             OSError: the disk does not take it.
         """
-        if self._handle >= 0:
-            os.fsync(self._handle)
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """End the open file; safe to call twice."""
-        self._handle = -1
-        for part in (self._stream, self._file):
+        for part in (self._stream, self._sink, self._file):
             if part is not None:
                 with contextlib.suppress(*UNREADABLE):
                     part.close()
-        self._stream = self._file = None
+        self._stream = self._sink = self._file = None
         self._day = -1
+
+    def _give_up_part(self) -> None:
+        """What was cut off is passed over; what follows goes into another part."""
+        opened = self._file is not None
+        self.close()
+        if opened and not _holds_anything(self._path):
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     def _begin(self, day: int) -> None:
         self.close()
-        self._day, self.failed = day, ""
         name = day_date(day).isoformat()
         taken = [int(p.name.split(".")[1]) for p in self.folder.glob(f"{name}.*.part.arrows")]
         path = self.folder / f"{name}.{max(taken, default=0) + 1:04}.part.arrows"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        self._handle = handle
-        self._file = pa.PythonFile(os.fdopen(handle, "wb", buffering=0), "w")
+        self._path, self._file = path, open_private(path, "xb")
+        self._sink = pa.PythonFile(self._file, "w")
         self._stream = pa.ipc.new_stream(
-            self._file, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")
+            self._sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd")
         )
+        self._day = day
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -125,7 +159,7 @@ def finish(folder: Path, parts: Sequence[Path]) -> list[Path]:
         if table.num_rows:
             target = folder / f"{name}.parquet"
             temporary = folder / f"{name}.parquet.new"
-            with temporary.open("wb") as file:
+            with open_private(temporary, "wb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP)
                 file.flush()
@@ -137,20 +171,25 @@ def finish(folder: Path, parts: Sequence[Path]) -> list[Path]:
     return made
 
 
+def _read_part(part: Path) -> Iterator[pa.RecordBatch]:
+    """A part's batches; of a file whose writer was killed, or had no room, what is whole counts."""
+    with contextlib.suppress(*UNREADABLE), pa.OSFile(str(part), "rb") as source:
+        for batch in pa.ipc.open_stream(source):
+            batch.validate(full=True)
+            yield batch
+
+
+def _holds_anything(part: Path) -> bool:
+    return next(_read_part(part), None) is not None
+
+
 def _whole(finished: Path, parts: Sequence[Path]) -> pa.Table:
     """A session's bars by token and time; of a minute told twice the last counts."""
     tables = []
     if finished.exists():
         with contextlib.suppress(*UNREADABLE):
             tables.append(pq.read_table(finished).cast(SCHEMA))
-    for part in parts:
-        batches = []
-        # The end of a file whose writer was killed: what is whole counts.
-        with contextlib.suppress(*UNREADABLE), pa.OSFile(str(part), "rb") as source:
-            for batch in pa.ipc.open_stream(source):
-                batch.validate(full=True)
-                batches.append(batch)
-        tables.append(pa.Table.from_batches(batches, SCHEMA))
+    tables += [pa.Table.from_batches(list(_read_part(part)), SCHEMA) for part in parts]
     table = pa.concat_tables(tables)
     numbers = np.arange(table.num_rows)
     order = np.lexsort((numbers, table["minute"].to_numpy(), table["token"].to_numpy()))

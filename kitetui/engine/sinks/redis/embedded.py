@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from kitetui.engine.clock import monotonic_ns, pause
+from kitetui.private_file import open_private
 
 START_TIMEOUT_NS = 10_000_000_000
 STOP_S = 1.5
@@ -67,7 +68,7 @@ class EmbeddedServer:
         arguments = [str(a) for name, value in options.items() for a in (f"--{name}", value)]
         self.path.unlink(missing_ok=True)
         try:
-            with self.log.open("ab") as log:
+            with open_private(self.log, "ab") as log:
                 # A session of its own: a ctrl+c in our terminal must not stop it before us.
                 self._process = subprocess.Popen(
                     [str(binary), *arguments], stdin=subprocess.DEVNULL, stdout=log,
