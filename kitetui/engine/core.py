@@ -249,7 +249,10 @@ class Core:
         vitals = self.vitals
         need, keep = self._supervisor.need, self._supervisor.keep
         if vitals.restart is not None:
-            await vitals.restart.play(self.pipeline, self.intake, self._restored, self._held())
+            known = self._books.events.known if self._books is not None else lambda: None
+            await vitals.restart.play(
+                self.pipeline, self.intake, self._restored, self._held(), known
+            )
             self._clock.look()
             if self._ending is not None and vitals.restart.resumed:
                 self._ending.resume()
@@ -316,6 +319,8 @@ class Core:
         self._record.settle()
         if self._ending is not None:
             self._ending.settle()
+        if self._books is not None and self._books.unwritten:
+            self._books.write()
         if self._books is not None and (why := self._books.unwritten):
             raise OSError(f"the desk's log lacks what could not be written: {why}")
 
@@ -352,20 +357,28 @@ class Core:
         if self._health is not None:
             await self._last("health", self._health.close(), 1.0)
         if self._books is not None:
-            self._books.events.close()
-        self._recording.close()
+            self._shut("log", self._books.events.close)
+        self._shut("journal", self._recording.close)
         if self.error is not None and not isinstance(self.error, MemoryCapError):
             await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)
-        self._record.close()
+        self._shut("ledger", self._record.close)
         if self._books is not None:
-            self._books.desk.close()
+            self._shut("desk", self._books.desk.close)
         if self._ending is not None:
-            self._ending.close()
+            self._shut("archive", self._ending.close)
         if self._notifier is not None:
             await self._last("notify", self._notifier.close(), 1.0)
         await self.redis.stop(self._last)
-        self._watchdog.close()
-        self._obeying.close()
+        self._shut("watchdog", self._watchdog.close)
+        self._shut("commands", self._obeying.close)
+
+    def _shut(self, what: str, close: Callable[[], None]) -> None:
+        """Close something; a bug in it keeps nothing else from being closed."""
+        try:
+            close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest is taken down
+            self._note(what, f"does not close: {where(error)}")
+            self._supervisor.fail(error)
 
     async def _last(self, what: str, work: Awaitable[Any], limit_s: float) -> None:
         """One step of stopping, within its time."""

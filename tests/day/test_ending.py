@@ -108,3 +108,30 @@ async def test_stopping_at_the_close_keeps_what_has_ended(tmp_path: Path) -> Non
     day.ending.close()
     assert SessionStore(tmp_path / "store.sqlite").levels_before(ist_day(CLOSE_S) + 1, [RELIANCE])
     assert len(list(tmp_path.glob("2025-12-15.0001.part.arrows"))) == 1
+
+
+async def test_gaps_that_find_no_room_are_tried_until_they_are_kept(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, tries = Day(tmp_path), []
+    real = ending.keep_gaps
+
+    def full_twice(folder: Path, of: int, told: bytes) -> None:
+        tries.append(of)
+        if len(tries) < 3:
+            raise OSError(28, "No space left on device")
+        real(folder, of, told)
+
+    monkeypatch.setattr(ending, "keep_gaps", full_twice)
+    task = asyncio.create_task(day.ending.run())
+    day.trade(CLOSE_S - 110, 100)
+    day.trade(CLOSE_S - 50, 110)
+    day.timer(CLOSE_S + 3)
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if day.over:
+            break
+    assert day.over == [ist_day(CLOSE_S)] and len(tries) == 3
+    assert list(tmp_path.glob("*.gaps.json")) and day.minutes() == [-1]
+    task.cancel()
+    day.ending.close()

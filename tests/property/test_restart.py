@@ -174,7 +174,7 @@ def test_a_restart_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
         keeper.path.write_bytes(spoiled)
         pipeline, restart = restarted(tmp_path)
         assert not restart.resumed and restart.files.batches == len(parts)
-        assert any("played from the beginning" in event.text for event in pipeline.events)
+        assert any("were played from the beginning" in event.text for event in pipeline.events)
         same(whole, state_of(pipeline))
 
 

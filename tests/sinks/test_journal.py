@@ -357,3 +357,15 @@ def test_a_running_writer_holds_its_run_with_two_files_open(tmp_path: Path) -> N
     assert len(os.listdir("/proc/self/fd")) <= before + 1
     journal.close()
     assert not any(days._held(path) for path in paths)
+
+
+def test_a_batch_that_stands_there_again_is_passed_over_and_counted(
+    written: Path, tmp_path: Path
+) -> None:
+    data, at = written.read_bytes(), edges(written)
+    again = data[: at[3]] + data[at[0] : at[2]] + data[at[3] :]
+    path = tmp_path / "again.arrows"
+    path.write_bytes(again)
+    reader = JournalReader(path)
+    assert contents(reader) == contents(JournalReader(written))
+    assert reader.unread_bytes == at[2] - at[0] and reader.lost_batches == 0

@@ -106,25 +106,30 @@ class Restart:
     def _is_todays(self, path: Path) -> bool:
         return ist(path.stat().st_mtime).date() == self._today
 
-    async def play(self, pipeline: Pipeline, intake: Intake, taken: Taken,
-                   held: dict[str, Any]) -> None:  # fmt: skip
+    async def play(self, pipeline: Pipeline, intake: Intake, taken: Taken, held: dict[str, Any],
+                   known: Callable[[], None] = lambda: None) -> None:  # fmt: skip
         """Play all journals, or those behind a checkpoint.
 
         Args:
             taken: is told what followed from each batch.
             held: what a checkpoint fills.
+            known: called when all that was said so far was said by an earlier engine.
         """
         self.paths = await asyncio.to_thread(self._find)
         self.files = JournalFiles(self.paths)
         if not self.paths:
             return
-        await self._resume(pipeline, held)
+        why_not = await self._resume(held)
         try:
             for batch in self._gathered():
                 await intake.play(batch, taken)
         except JournalError as error:
+            known()
             pipeline.note("restart", str(error))
             return
+        known()
+        if why_not:
+            pipeline.note("restart", f"{why_not}: the journals were played from the beginning")
         lost = self.files.lost()
         if lost:
             pipeline.note("restart", f"{lost}; everything else was taken in")
@@ -132,8 +137,9 @@ class Restart:
         pipeline.note("restart", f"{began}took {self.files.records} records of {self.files.files} "
                       "earlier journals of today in")  # fmt: skip
 
-    async def _resume(self, pipeline: Pipeline, held: dict[str, Any]) -> None:
-        """Go on from the checkpoint, if it is of this day, feed, code and configuration.
+    async def _resume(self, held: dict[str, Any]) -> str:
+        """Go on from the checkpoint, if it is of this day, feed, code and configuration; why one
+        that should fit does not.
 
         Raises:
             StateError: it should fit, and does not.
@@ -141,18 +147,16 @@ class Restart:
         try:
             kept = await asyncio.to_thread(checkpoint.read, self.keeper.path)
         except checkpoint.CheckpointError as error:
-            pipeline.note("restart", f"{error}: the journals are played from the beginning")
-            return
+            return str(error)
         if kept is None:
-            return
+            return ""
         mark, state = kept
         place = Place(self._folder / mark.journal, mark.offset, mark.number)
         wanted = (self._day, self._source, self.keeper.made_by)
         if (mark.day, mark.source, mark.made_by) != wanted or place.path not in self.paths:
-            return
+            return ""
         if not await asyncio.to_thread(_lies_there, place):
-            pipeline.note("restart", "the checkpoint's journal was rewritten: all is played")
-            return
+            return "the checkpoint's journal was rewritten"
         try:
             thaw(held, state)
         except StateError:
@@ -162,6 +166,7 @@ class Restart:
         self.files = JournalFiles(self.paths, place)
         self.last = place
         self.resumed = True
+        return ""
 
     def _gathered(self) -> Iterator[RecordBatch]:
         """Records in larger batches: what follows from them is the same, and sooner there."""
@@ -200,7 +205,7 @@ class Restart:
                 if place is not None:
                     yield from freeze(held, frozen)
                     reached.append((place, session_s))
-            except (OSError, StateError) as error:  # not the intake's
+            except Exception as error:  # noqa: BLE001 - not the intake's: the feed goes on
                 errors.append(error)
 
         await asyncio.to_thread(settle)  # most of it; what is left then takes no time

@@ -84,6 +84,10 @@ class JournalReader:
                     self.unread_bytes += max(again - good, 0)
                     good = self.position = again
                     continue
+                if 0 <= number < self.next:  # it was told before, and stands here again
+                    self.unread_bytes += end - good
+                    begun = good = self.position = end
+                    continue
                 batch.kept.place = Place(self.path, good, number + span - 1)
                 begun, good = good, end
                 self.position = end

@@ -20,6 +20,8 @@ from kitetui.settings import Settings
 NS = 1_000_000_000
 MESSAGE_MAX = 4 << 20
 ENTRIES_AT_ONCE = 500
+CLAIM_MS = 60_000
+"""How long an entry lies with an engine that does not take it, before another does."""
 BLOCK_MS = 1_000
 RETRY_MAX_S = 30.0
 SAYS_EVERY_S = 30.0
@@ -197,6 +199,7 @@ class RedisSource:
             place = "0" if self._joined else "$"
             await client.xgroup_create(stream, GROUP, id=place, mkstream=self._joined)
         self._joined = True
+        await self._claim(client, stream, consumer)
         self._became(LinkState.LIVE, "")
         after = "0"  # first what was given before and never acknowledged
         while not self._closing:
@@ -217,6 +220,18 @@ class RedisSource:
             self.acknowledged += await client.xack(stream, GROUP, *ids)
             await sleep(0)
 
+    async def _claim(self, client: Any, stream: str, consumer: str) -> None:
+        """Take over what an engine of another name left: a container's name changes with it."""
+        from redis.exceptions import ResponseError
+
+        after = b"0-0"
+        with contextlib.suppress(ResponseError):  # a server from before it knew how
+            while not self._closing:
+                after, *_ = await client.xautoclaim(stream, GROUP, consumer, CLAIM_MS, after,
+                                                    count=ENTRIES_AT_ONCE, justid=True)  # fmt: skip
+                if after == b"0-0":
+                    return
+
     def _take(self, stream: str, entries: list[Any]) -> None:
         packets = []
         tokens: dict[int, None] = {}
@@ -226,7 +241,7 @@ class RedisSource:
                 packets.append(packet)
                 tokens[int.from_bytes(packet[:4], "big")] = None
             else:
-                self._refuse(stream, f"a packet of {len(packet)} bytes")
+                self._refuse(stream, f"a packet of another length: {len(packet)} bytes")
         fresh = [token for token in tokens if token not in self._named]
         try:
             self._count_named(len(fresh))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from kitetui.engine.clock import wall_ns
 from kitetui.engine.flow.derived import Derived
@@ -12,6 +14,9 @@ from kitetui.engine.sinks.desk_log import DeskLog
 from kitetui.engine.sinks.event_log import EventLog
 from kitetui.engine.sinks.ledger import Ledger
 from kitetui.places import Places
+
+WAITING_MOST = 1000
+"""Batches that wait for the disk."""
 
 
 class Books:
@@ -32,12 +37,31 @@ class Books:
         self.events = EventKeeping(log, pipeline, restoring)
         self.unwritten = ""
         self._pipeline = pipeline
+        self._waiting: deque[tuple[Any, Any, Any, int]] = deque()
+        self._left_out = 0
 
     def take(self, derived: Derived) -> None:
         """What became of alerts, on the disk; where that fails people are told all the same."""
+        changed = derived.alerts, derived.transitions, derived.departures
+        if not any(changed):
+            return
+        self._waiting.append((*changed, wall_ns() // 1_000_000))
+        before = self.unwritten
+        self.write()
+        if self.unwritten and self.unwritten != before:
+            self._pipeline.note("ledger", self.unwritten)
+        if len(self._waiting) > WAITING_MOST:
+            self._waiting.popleft()
+            self._left_out += 1
+
+    def write(self) -> None:
+        """Write what waits, as far as the disk takes it."""
         try:
-            self.desk.write(derived.alerts, derived.transitions, derived.departures,
-                            wall_ns() // 1_000_000)  # fmt: skip
+            while self._waiting:
+                self.desk.write(*self._waiting[0])
+                self._waiting.popleft()
         except OSError as error:
             self.unwritten = error.strerror or str(error)
-            self._pipeline.note("ledger", self.unwritten)
+        else:
+            lacks = f"{self._left_out} changes of the desk found no room in time"
+            self.unwritten = lacks if self._left_out else ""

@@ -28,8 +28,10 @@ class EventKeeping:
         """Write what happened, every second, for ever."""
         while True:
             await sleep(LOG_S)
+            fresh, newest = self._fresh()
             try:
-                await asyncio.to_thread(self._log.write, self._fresh(), wall_ns())
+                await asyncio.to_thread(self._log.write, fresh, wall_ns())
+                self._logged = newest
             except OSError as error:
                 self._p.note("log", f"cannot be written: {error.strerror}")
                 await sleep(AGAIN_S)
@@ -42,15 +44,19 @@ class EventKeeping:
     def close(self) -> None:
         """Write an engine's last words."""
         with contextlib.suppress(OSError):
-            self._log.write(self._fresh(), wall_ns())
+            self._log.write(self._fresh()[0], wall_ns())
 
-    def _fresh(self) -> list[Said]:
-        """Events since the last look, oldest first."""
-        events = self._p.events
+    def known(self) -> None:
+        """What was said so far is in the log: an earlier engine of the day wrote it."""
+        self._logged = self._p.events[-1] if self._p.events else None
+
+    def _fresh(self) -> tuple[list[Said], Event | None]:
+        """Events that are not in the log, oldest first, and the newest one there is."""
+        if self._restoring():
+            return [], self._logged
         out: list[Said] = []
-        for event in reversed(events if not self._restoring() else ()):
+        for event in reversed(self._p.events):
             if event is self._logged:
                 break
             out.append(Said(event.at_s, event.source, event.text))
-        self._logged = events[-1] if events else None
-        return out[::-1]
+        return out[::-1], self._p.events[-1] if self._p.events else None
