@@ -228,7 +228,7 @@ class RedisSource:
         with contextlib.suppress(ResponseError):  # a server from before it knew how
             while not self._closing:
                 after, *_ = await client.xautoclaim(stream, GROUP, consumer, CLAIM_MS, after,
-                                                    count=ENTRIES_AT_ONCE, justid=True)  # fmt: skip
+                                                    count=ENTRIES_AT_ONCE)  # fmt: skip
                 if after == b"0-0":
                     return
 
