@@ -7,14 +7,17 @@ import gc
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from kitetui.config import load
 from kitetui.engine import runtime
-from kitetui.engine.core import EnginePlan
+from kitetui.engine.core import Core, EnginePlan
 from kitetui.engine.runtime import Engine
+from kitetui.engine.service import ServiceManager
+from kitetui.places import places
 from kitetui.settings import Settings
 
 
@@ -92,3 +95,24 @@ def test_what_does_not_start_at_first_is_told(
     engine.start()
     with pytest.raises(OSError, match="eight does not start"):
         engine.wait_ready(5)
+
+
+async def test_a_bug_in_one_close_keeps_none_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plan = EnginePlan(places=places(tmp_path, "p"), credentials=lambda: None)  # type: ignore[arg-type,return-value]
+    core = Core(load(), plan, lambda: None, ServiceManager())
+    closed: list[str] = []
+
+    def bug() -> None:
+        raise RuntimeError("a bug")
+
+    assert core._books is not None
+    monkeypatch.setattr(core._record, "close", bug)
+    monkeypatch.setattr(core._books.desk, "close", lambda: closed.append("desk"))
+    monkeypatch.setattr(core._watchdog, "close", lambda: closed.append("watchdog"))
+    monkeypatch.setattr(core._obeying, "close", lambda: closed.append("commands"))
+    await core.stop()
+    assert closed == ["desk", "watchdog", "commands"]
+    assert str(core.error) == "a bug"
+    assert any("ledger does not close" in f"{e.source} {e.text}" for e in core.pipeline.events)
