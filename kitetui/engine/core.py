@@ -259,6 +259,7 @@ class Core:
             self._recording.applied = self._recording.applied or vitals.restart.last
             keep("checkpoint", partial(self._recording.keep_state, self.intake, self._settle,
                                        self._still, self._held))  # fmt: skip
+            self.redis.restored(self.pipeline.desk)
         left_out = await self._take_choices()
         vitals.restoring = False
         for text in left_out:

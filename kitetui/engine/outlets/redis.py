@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 
+from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.feed.records import Kept
@@ -95,6 +96,11 @@ class RedisOutlet:
                             derived.outcomes)  # fmt: skip
         for item in derived.news:
             self.publisher.put(self.publisher.notices.news(item, wall_ms))
+
+    def restored(self, alerts: Iterable[Alert]) -> None:
+        """Alerts of before a restart as they are: what the engine before it had not written yet."""
+        for alert in alerts:
+            self.publisher.put(self.publisher.notices.alert(alert))
 
     def fired(self, entries: Sequence[Entry], settled: Sequence[Settlement]) -> None:
         """What fired, and what became of it."""
