@@ -43,6 +43,9 @@ STOCK, INDEX = "RELIANCE", "NIFTY BANK"
 """What is looked at: a stock has a book and a volume, an index an option chain."""
 
 
+AS_PNG: list[Path] = []
+
+
 async def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until the screen shows something."""
     for _ in range(int(WAIT_S * 10)):
@@ -63,14 +66,21 @@ def small(svg: str) -> str:
 
 
 def save(app: KiteApp, path: Path, *, png: bool) -> None:
-    """The screen as SVG, and as PNG."""
+    """The screen as SVG, and as PNG at the end: half a second of it is nobody else's."""
     svg = small(app.export_screenshot(title="kitetui"))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".svg").write_text(svg)
     if png:
+        AS_PNG.append(path)
+    print(path.with_suffix(".svg"))
+
+
+def draw() -> None:
+    """The PNGs of pictures that are to have one."""
+    for path in AS_PNG:
+        svg = path.with_suffix(".svg").read_text()
         made = resvg_py.svg_to_bytes(svg_string=svg, width=2000)
         path.with_suffix(".png").write_bytes(bytes(made))
-    print(path.with_suffix(".svg"))
 
 
 async def sized(app: KiteApp, pilot: Any, size: tuple[int, int]) -> str:
@@ -236,3 +246,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    draw()
