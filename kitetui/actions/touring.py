@@ -34,11 +34,11 @@ class TourActions(EngineActions):
         left = [] if self._toured else STEPS[self._step :]
         if not left:
             self._toured = True
-            bar.display = False
+            self._base.set_class(False, "-hint")
             return
         name, does = left[0]
         key = next(one for one in self.keys if one.id == name)
-        bar.display = True
+        self._base.set_class(True, "-hint")
         told = does.format(undo=key_of(self.keys, "alert.undo"))
         bar.hint(f"{len(STEPS) - len(left) + 1} of {len(STEPS)}", shown(key), told)
 

@@ -21,7 +21,7 @@ from kitetui.widgets.live_pane import ASCII
 from kitetui.widgets.plain_glyphs import plain
 from kitetui.widgets.safe_text import clean
 
-FRAME, LEAST = 9, 20
+FRAME, LEAST = 8, 20
 """Cells that border, air and scrollbar take of a dialog, and that its lines have at least."""
 
 

@@ -20,6 +20,7 @@ LINES = (
     "raised 09:44:20; valid until 09:52; entry 1,412.10, target 1,417.40, stop 1,409.10",
     "",
     "  ratio 6.10: the volume of this bar against its usual one at this time of the day",
+    "a line of the sixty-four cells that the engine breaks its own at",
 )
 
 
@@ -59,12 +60,15 @@ async def test_a_list_is_never_cut(settings: Settings) -> None:
     ("size", "pane"),
     [((80, 24), "depth"), ((80, 24), "alerts"), ((120, 35), "depth"), ((200, 50), "chart")],
 )
+@pytest.mark.parametrize("tour", [False, True])
 async def test_what_is_told_for_a_moment_lies_on_a_border(
-    settings: Settings, size: tuple[int, int], pane: str
+    settings: Settings, size: tuple[int, int], pane: str, tour: bool
 ) -> None:
     app = KiteApp(settings.screen, StateLink("live"))
     async with app.run_test(size=size, notifications=True) as pilot:
         app.action_pane(pane)
+        await painted(app, pilot)
+        app._base.set_class(tour, "-hint")
         await painted(app, pilot)
         before = [strip.text for strip in app.screen._compositor.render_strips()]
         app.notify("acknowledged SYM0: u takes it back", markup=False)
