@@ -81,6 +81,7 @@ class ChainPane(LiveGrid):
             self._places = tuple(sorted(places))
         self.columns = tuple(ChainPane.columns[at] for at in self._places)
         self._resized = True
+        self.again()
         self.asks()
 
     def update_from(self, snapshot: Snapshot) -> None:

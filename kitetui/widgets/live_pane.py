@@ -106,6 +106,11 @@ class LivePane(Widget, can_focus=True):
         self._made_from = of, size
         self.update_from(snapshot)
 
+    def again(self) -> None:
+        """Have a held picture made anew: what it is drawn with has changed."""
+        if self._made_from is not None:
+            self._made_from = self._made_from[0], None
+
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw what a snapshot says; header, banner and footer are told otherwise."""
 
