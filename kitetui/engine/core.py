@@ -320,8 +320,6 @@ class Core:
         self._record.settle()
         if self._ending is not None:
             self._ending.settle()
-        if self._books is not None and self._books.unwritten:
-            self._books.write()
         if self._books is not None and (why := self._books.unwritten):
             raise OSError(f"the desk's log lacks what could not be written: {why}")
 

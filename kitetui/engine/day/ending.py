@@ -60,19 +60,9 @@ class Ending:
         Raises:
             OSError: something of today is lacking there.
         """
-        self._complete()
-        self._archive.sync()
-
-    def _complete(self) -> None:
-        """Have the archive take what waits.
-
-        Raises:
-            OSError: the disk does not take it.
-        """
-        if self._archive.failed:
-            self._archive.write()
         if self._archive.failed:
             raise OSError(f"the archive lacks what could not be written: {self._archive.failed}")
+        self._archive.sync()
 
     def take(self, derived: Derived) -> None:
         """Note what a batch led to."""
@@ -116,7 +106,8 @@ class Ending:
         Raises:
             OSError: something cannot be written.
         """
-        self._complete()
+        self._archive.write()  # what waits for room, if there is some now
+        self.settle()
         self._archive.close()
         await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
         await self._finish(parts_of(self._folder))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kitetui.engine.clock import wall_ns
+from kitetui.engine.clock import monotonic_ns, wall_ns
 from kitetui.engine.flow.derived import Derived
 from kitetui.engine.flow.pipeline import Pipeline
 from kitetui.engine.outlets.event_keeping import EventKeeping
@@ -17,6 +17,8 @@ from kitetui.places import Places
 
 WAITING_MOST = 1000
 """Batches that wait for the disk."""
+AGAIN_NS = 1_000_000_000
+"""When it is tried again, while nothing else changes."""
 
 
 class Books:
@@ -38,23 +40,24 @@ class Books:
         self.unwritten = ""
         self._pipeline = pipeline
         self._waiting: deque[tuple[Any, Any, Any, int]] = deque()
-        self._left_out = 0
+        self._again_ns = self._left_out = 0
 
     def take(self, derived: Derived) -> None:
         """What became of alerts, on the disk; where that fails people are told all the same."""
         changed = derived.alerts, derived.transitions, derived.departures
-        if not any(changed):
+        if any(changed):
+            self._waiting.append((*changed, wall_ns() // 1_000_000))
+        elif not self._waiting or monotonic_ns() < self._again_ns:
             return
-        self._waiting.append((*changed, wall_ns() // 1_000_000))
         before = self.unwritten
-        self.write()
+        self._write()
         if self.unwritten and self.unwritten != before:
             self._pipeline.note("ledger", self.unwritten)
         if len(self._waiting) > WAITING_MOST:
             self._waiting.popleft()
             self._left_out += 1
 
-    def write(self) -> None:
+    def _write(self) -> None:
         """Write what waits, as far as the disk takes it."""
         try:
             while self._waiting:
@@ -62,6 +65,7 @@ class Books:
                 self._waiting.popleft()
         except OSError as error:
             self.unwritten = error.strerror or str(error)
+            self._again_ns = monotonic_ns() + AGAIN_NS
         else:
             lacks = f"{self._left_out} changes of the desk found no room in time"
             self.unwritten = lacks if self._left_out else ""
