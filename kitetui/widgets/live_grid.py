@@ -55,8 +55,8 @@ class LiveGrid(LivePane):
         self.cursor_key: Hashable = None
         self._held_rows: tuple[list[Row], bool, tuple[Line, ...]] | None = None
         self.slipped_s = 0.0
-        self._filled = False
-        """Whether there was ever a row: the first one did not come under anybody's finger."""
+        self._drawn_once = False
+        """Before that nothing came under anybody's finger."""
         self._offset = 0
         self._foot: tuple[Line, ...] = ()
 
@@ -90,8 +90,8 @@ class LiveGrid(LivePane):
         if self.cursor_key not in keys:
             at = was.index(self.cursor_key) if self.cursor_key in was else 0
             self.cursor_key = keys[min(at, len(keys) - 1)] if keys else None
-            self.slipped_s = asyncio.get_running_loop().time() if self._filled else 0.0
-        self._filled = self._filled or bool(keys)
+            self.slipped_s = asyncio.get_running_loop().time() if self._drawn_once else 0.0
+        self._drawn_once = True
         self._paint(stale)
 
     def compare(self) -> str:

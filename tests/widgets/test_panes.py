@@ -285,6 +285,10 @@ async def test_an_option_that_is_cut_keeps_its_strike_and_its_side() -> None:
 async def test_an_alert_that_comes_under_the_cursor_by_itself_is_not_yet_meant() -> None:
     first, other = views.alert(1), views.alert(2)
     async with staged(AlertsPane(), 100) as pane:
+        pane.update_from(views.snapshot(alerts=()))
+        pane.update_from(views.snapshot(alerts=(first,)))
+        assert pane.selected is None, "the first of the day"
+    async with staged(AlertsPane(), 100) as pane:
         pane.update_from(views.snapshot(alerts=(first,)))
         assert pane.selected == first, "it was there when the pane was"
         pane.update_from(views.snapshot(alerts=(other,)))
