@@ -107,7 +107,7 @@ class Ending:
             OSError: something cannot be written.
         """
         self._archive.write()  # what waits for room, if there is some now
-        self.settle()
+        await asyncio.to_thread(self.settle)
         self._archive.close()
         await asyncio.to_thread(self._store.keep_volatility, *await self._volatility())
         await self._finish(parts_of(self._folder))

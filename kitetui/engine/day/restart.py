@@ -72,11 +72,13 @@ class Restart:
 
     def __init__(self, folder: Path, source: bytes, now_s: float, keeper: Keeper,
                  own: str = "", begins_s: int | None = None) -> None:  # fmt: skip
-        """Args:
-        own: the name of this engine's own journal, which is no earlier one.
-        begins_s: the second of a day, in India, at which a running engine begins a day: runs from
-            before the last one are of another, however long they went on. None where days do not
-            turn.
+        """Where to look for earlier engines of the day.
+
+        Args:
+            own: the name of this engine's own journal, which is no earlier one.
+            begins_s: the second of a day, in India, at which a running engine begins a day: runs
+                from before the last one are of another, however long they went on. None where days
+                do not turn.
         """
         self._day = ist_day(int(now_s))
         self._folder = folder

@@ -28,6 +28,8 @@ class EventKeeping:
         """Write what happened, every second, for ever."""
         while True:
             await sleep(LOG_S)
+            if self._restoring():
+                continue
             fresh, newest = self._fresh()
             try:
                 await asyncio.to_thread(self._log.write, fresh, wall_ns())
