@@ -77,9 +77,9 @@ def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
     recorded = None if replay is None else _recorded(replay, where, speed, begin)
     starter = Starter(settings, where, asked, demo=demo, replay=recorded, speed=speed, seed=seed,
                       linger=not headless)  # fmt: skip
+    gc.disable()  # until the engine serves or the first frame is there: a tenth of the way
     if headless:
         return _run_headless(starter, duration, as_json)
-    gc.disable()  # until the first frame: a tenth of the way there
     from kitetui.app import KiteApp
     from kitetui.link import LocalLink
     from kitetui.screen import run_screen

@@ -182,6 +182,7 @@ class Engine:
                 core.note_refused(refused)
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            gc.enable()
             self._core = core
             self._ready.set()
             if not (self._ending or self._asked_for):  # asked for while it started
