@@ -91,7 +91,8 @@ class ChainPane(LiveGrid):
             self._focus, self.expiry = snapshot.focus, 0
         if chain is None:
             self.title(heading("chain"))
-            self._chain = self._chain if self.frozen else None
+            if not self.frozen:
+                self._chain, self._of = None, ("", "")
             self.show_rows([])
             return
         if not self.frozen:  # what is gone to is what is on the screen

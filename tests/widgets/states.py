@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kitetui.engine import snapshot as view
+from kitetui.engine.alerts.alert import Alert, Priority
 from kitetui.engine.health.server import ServerStats
 from tests.widgets import views
 
@@ -89,13 +90,15 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
                                 90.0, 12.5)  # fmt: skip
         return change(
             _aged(live, 12.0), publication=down, streams_error="Connection refused",
+            alerts=_waiting(3, urgent=1),
             streams_age_s=12.0, servers=(view.Server(views.SERVER, ServerStats(),
                                                      "Connection refused"),),
             header=views.header(
                 state="RECONNECTING", reason="1006: try 3 in 4 s", redis_state="down",
                 frame_age_s=12.0, ticks_per_s=0.0,
                 redis_reason="Connection refused", spooled=48_211, gaps=1, max_lag=None,
-                links=(view.Link(0, "RECONNECTING", "1006: try 3 in 4 s"),), urgent=1, unacked=3,
+                links=(view.Link(0, "RECONNECTING", "1006: try 3 in 4 s"),),
+                urgent=1, unacked=3, alerts=3,
                 journal="No space left on device", notify="telegram waits: 3 to send",
             ),
         )  # fmt: skip
@@ -125,10 +128,15 @@ def picture(state: str, live: view.Snapshot) -> view.Snapshot:
         flood = view.Flood(active=True, since_s=int(views.NOW_S) - 240, pending=31, held=412,
                            told=10, urgent=2, digests=4, overflowed=0,
                            minutes=tuple((n, 300 + 90 * n, 40, 2) for n in range(8)))  # fmt: skip
-        many = tuple(views.alert(n) for n in range(40))
-        return change(live, flood=flood, alerts=many,
+        return change(live, flood=flood, alerts=_waiting(40, urgent=2),
                       header=views.header(unacked=40, urgent=2, alerts=40))  # fmt: skip
     return live
+
+
+def _waiting(count: int, urgent: int) -> tuple[Alert, ...]:
+    """So many alerts, the first of them urgent."""
+    return tuple(views.alert(n, priority=Priority.P1 if n < urgent else Priority.P3)
+                 for n in range(count))  # fmt: skip
 
 
 def _aged(live: view.Snapshot, age_s: float) -> view.Snapshot:

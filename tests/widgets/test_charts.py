@@ -126,6 +126,16 @@ async def test_the_chain_lists_strikes_with_both_sides_and_marks_the_money() -> 
         assert " ".join(line.strip() for line in pane.plain[1:]) == pane.empty_text, "in full"
 
 
+async def test_who_comes_back_to_a_chain_finds_the_money_in_the_middle() -> None:
+    snapshot = pictured("NIFTY 50", chain=True)
+    assert snapshot.chain is not None
+    async with staged(ChainPane(), 110, 12) as pane:
+        for picture in (snapshot, pictured("SBIN", chain=True), snapshot):
+            pane.update_from(picture)
+        assert pane.cursor_key == snapshot.chain.money
+        assert any("▸" in line for line in pane.plain)
+
+
 async def test_what_is_chosen_of_the_chain_stays_in_the_middle_in_another_size() -> None:
     snapshot = pictured("NIFTY 50", chain=True)
     assert snapshot.chain is not None
