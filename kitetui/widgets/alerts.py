@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -35,7 +36,8 @@ TREND_MINUTES = 12
 class AlertsPane(LiveGrid):
     """Each line is an alert as it was when painted: acknowledging names exactly that one.
 
-    While the cursor is in the pane its rows keep their places; what came since is counted.
+    While the cursor is in the pane its rows keep their places; what came since is counted. Who
+    looks elsewhere sees the top of the queue.
 
     Attributes:
         marked: ids of alerts that are to be acknowledged together.
@@ -115,10 +117,16 @@ class AlertsPane(LiveGrid):
         if self._to_top:
             self.cursor_key, self._to_top = None, False
         rows = [_row(a, h.session_s, marked=a.alert_id in self.marked) for a in kept]
-        here = str(self.cursor_key)
         if not self.has_focus:  # the keys work from everywhere: say which alert they mean
-            rows = [_pointed(row) if row.key == here else row for row in rows]
+            self._show_the_top([row.key for row in rows if self._wanted(row)])
+            rows = [_pointed(row) if row.key == self.cursor_key else row for row in rows]
         self.show_rows(rows, foot=_foot(snapshot.flood))
+
+    def _show_the_top(self, keys: list[Hashable]) -> None:
+        """What came last is seen; a cursor below would mean what nobody sees."""
+        self._offset = 0
+        if keys and self.cursor_key not in keys[: self.page]:
+            self._slip_to(keys[0])
 
     def _keys_told(self) -> str:
         """What the queue's keys do, as the settings have them."""

@@ -89,10 +89,14 @@ class LiveGrid(LivePane):
         keys = [row.key for row in self._rows]
         if self.cursor_key not in keys:
             at = was.index(self.cursor_key) if self.cursor_key in was else 0
-            self.cursor_key = keys[min(at, len(keys) - 1)] if keys else None
-            self.slipped_s = asyncio.get_running_loop().time() if self._drawn_once else 0.0
+            self._slip_to(keys[min(at, len(keys) - 1)] if keys else None)
         self._drawn_once = True
         self._paint(stale)
+
+    def _slip_to(self, key: Hashable) -> None:
+        """Put the cursor where nobody asked it to be: whoever looks needs a moment to see it."""
+        self.cursor_key = key
+        self.slipped_s = asyncio.get_running_loop().time() if self._drawn_once else 0.0
 
     def compare(self) -> str:
         """As for lines; what was held comes back with the cursor where it is now."""

@@ -20,7 +20,7 @@ from kitetui.widgets.depth import DepthPane
 from kitetui.widgets.events import EventsPane
 from kitetui.widgets.header import HeaderBar
 from kitetui.widgets.lag import LagPane
-from kitetui.widgets.live_grid import Column, LiveGrid, Row
+from kitetui.widgets.live_grid import SETTLE_S, Column, LiveGrid, Row
 from kitetui.widgets.live_pane import ASCII, LivePane
 from kitetui.widgets.palette import stale_styles, themes
 from kitetui.widgets.scoreboard import ScoreboardPane
@@ -153,6 +153,25 @@ async def test_alerts_tell_state_by_glyph_and_keep_the_cursor_on_its_alert() -> 
         assert pane.cursor_key == views.alert(5).alert_id
         pane.update_from(views.snapshot(alerts=()))
         assert "all clear" in text(pane)
+
+
+async def test_who_looks_elsewhere_sees_the_newest_alerts_and_what_the_keys_mean() -> None:
+    async with staged(AlertsPane(), 130, 8) as pane:
+        pane.app.set_focus(None)
+        while pane.has_focus:
+            await asyncio.sleep(0)
+        old = tuple(views.alert(n) for n in range(10, 13))
+        pane.update_from(views.snapshot(alerts=old))
+        assert pane.selected == old[0]
+        pane.update_from(views.snapshot(alerts=(views.alert(9), *old)))
+        assert pane.selected == old[0] and "▸● P3" in pane.plain[2], "it is in sight and stays"
+        many = tuple(views.alert(n) for n in range(10)) + old
+        pane.update_from(views.snapshot(alerts=many))
+        assert "SYM0 " in pane.plain[1] and "▸● P3" in pane.plain[1] and "▸" not in pane.plain[2]
+        assert pane.selected is None, "it came there by itself, just now"
+        await asyncio.sleep(SETTLE_S)
+        pane.update_from(views.snapshot(alerts=many))
+        assert pane.selected == many[0]
 
 
 async def test_a_flood_has_a_banner_and_its_volume_a_trend() -> None:
