@@ -9,14 +9,18 @@ from kitetui.widgets.lines import Span
 from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import short_pattern
 
+NOTE = "hits before stops; R after costs; * beyond chance"
+SHORT_NOTE = "hits before stops, beside chance"
+
 
 class ScoreboardPane(LiveGrid):
-    """One line a pattern, timeframe and class. A rate never stands without its null."""
+    """One line a pattern, timeframe and class. A rate never stands without its null, which comes
+    first: columns are left out from the right."""
 
     columns = (
         Column("PATTERN", 20, False), Column("TF", 3, False), Column("OF", 3, False),
-        Column("N", 5), Column("HIT", 4),
-        Column("95 %", 8), Column("NULL", 4), Column("R NET", 6), Column("95 %", 13),
+        Column("N", 5), Column("NULL", 4),
+        Column("HIT", 4), Column("95 %", 8), Column("R NET", 6), Column("95 %", 13),
         Column("LIFT", 5), Column("SKILL", 6), Column("TIME", 4),
         Column("GAPS", 4), Column("80 %", 4),
     )  # fmt: skip
@@ -24,7 +28,7 @@ class ScoreboardPane(LiveGrid):
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the board of a snapshot."""
-        self.title("8 Scoreboard", "hits before stops; R after costs; * beyond chance")
+        self.title("8 Scoreboard", NOTE if self.size.width > len(NOTE) + 6 else SHORT_NOTE)
         self.show_rows([_row(line) for line in snapshot.board])
 
 
@@ -37,9 +41,9 @@ def _row(line: BoardLine) -> Row:
         (line.timeframe, "dim"),
         (line.asset_class[:3], "dim"),
         (f"{line.n:,}", ""),
+        (_number(line.null, ".0%"), "dim"),
         (_number(line.rate, ".0%"), ""),
         (f"{line.low:.0%}-{line.high:.0%}", "dim"),
-        (_number(line.null, ".0%"), "dim"),
         (_number(line.expectancy_r, "+.2f"), "up" if better else "down" if worse else ""),
         (interval, "dim"),
         (_number(line.lift, ".2f") + ("*" if line.notable else " "), ""),

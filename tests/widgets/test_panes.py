@@ -428,13 +428,19 @@ async def test_a_rate_stands_beside_its_interval_and_its_null_and_a_claim_is_rar
     async with staged(ScoreboardPane(), columns=140) as pane:
         pane.update_from(views.snapshot(board=board))
         head, first, second, *_ = pane.plain
-        assert head.split()[:6] == ["PATTERN", "TF", "OF", "N", "HIT", "95"]
-        assert first.split()[:6] == ["breakout", "5m", "equ", "212", "46%", "39%-53%"]
+        assert head.split()[:7] == ["PATTERN", "TF", "OF", "N", "NULL", "HIT", "95"]
+        assert first.split()[:7] == ["breakout", "5m", "equ", "212", "40%", "46%", "39%-53%"]
         assert "yes" in first and "1.15*" in first
         assert "volume_pro.poor_high" in second and "–" in second and "nan" not in second
     async with staged(ScoreboardPane(), columns=62) as pane:
         pane.update_from(views.snapshot(board=board))
         assert "R NET" in pane.plain[0] and "SKILL" not in pane.plain[0]
+    for columns in (40, 45, 50, 54, 58):
+        async with staged(ScoreboardPane(), columns=columns) as pane:
+            pane.update_from(views.snapshot(board=board))
+            assert "NULL" in pane.plain[0] or "HIT" not in pane.plain[0]
+            assert "…" not in str(pane.border_subtitle)
+    async with staged(ScoreboardPane(), columns=62) as pane:
         pane.update_from(views.snapshot(board=()))
         assert "no outcome yet" in text(pane)
 
