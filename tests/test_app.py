@@ -10,13 +10,10 @@ import pytest
 from textual.widgets import Static
 
 from kitetui.app import KiteApp
-from kitetui.engine.alerts.desk import Desk
-from kitetui.engine.alerts.operators import Operators
 from kitetui.engine.commands import Command, Result
-from kitetui.engine.snapshot import Snapshot, View
+from kitetui.engine.snapshot import Snapshot
 from kitetui.keys import KEYS, NUMBERED, PANES
 from kitetui.layout import PRESETS, leaves
-from kitetui.link import LocalLink
 from kitetui.settings import Settings
 from kitetui.widgets.alerts import AlertsPane
 from kitetui.widgets.depth import DepthPane
@@ -28,49 +25,9 @@ from kitetui.widgets.dialogs import (
     QuitScreen,
 )
 from kitetui.widgets.watchlist import Watchlist
-from tests.alerts.candidates import SETTINGS
+from tests.links import DeskLink
 from tests.pilots import settle
 from tests.widgets import views
-
-
-class DeskLink(LocalLink):
-    """A real desk behind a link, with a market that stands still."""
-
-    def __init__(self) -> None:
-        super().__init__(None)  # type: ignore[arg-type]
-        self.desk = Desk(SETTINGS)
-        self.operators = Operators(SETTINGS, self.desk)
-        self.ready = True
-        self.asked: list[View] = []
-        self.bells = 0
-        for n in (2, 1, 0):
-            self.desk.raise_alert(views.alert(n))
-
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def snapshot(self, wanted: View) -> Future[Snapshot]:
-        self.asked.append(wanted)
-        out: Future[Snapshot] = Future()
-        base = views.snapshot()
-        rows = base.watch[wanted.watch_from : wanted.watch_from + wanted.watch_count]
-        out.set_result(views.snapshot(
-            alerts=tuple(self.desk.newest(wanted.alerts)), watch=rows,
-            watch_from=wanted.watch_from,
-            header=views.header(unacked=self.desk.unacked, alerts=len(self.desk),
-                                bells=self.bells),
-            explained=("SYM0 [b]in words[/b]", "line \x1b[31mtwo")
-            if self.desk.get(wanted.explain) else (),
-            listed=("10:00:01 P3 RELIANCE breakout", "10:00:00 P3 TCS breakout")
-            if wanted.history or wanted.actors else (),
-            silences=("kow_signal_straddle 1m  no VWAP 2",) if wanted.silence else (),
-        ))  # fmt: skip
-        return out
-
-    def command(self, command: Command) -> Future[Result]:
-        out: Future[Result] = Future()
-        out.set_result(self.operators.obey(command, 1_000_000_000, int(views.NOW_S)))
-        return out
 
 
 @pytest.fixture

@@ -32,10 +32,16 @@ class AlertActions(EngineActions):
         return self._base.query_one(AlertStrip).first if self._layout.strip else None
 
     def _none(self, words: str) -> None:
-        """Say that there is no alert, or that it came under the cursor only just now."""
+        """Say that there is no alert, or why none is meant."""
         pane, strip = self._base.query_one(AlertsPane), self._base.query_one(AlertStrip)
-        moved = pane.rows and not pane.settled if "alerts" in self._layout.panes else strip.moved
-        self._say("the list just moved: look, and press again" if moved else words, done=False)
+        shown = "alerts" in self._layout.panes
+        if shown and pane.comparing:
+            words = (
+                f"the queue is compared with what was held: {pane.key('pane.compare')} goes back"
+            )
+        elif pane.rows and not pane.settled if shown else strip.moved:
+            words = "the list just moved: look, and press again"
+        self._say(words, done=False)
 
     async def action_silence(self) -> None:
         """Say what keeps patterns from firing."""
@@ -58,7 +64,8 @@ class AlertActions(EngineActions):
     async def action_acknowledge(self) -> None:
         """Acknowledge what is marked, or the alert under the cursor, as it was painted."""
         pane = self._base.query_one(AlertsPane)
-        marked = pane.chosen if "alerts" in self._layout.panes else []
+        shown = "alerts" in self._layout.panes and not pane.comparing
+        marked = pane.chosen if shown else []
         if marked:
             if await self._send(AcknowledgeMany(tuple(one.seen for one in marked), self._actor)):
                 pane.marked -= {one.alert_id for one in marked}  # others may have been marked since
@@ -75,7 +82,7 @@ class AlertActions(EngineActions):
         pane = self._base.query_one(AlertsPane)
         alerts = pane.on_screen if "alerts" in self._layout.panes else []
         if not alerts:
-            self._say("nothing on the screen to acknowledge", done=False)
+            self._none("nothing on the screen to acknowledge")
             return
         seen = tuple(alert.seen for alert in alerts)
         noun = "alert" if len(seen) == 1 else "alerts"

@@ -76,6 +76,8 @@ class ArrangeActions(EngineActions):
         chosen = layout(columns, lines, PRESETS[self._preset], self._guests, self._active,
                         zoomed=self._zoomed)  # fmt: skip
         self._layout = chosen
+        for name in PANES:
+            self._pane(name).active = name == self._active
         if chosen.kind == "tiny":
             screen.query_one("#too-small", Static).update(Content(
                 f"terminal too small: {columns}x{lines}, need {NARROW[0]}x{NARROW[1]}; "

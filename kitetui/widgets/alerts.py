@@ -36,8 +36,8 @@ TREND_MINUTES = 12
 class AlertsPane(LiveGrid):
     """Each line is an alert as it was when painted: acknowledging names exactly that one.
 
-    While the cursor is in the pane its rows keep their places; what came since is counted. Who
-    looks elsewhere sees the top of the queue.
+    While it is the active pane its rows keep their places; what came since is counted. Who looks
+    elsewhere sees the top of the queue, unless alerts are marked.
 
     Attributes:
         marked: ids of alerts that are to be acknowledged together.
@@ -68,8 +68,11 @@ class AlertsPane(LiveGrid):
 
     @property
     def selected(self) -> Alert | None:
-        """The alert under the cursor, as it is on the screen; None where the list just moved."""
-        return self._painted.get(str(self.cursor_key)) if self.settled else None
+        """The alert under the cursor, as it is on the screen; None where the list just moved, and
+        where other rows than those of the list are shown."""
+        if self.comparing or not self.settled:
+            return None
+        return self._painted.get(str(self.cursor_key))
 
     @property
     def chosen(self) -> list[Alert]:
@@ -88,6 +91,8 @@ class AlertsPane(LiveGrid):
     @property
     def on_screen(self) -> list[Alert]:
         """Waiting alerts on the screen now, as they were painted."""
+        if self.comparing:
+            return []
         rows = self.rows[self._offset : self._offset + self.page]
         alerts = (self._painted[str(row.key)] for row in rows)
         return [alert for alert in alerts if alert.state in WAITING]
@@ -100,7 +105,8 @@ class AlertsPane(LiveGrid):
             self._hold_rows(rows, _foot(snapshot.flood))
             return
         alerts = {a.alert_id: a for a in snapshot.alerts}
-        if self.has_focus and self._painted and not (self._to_top or self._was_away):
+        at_hand = self.active or self.has_focus
+        if at_hand and self._painted and not (self._to_top or self._was_away):
             kept = [alerts[i] for i in self._painted if i in alerts]
             self._waiting_outside = len(alerts) - len(kept)
         else:
@@ -117,16 +123,22 @@ class AlertsPane(LiveGrid):
         if self._to_top:
             self.cursor_key, self._to_top = None, False
         rows = [_row(a, h.session_s, marked=a.alert_id in self.marked) for a in kept]
-        if not self.has_focus:  # the keys work from everywhere: say which alert they mean
+        if not (at_hand or self.marked or self._held_anew):
             self._show_the_top([row.key for row in rows if self._wanted(row)])
-            rows = [_pointed(row) if row.key == self.cursor_key else row for row in rows]
         self.show_rows(rows, foot=_foot(snapshot.flood))
 
     def _show_the_top(self, keys: list[Hashable]) -> None:
-        """What came last is seen; a cursor below would mean what nobody sees."""
+        """What came last is seen. A cursor below would mean what nobody sees, and one on what is
+        done with keeps the keys from what waits."""
         self._offset = 0
-        if keys and self.cursor_key not in keys[: self.page]:
+        waiting = [key for key in keys if self._painted[str(key)].state in WAITING]
+        if keys and self.cursor_key not in (waiting or keys)[: self.page]:
             self._slip_to(keys[0])
+
+    def _line(self, row: Row, cursor: bool) -> Line:
+        """Keys work from everywhere: without the focus, too, it is seen which alert they mean."""
+        pointed = row.key == self.cursor_key and not self.has_focus
+        return super()._line(_pointed(row) if pointed else row, cursor)
 
     def _keys_told(self) -> str:
         """What the queue's keys do, as the settings have them."""

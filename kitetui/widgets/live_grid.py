@@ -162,10 +162,9 @@ class LiveGrid(LivePane):
         lines += [()] * (page - len(lines) + 1)
         return [*lines, *foot]
 
-    def on_focus(self) -> None:
-        self._paint(self.stale)
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The cursor is seen otherwise; the events of it come before it is so."""
+        super().watch_has_focus(has_focus)
         self._paint(self.stale)
 
     @property

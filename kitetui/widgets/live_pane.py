@@ -37,6 +37,7 @@ class LivePane(Widget, can_focus=True):
         frozen: lines given while frozen wait until it is lifted; comparing: they are shown
             nevertheless, what differs marked.
         stale: data older than it should be: kept, dimmed.
+        active: whether it is the app's active pane; a prompt may have the focus meanwhile.
     """
 
     class Asks(Message):
@@ -55,9 +56,12 @@ class LivePane(Widget, can_focus=True):
         self._strips: LRUCache[tuple[Line, int, bool], Strip] = LRUCache(512)
         self._held: tuple[list[Line], bool] | None = None
         self._titled = ("", "")
+        self.active = False
         self.frozen = False
         self.comparing = False
         self._frozen: list[Line] = []
+        self._held_anew = False
+        """Whether the picture that is held is being made, in another size."""
         self._made_from: tuple[Snapshot, Size | None] | None = None
         """What the picture was made from, and for which size."""
         self._seen: Size | None = None
@@ -116,11 +120,11 @@ class LivePane(Widget, can_focus=True):
 
     def _draw_held(self, snapshot: Snapshot) -> None:
         """Make the picture that is held as it would have been in this size."""
-        self.frozen = False
+        self.frozen, self._held_anew = False, True
         try:
             self.update_from(snapshot)
         finally:
-            self.frozen = True
+            self.frozen, self._held_anew = True, False
             self._hold_still()
 
     def _hold_still(self) -> None:
