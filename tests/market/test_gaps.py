@@ -268,3 +268,22 @@ def test_a_second_gap_while_the_first_is_asked_for_stays_wanted(pipeline: Pipeli
     assert pipeline.gaps.wanted[row] == [(MINUTE, MINUTE + 3), (MINUTE + 4, MINUTE + 8)]
     pipeline.apply(records((Kind.HISTORY, told((1, *[PRICE] * 4, 70), gap=(0, 3)))))
     assert pipeline.gaps.wanted[row] == [(MINUTE + 4, MINUTE + 8)]
+
+
+def test_an_answer_leaves_another_gap_to_its_own(pipeline: Pipeline) -> None:
+    volume = trade(pipeline, 0, 60, 0)
+    volume = trade(pipeline, 200, 300, volume + 700)
+    trade(pipeline, 500, 620, volume + 900)
+    row = int(pipeline.market.rows.find(np.array([RELIANCE]))[0])
+    history = pipeline.market.frames[1].history
+    first, second = ((minute, *[PRICE] * 4, 70) for minute in (1, 6))
+    before = bar(pipeline, 1, 8)
+    assert before[-1] & BarFlag.VOLUME_UNCERTAIN
+    answer = told(first, second, (8, *[PRICE] * 4, 80), gap=(0, 3))
+    derived = pipeline.apply(records((Kind.HISTORY, answer)))
+    assert [m.start - MINUTE for m in derived.mended] == [1]
+    assert bar(pipeline, 1, 1)[-1] == BarFlag.BACKFILLED
+    assert bar(pipeline, 1, 8) == before, "a later answer is of it"
+    assert MINUTE + 6 not in history.last(row, 90)[0], "nobody was told of it"
+    pipeline.apply(records((Kind.HISTORY, told(second, gap=(4, 8)))))
+    assert bar(pipeline, 1, 6)[-1] == BarFlag.BACKFILLED

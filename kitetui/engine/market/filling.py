@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kitetui.engine.feed.batch import I64
+from kitetui.engine.feed.batch import I64, Bool
 from kitetui.engine.market.bars import FLAGS, VOLUME, BarFlag
 from kitetui.engine.market.indicators import learn
 from kitetui.engine.market.timeframe import LEARNED_BARS, Timeframe
@@ -40,7 +40,7 @@ def mend(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars], divi
         past: bars by timeframe, whole bars only; gap: its first and its last minute.
     """
     for minutes, bars in past.items():
-        touched = bars.starts[(bars.starts + minutes > gap[0]) & (bars.starts <= gap[1])]
+        touched = bars.starts[_touches(bars.starts, minutes, gap)]
         frame = frames[minutes]
         joined = _joined(frame, row, bars, gap) if len(touched) else None
         if joined is None:
@@ -60,15 +60,20 @@ def _joined(frame: Timeframe, row: int, past: PastBars,
             gap: tuple[int, int] | None) -> tuple[I64, I64, I64] | None:  # fmt: skip
     """Past and live bars of a row: starts, values, open minutes; None where there is none.
 
-    Where both tell a bar, the live one counts unless its volume is uncertain, or a gap lies in it.
+    Where both tell a bar, the live one counts unless its volume is uncertain. With a gap, history
+    tells what lies in it and what was before the first live bar: whatever else it would fill in
+    or set right is of another gap, which is told of, and marked, by its own answer.
     """
     live_starts, live = frame.history.last(row, frame.history.depth)
-    sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
-    if gap is not None:
-        sure &= (live_starts + frame.minutes <= gap[0]) | (live_starts > gap[1])
-    first = max(len(past.starts) - LEARNED_BARS, 0)
+    told = np.arange(len(past.starts)) >= len(past.starts) - LEARNED_BARS
+    if gap is None:
+        sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
+    else:
+        sure = ~_touches(live_starts, frame.minutes, gap)
+        before = past.starts < live_starts[0] if len(live_starts) else True
+        told &= before | _touches(past.starts, frame.minutes, gap)
     bars: dict[int, I64] = dict(
-        zip(past.starts[first:].tolist(), past.values[:, first:].T, strict=True)
+        zip(past.starts[told].tolist(), past.values[:, told].T, strict=True)
     )
     opened = dict(zip(past.starts.tolist(), past.opens.tolist(), strict=True))
     for start, bar, whole in zip(live_starts.tolist(), live.T, sure.tolist(), strict=True):
@@ -80,3 +85,8 @@ def _joined(frame: Timeframe, row: int, past: PastBars,
     values = np.stack([bars[start] for start in starts.tolist()], axis=1)
     days = np.array([opened.get(start, past.today_open) for start in starts.tolist()], np.int64)
     return starts, values, days
+
+
+def _touches(starts: I64, minutes: int, gap: tuple[int, int]) -> Bool:
+    """Which bars of a length share a minute with a gap."""
+    return (starts + minutes > gap[0]) & (starts <= gap[1])
