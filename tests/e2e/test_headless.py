@@ -52,7 +52,9 @@ def test_every_tick_reaches_both_streams_of_a_given_server(
 ) -> None:
     status = run_until(tmp_path, lambda s: s["alerts"]["admitted"] and s["bars"]["closed"]
                        and s["redis"]["spooled"] < 1_000, "--demo", "--set",
-                       "redis.profile=full", "--set", f"redis.url={redis_url}")  # fmt: skip
+                       "redis.profile=full", "--set", f"redis.url={redis_url}", "--set",
+                       "redis.caps.ticks=3000000", "--set",
+                       "redis.caps.bytes=4000000000")  # fmt: skip
     received = status["ticks"]["received"]
     client = Redis(unix_socket_path=str(server.unix_socket_path), db=4)
     assert client.xlen("ticks:intraday:processed") == received
