@@ -131,9 +131,9 @@ class AlertsPane(LiveGrid):
         """What came last is seen. A cursor below would mean what nobody sees, and one on what is
         done with keeps the keys from what waits."""
         self._offset = 0
-        waiting = [key for key in keys if self._painted[str(key)].state in WAITING]
-        if keys and self.cursor_key not in (waiting or keys)[: self.page]:
-            self._slip_to(keys[0])
+        meant = [key for key in keys if self._painted[str(key)].state in WAITING] or keys
+        if meant and self.cursor_key not in meant[: self.page]:
+            self._slip_to(meant[0])
 
     def _line(self, row: Row, cursor: bool) -> Line:
         """Keys work from everywhere: without the focus, too, it is seen which alert they mean."""

@@ -186,10 +186,9 @@ class Watchlist(LivePane):
         place = f"{self.cursor + 1:,} of {self.total:,}" if self.total else ""
         return f"{place}{order}"
 
-    def on_focus(self) -> None:
-        self._paint()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The cursor is seen otherwise; the events of it come before it is so."""
+        super().watch_has_focus(has_focus)
         self._paint()
 
     def _paint(self) -> None:
