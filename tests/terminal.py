@@ -14,11 +14,35 @@ import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.programs import PROGRAM, environment
 
 LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
+
+
+class Keyboard(Protocol):
+    """Any terminal that takes keys and gives what it was sent so far."""
+
+    output: bytes
+
+    def read(self, seconds: float, until: bytes = b"") -> bool: ...
+
+    def type(self, text: str) -> None: ...
+
+
+def answered(terminal: Keyboard, keys: str, word: str) -> None:
+    """Press keys until a word comes. An alert that moved or changed a moment ago is not taken:
+    the screen says to look and press again, and that is what a person does."""
+    for _ in range(4):
+        mark = len(terminal.output)
+        terminal.type(keys)
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            terminal.read(0.2)
+            if word.encode() in terminal.output[mark:]:
+                return
+    raise AssertionError((keys, word, terminal.output[-1500:]))
 
 
 class Terminal:

@@ -16,7 +16,7 @@ import pytest
 from kitetui.caller import Caller, NoEngine
 from tests.attach.sshd import SSHD, Door, door, make_key
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options, kitetui, status_when
-from tests.terminal import Terminal
+from tests.terminal import Terminal, answered
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -92,9 +92,7 @@ def test_an_operator_acknowledges_and_leaves_and_the_engine_goes_on(
     screen = attached("attach", "--as", "ravi")
     assert screen.read(15, b"KITE") and screen.read(10, b"volume_spike")
     assert [(a.endswith(":ravi"), role) for a, role in engine.actors()] == [(True, "rw")]
-    screen.read(1.5)
-    screen.type("6a")
-    assert screen.read(8, b"acknowledged ")
+    answered(screen, "6a", "acknowledged ")
     screen.type("q")
     assert screen.wait(5) == 0, "leaving asks nothing: nothing ends"
     assert screen.restored()
@@ -103,10 +101,8 @@ def test_an_operator_acknowledges_and_leaves_and_the_engine_goes_on(
 
 
 def acknowledge_all(screen: Terminal) -> None:
-    """Press what acknowledges all that is on the screen, once it has been there for a moment."""
-    screen.read(1.5)
-    screen.type("6A")
-    assert screen.read(8, b"on the screen?")
+    """Press what acknowledges all that is on the screen."""
+    answered(screen, "6A", "on the screen?")
     screen.type("y")
 
 

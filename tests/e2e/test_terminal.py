@@ -12,7 +12,7 @@ import pytest
 
 from kitetui.engine.feed.journal_reader import JournalReader
 from tests.programs import processes_below
-from tests.terminal import Terminal
+from tests.terminal import Terminal, answered
 
 pytestmark = pytest.mark.e2e
 
@@ -194,9 +194,7 @@ def test_a_small_terminal_is_told_what_is_needed(open_terminal: Open) -> None:
 def test_an_alert_is_seen_and_acknowledged_by_key(open_terminal: Open) -> None:
     terminal = open_terminal("--demo")
     assert terminal.read(30, b"volume_spike")
-    terminal.read(1)
-    terminal.type("6a")
-    assert terminal.read(6, b"acknowledged RELIANCE volume_spike")
+    answered(terminal, "6a", "acknowledged RELIANCE volume_spike")
     terminal.type("u")
     assert terminal.read(6, b"unacknowledged again")
     terminal.type("q")

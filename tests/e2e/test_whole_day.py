@@ -22,6 +22,7 @@ import pytest
 from tests.attach.pictures import keep
 from tests.attach.sshd import SSHD, door, free_port, make_key
 from tests.programs import PROGRAM, environment, exchange, kitetui, status_when
+from tests.terminal import answered
 from tests.tmux import TMUX, Tmux
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -80,19 +81,6 @@ class Day:
 def seen(terminal: Tmux, *words: str, within_s: float = 20.0) -> None:
     for word in words:
         assert terminal.read(within_s, word.encode()), (word, terminal.output[-1500:])
-
-
-def answered(terminal: Tmux, keys: str, word: str) -> None:
-    """Press keys until a word comes: the screen may be painting something else just then."""
-    for _ in range(4):
-        mark = len(terminal.output)
-        terminal.type(keys)
-        end = time.monotonic() + 6
-        while time.monotonic() < end:
-            terminal.read(0.2)
-            if word.encode() in terminal.output[mark:]:
-                return
-    raise AssertionError((keys, word, terminal.output[-1500:]))
 
 
 @contextlib.contextmanager
