@@ -55,11 +55,12 @@ def trade(pipeline: Pipeline, first_s: int, until_s: int, volume: int) -> int:
     return volume
 
 
-def told(*minutes: tuple[int, int, int, int, int, int], gap: tuple[int, int]) -> bytes:
-    """History of minutes since the open: minute, open, high, low, close, volume."""
+def told(*minutes: tuple[int, int, int, int, int, int], gap: tuple[int, int] | None) -> bytes:
+    """History of minutes since the open: minute, open, high, low, close, volume; the warm-up's
+    where it is of no gap."""
     columns = np.array([(MINUTE + m, *values, 0) for m, *values in minutes], np.int64).T
     answer = HistoryAnswer(RELIANCE, np.ascontiguousarray(columns).tobytes(),
-                           (MINUTE + gap[0], MINUTE + gap[1]))  # fmt: skip
+                           (MINUTE + gap[0], MINUTE + gap[1]) if gap else None)  # fmt: skip
     return msgspec.msgpack.encode(answer)
 
 
@@ -287,3 +288,23 @@ def test_an_answer_leaves_another_gap_to_its_own(pipeline: Pipeline) -> None:
     assert MINUTE + 6 not in history.last(row, 90)[0], "nobody was told of it"
     pipeline.apply(records((Kind.HISTORY, told(second, gap=(4, 8)))))
     assert bar(pipeline, 1, 6)[-1] == BarFlag.BACKFILLED
+
+
+def test_a_warm_up_tells_what_was_before_and_doubtful_minutes_and_fills_no_gap(
+    pipeline: Pipeline,
+) -> None:
+    volume = trade(pipeline, 120, 240, 0)
+    trade(pipeline, 500, 620, volume + 900)
+    row = int(pipeline.market.rows.find(np.array([RELIANCE]))[0])
+    sure = bar(pipeline, 1, 3)
+    assert bar(pipeline, 1, 8)[-1] & BarFlag.VOLUME_UNCERTAIN
+    history = [(minute, *[PRICE] * 4, 70 + minute) for minute in range(9)]
+    derived = pipeline.apply(records((Kind.HISTORY, told(*history, gap=None))))
+    assert [m.start - MINUTE for m in derived.mended] == [2, 8], "joined late; behind a gap"
+    assert bar(pipeline, 1, 8)[4:] == [78, BarFlag.BACKFILLED]
+    assert bar(pipeline, 1, 0)[4:] == [70, 0] and bar(pipeline, 1, 3) == sure
+    starts = pipeline.market.frames[1].history.last(row, 90)[0] - MINUTE
+    assert starts.tolist() == [0, 1, 2, 3, 8, 9], "minutes 4 to 7 are the gap's own answer's"
+    pipeline.apply(records((Kind.HISTORY, told(*history, gap=(3, 8)))))
+    starts = pipeline.market.frames[1].history.last(row, 90)[0] - MINUTE
+    assert starts.tolist() == list(range(10))

@@ -47,7 +47,7 @@ class Derived(msgspec.Struct):
     Attributes:
         runs: normalised ticks, in order.
         bars: bars that closed, as (timeframe name, bars); mended: minutes that the exchange's
-            history told after a gap.
+            history told after a gap, or where their volume was uncertain.
         alerts: alerts raised; changed: others that are otherwise than before.
         outcomes: what became of alerts.
         transitions: for the ledger, before anybody is told; notices: what people are told.

@@ -314,7 +314,7 @@ class Pipeline:
     def _history(self, payload: bytes, _: int, out: Derived) -> None:
         answer = msgspec.msgpack.decode(payload, type=HistoryAnswer)
         if not answer.gap:
-            self.market.learn(answer)
+            out.mended += self.market.learn(answer)
             return
         row, told = self.market.mend(answer, answer.gap)
         if row >= 0:

@@ -13,7 +13,8 @@ from kitetui.engine.market.warmup import PastBars
 
 def warm_up(frames: dict[int, Timeframe], row: int, past: dict[int, PastBars],
             divisor: I64) -> None:  # fmt: skip
-    """Give a row the bars of its history; its own live bars stay the newest.
+    """Give a row the bars of its history before its first live one; of the live ones history
+    tells those whose volume is uncertain.
 
     Args:
         past: past bars by timeframe, whole bars only.
@@ -60,18 +61,20 @@ def _joined(frame: Timeframe, row: int, past: PastBars,
             gap: tuple[int, int] | None) -> tuple[I64, I64, I64] | None:  # fmt: skip
     """Past and live bars of a row: starts, values, open minutes; None where there is none.
 
-    Where both tell a bar, the live one counts unless its volume is uncertain. With a gap, history
-    tells what lies in it and what was before the first live bar: whatever else it would fill in
-    or set right is of another gap, which is told of, and marked, by its own answer.
+    History tells what was before the first live bar, and what lies in the gap; without one, live
+    bars whose volume is uncertain. Whatever else it would fill in or set right is of another gap,
+    which is told of, and marked, by its own answer.
     """
     live_starts, live = frame.history.last(row, frame.history.depth)
-    told = np.arange(len(past.starts)) >= len(past.starts) - LEARNED_BARS
     if gap is None:
-        sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
+        doubted = uncertain(frame, row)
+        sure = ~np.isin(live_starts, doubted)
+        asked = np.isin(past.starts, doubted)
     else:
         sure = ~_touches(live_starts, frame.minutes, gap)
-        before = past.starts < live_starts[0] if len(live_starts) else True
-        told &= before | _touches(past.starts, frame.minutes, gap)
+        asked = _touches(past.starts, frame.minutes, gap)
+    before = past.starts < live_starts[0] if len(live_starts) else True
+    told = (before | asked) & (np.arange(len(past.starts)) >= len(past.starts) - LEARNED_BARS)
     bars: dict[int, I64] = dict(
         zip(past.starts[told].tolist(), past.values[:, told].T, strict=True)
     )
@@ -85,6 +88,13 @@ def _joined(frame: Timeframe, row: int, past: PastBars,
     values = np.stack([bars[start] for start in starts.tolist()], axis=1)
     days = np.array([opened.get(start, past.today_open) for start in starts.tolist()], np.int64)
     return starts, values, days
+
+
+def uncertain(frame: Timeframe, row: int) -> I64:
+    """Starts of a row's bars whose volume is uncertain."""
+    starts, values = frame.history.last(row, frame.history.depth)
+    found: I64 = starts[(values[FLAGS] & BarFlag.VOLUME_UNCERTAIN) != 0]
+    return found
 
 
 def _touches(starts: I64, minutes: int, gap: tuple[int, int]) -> Bool:

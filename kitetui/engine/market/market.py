@@ -24,7 +24,7 @@ from kitetui.engine.market.bars import (
 from kitetui.engine.market.book import BookFlow, BookShares
 from kitetui.engine.market.chain_reader import ChainReader
 from kitetui.engine.market.day_levels import OPENING_MINUTES, DayLevels, levels_of
-from kitetui.engine.market.filling import mend, warm_up
+from kitetui.engine.market.filling import mend, uncertain, warm_up
 from kitetui.engine.market.indicators import ATR_BEFORE
 from kitetui.engine.market.instruments import Instrument, Rows
 from kitetui.engine.market.landmarks import Landmarks
@@ -76,6 +76,12 @@ class FrameBars(msgspec.Struct):
     frame: Timeframe
     bars: ClosedBars
     opened: I64
+
+
+def _one_by_one(bars: PastBars, row: int, places: I64) -> list[ClosedBars]:
+    """Some of a row's past bars, each by itself."""
+    rows = np.array([row], np.int64)
+    return [ClosedBars(int(bars.starts[at]), rows, bars.values[:, [at]]) for at in places.tolist()]
 
 
 def _last_sessions(minutes: PastBars) -> tuple[I64, I64, I64]:
@@ -198,19 +204,25 @@ class Market:
         for length in self.longer:
             yield from self._close(length, upto)
 
-    def learn(self, answer: HistoryAnswer) -> None:
+    def learn(self, answer: HistoryAnswer) -> list[ClosedBars]:
         """Warm a row up with its history; an unknown token teaches nothing.
+
+        Returns:
+            Minutes of today that were told where their volume was uncertain.
 
         Raises:
             ValueError: the answer's columns are cut off.
         """
         row = int(self.rows.find(np.array([answer.token], np.int64))[0])
         if row < 0:
-            return
+            return []
         upto = self.session_s // 60 if self.session_s else FOREVER
         today = ist_day(self.session_s) if self.session_s else FOREVER
         segment = segment_of(int(self.rows.hours[row]))
         minutes = minute_bars(answer, segment, self.calendar, upto, today)
+        doubted = np.flatnonzero(np.isin(minutes.starts, uncertain(self.frames[1], row)))
+        within = doubted[doubted >= minutes.past]
+        minutes.values[FLAGS, within] |= BarFlag.BACKFILLED
         past = {length: longer_bars(minutes, length) for length in self.longer}
         warm_up(self.frames, row, {1: minutes, **past}, self.rows.divisor)
         self._forget(row)
@@ -224,6 +236,7 @@ class Market:
         if len(usual):
             self.buckets.set_size(row, int(usual.mean()))
         self.warmed.add(row)
+        return _one_by_one(minutes, row, within)
 
     def mend(self, answer: HistoryAnswer,
              gap: tuple[int, int]) -> tuple[int, list[ClosedBars]]:  # fmt: skip
@@ -259,8 +272,7 @@ class Market:
                 self.longer[length].mend(
                     row, self.frames[source].history, hours, self.minutes.upto, gap
                 )
-        return row, [ClosedBars(int(minutes.starts[at]), rows, minutes.values[:, [at]])
-                     for at in within.tolist()]  # fmt: skip
+        return row, _one_by_one(minutes, row, within)
 
     def _learn_value_area(self, row: int, minutes: PastBars) -> None:
         """The value area of the last past session, unless one of its ticks is known."""
