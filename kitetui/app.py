@@ -250,7 +250,7 @@ class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActio
         screen = self._base
         screen.query_one(HeaderBar).show_header(
             snapshot.header, role=self.link.role, frozen=self._frozen_all, queue=queue,
-            hz=self._pace.hz, frame_ms=self._framing.usual_ms,
+            hz=self._pace.hz, frame_ms=self._framing.tell_ms(),
         )  # fmt: skip
         latency = screen.query_one(LatencyPane)
         if latency.display:

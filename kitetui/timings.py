@@ -16,15 +16,19 @@ class Timing:
     def __init__(self, name: str) -> None:
         self._name = name
         self._ms: deque[float] = deque(maxlen=KEPT)
+        self._told_ms = 0.0
 
     def add(self, seconds: float) -> None:
         """It took so long."""
         self._ms.append(seconds * 1e3)
 
-    @property
-    def usual_ms(self) -> float:
-        """The median; 0 before any."""
-        return _at(sorted(self._ms), 0.5)
+    def tell_ms(self) -> float:
+        """The median; 0 before any. What was told before stands until it is a millisecond off: a
+        median between two figures would have the header painted with every frame."""
+        usual_ms = _at(sorted(self._ms), 0.5)
+        if abs(usual_ms - self._told_ms) >= 1.0:
+            self._told_ms = usual_ms
+        return self._told_ms
 
     def stage(self) -> Stage:
         """It as the latency pane shows stages."""

@@ -7,7 +7,7 @@ from kitetui.timings import KEPT, Timing
 
 def test_quantiles_and_classes_are_of_the_newest() -> None:
     timing = Timing("one frame")
-    assert timing.stage().p99_ms == 0.0 and timing.usual_ms == 0.0
+    assert timing.stage().p99_ms == 0.0 and timing.tell_ms() == 0.0
     for ms in range(1, 101):
         timing.add(ms / 1e3)
     stage = timing.stage()
@@ -15,4 +15,19 @@ def test_quantiles_and_classes_are_of_the_newest() -> None:
     assert sum(stage.counts) == 100 and stage.counts[:4] == (1, 1, 3, 5)
     for _ in range(KEPT):
         timing.add(0.002)
-    assert timing.stage().most_ms == 2.0 == timing.usual_ms
+    assert timing.stage().most_ms == 2.0 == timing.tell_ms()
+
+
+def test_a_median_between_two_figures_is_told_as_one() -> None:
+    timing = Timing("one frame")
+    for ms in (5.4, 5.4, 5.4):
+        timing.add(ms / 1e3)
+    assert timing.tell_ms() == 5.4
+    told = set()
+    for n in range(40):
+        timing.add((5.6 if n % 4 < 2 else 5.2) / 1e3)
+        told.add(timing.tell_ms())
+    assert told == {5.4}
+    for _ in range(KEPT):
+        timing.add(0.0065)
+    assert timing.tell_ms() == 6.5
