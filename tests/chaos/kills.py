@@ -31,13 +31,17 @@ from tests.chaos.truth import Truth
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
 
-SPEED = 30
+DAY_S = 22_500
+SPEED_MAX = 30
+LIFE_S = 2.6
+"""A life's share of the exchange's day: that shall not be over before the last kill."""
 RATE = 5_000
 WAIT_S = 60.0
 ALERT_S = 3.0
+PAGE = 10_000
 SETTINGS = (
-    f"feed.speed={SPEED}", "feed.warmup_sessions=0", "redis.profile=full",
-    "redis.caps.ticks=3000000", "redis.caps.bytes=4000000000",
+    "feed.warmup_sessions=0", "redis.profile=full",
+    "redis.caps.ticks=8000000", "redis.caps.bytes=8000000000",
     "alerts.rules=[RELIANCE price > 1 minute, INFY price > 1 minute, SBIN price > 1 minute]",
     "alerts.min_confidence=0.0", "thresholds.volume_spike.min_bars=2",
     "thresholds.volume_spike.params.min_ratio=0.5",
@@ -114,15 +118,31 @@ class Life:
         return ""
 
 
+class Pages:
+    """Streams of millions of entries, of which a few are held at a time."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def xrange(self, name: str) -> Iterator[Any]:
+        """All entries, oldest first."""
+        after = "-"
+        while page := self._client.xrange(name, after, count=PAGE):
+            yield from page
+            after = "(" + page[-1][0].decode()
+
+
 def run(folder: Path, times: int, seed: int, say: Any = lambda text: None) -> Found:
     """Kill so many times, then look at what is left."""
     rng = random.Random(seed)
     found = Found()
     acked: set[str] = set()
     redis = Server(str(get_binary_path()), folder / "redis")
+    speed = str(max(min(int(DAY_S / (times * LIFE_S)), SPEED_MAX), 1))
     try:
-        with exchange(folder, "--speed", str(SPEED), "--rate", str(RATE), "--seed", "3") as hello:
-            options = [part for one in (*SETTINGS, f"redis.url={redis.url}")
+        with exchange(folder, "--speed", speed, "--rate", str(RATE), "--seed", "3") as hello:
+            own = f"redis.url={redis.url}", f"feed.speed={speed}"
+            options = [part for one in (*SETTINGS, *own)
                        for part in ("--set", one)] + feed_options(hello)  # fmt: skip
             for number in range(times):
                 life = Life(folder, options, found)
@@ -133,7 +153,8 @@ def run(folder: Path, times: int, seed: int, say: Any = lambda text: None) -> Fo
                 life.process.send_signal(signal.SIGKILL)
                 life.process.wait()
                 found.kills += 1
-                say(f"{number + 1} of {times}: LIVE after {found.live_s[-1]:.2f} s")
+                say(f"{number + 1} of {times}: serving after {found.serving_s[-1]:.2f} s, "
+                    f"LIVE after {found.live_s[-1]:.2f} s")  # fmt: skip
             life = Life(folder, options, found)
             time.sleep(2)
             life.process.terminate()
@@ -154,12 +175,13 @@ def _violations(folder: Path, redis: Server, acked: set[str], found: Found) -> I
     found.lost_batches = truth.lost_batches
     if truth.lost_batches:
         yield f"{truth.lost_batches} batches are missing before others"
-    found.in_redis = len(redis.client(4).xrange("ticks:raw:binary"))
-    found.bars = truth.bars_in(redis.client(2))
+    ticks, bars, alerts = (Pages(redis.client(db)) for db in (4, 2, 6))
+    found.in_redis = redis.client(4).xlen("ticks:raw:binary")
+    found.bars = truth.bars_in(bars)
     found.alerts = redis.client(6).xlen("alerts:system")
-    yield from truth.against_stream(redis.client(4))
-    yield from truth.against_bars(redis.client(2))
-    yield from truth.against_alerts(redis.client(6))
+    yield from truth.against_stream(ticks)
+    yield from truth.against_bars(bars)
+    yield from truth.against_alerts(alerts)
     yield from truth.against_desk(acked)
 
 
@@ -169,8 +191,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), asked.times, asked.seed,
-                    say)  # fmt: skip
+        found = run(Path(folder), asked.times, asked.seed, say)
     end(found.told(), found.violations)
 
 
