@@ -1,9 +1,15 @@
-"""httpx is loaded without what an engine does not use; a request looks for no module."""
+"""httpx is loaded without what an engine does not use; clients share whom they believe."""
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
+
+import certifi
+import pytest
+
+from kitetui.engine.http import prepare, trust
 
 USE = """
 import asyncio, sys
@@ -47,3 +53,21 @@ assert Looked.names == [], Looked.names
 def test_a_request_looks_for_no_module() -> None:
     done = subprocess.run([sys.executable, "-c", USE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_clients_share_whom_they_believe_and_believe_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    shared = trust(by_environment=False)
+    assert trust(by_environment=True) is shared
+    assert shared.verify_mode is ssl.CERT_REQUIRED and shared.check_hostname
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    assert trust(by_environment=True) is not shared, "a company's own authority"
+    assert trust(by_environment=False) is shared, "Kite is believed as everywhere"
+
+
+def test_a_wrong_environment_keeps_no_engine_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    prepare()

@@ -42,7 +42,7 @@ from kitetui.engine.flow.session_clock import SessionClock
 from kitetui.engine.flow.track_record import TrackRecord
 from kitetui.engine.health.counters import Rate, Reservoir
 from kitetui.engine.health.watchdog import Watchdog
-from kitetui.engine.http import load as load_httpx
+from kitetui.engine.http import prepare as prepare_http
 from kitetui.engine.memory import Memory, MemoryCapError
 from kitetui.engine.obeying import Obeying
 from kitetui.engine.outlets.books import Books
@@ -265,7 +265,7 @@ class Core:
         for text in left_out:
             self._note("desk", f"a threshold of before is left out: {text}")
         await asyncio.to_thread(self.pipeline.newsroom.prepare)
-        await asyncio.to_thread(load_httpx)
+        await asyncio.to_thread(prepare_http)
         news = NewsSource(self._settings.news, self._settings.redis.channels["news"], self.intake,
                           self._note)  # fmt: skip
         keep("news", partial(news.run, self.redis.url))

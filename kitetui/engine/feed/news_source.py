@@ -13,7 +13,7 @@ from kitetui.engine.feed.channel import listen
 from kitetui.engine.feed.news import Headline, NewsError, read_feed, read_message
 from kitetui.engine.feed.records import Kind
 from kitetui.engine.feed.sources import Inbox
-from kitetui.engine.http import httpx
+from kitetui.engine.http import httpx, trust
 from kitetui.engine.http_body import TooLarge, body
 from kitetui.settings import FeedOfNews, NewsSettings
 
@@ -47,8 +47,8 @@ class NewsSource:
         known: dict[tuple[str, str], None] = {}
         headers: dict[str, str] = {}
         said, wait_s = "", feed.every_s
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True,
-                                     max_redirects=3) as client:  # fmt: skip
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True, max_redirects=3,
+                                     verify=trust(by_environment=True)) as client:  # fmt: skip
             while True:
                 try:
                     found = await self._ask(client, feed.url, headers, host)

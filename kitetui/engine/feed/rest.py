@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kitetui.engine.calendar import ist
 from kitetui.engine.clock import monotonic_ns, sleep
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
-from kitetui.engine.http import httpx
+from kitetui.engine.http import httpx, trust
 from kitetui.engine.http_body import TooLarge, body
 from kitetui.settings import FeedSettings
 
@@ -29,7 +29,7 @@ class KiteRest:
         self._credentials = credentials
         self._client = httpx.AsyncClient(
             base_url=settings.rest_url, timeout=15.0, trust_env=False,
-            headers={"X-Kite-Version": "3"},
+            verify=trust(by_environment=False), headers={"X-Kite-Version": "3"},
         )  # fmt: skip
         self._next_history_ns = 0
 

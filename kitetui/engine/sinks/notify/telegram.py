@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from kitetui.engine.alerts.flood import Notice
-from kitetui.engine.http import httpx
+from kitetui.engine.http import httpx, trust
 from kitetui.engine.sinks.notify.sender import Outcome, backoff_s
 from kitetui.engine.sinks.notify.words import blocks, messages, plain
 from kitetui.secret import Secret
@@ -35,7 +35,7 @@ class Telegram:
         self._token = token
         self.chat_id = chat_id
         self._moved = moved
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, verify=trust(by_environment=True))
         self._parts: tuple[tuple[str, ...], int] = ((), 0)
 
     @property

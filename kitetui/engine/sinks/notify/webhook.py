@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kitetui.engine.alerts.flood import Notice
-from kitetui.engine.http import httpx
+from kitetui.engine.http import httpx, trust
 from kitetui.engine.sinks.notify.sender import Outcome, backoff_s
 
 TIMEOUT_S = 10.0
@@ -22,7 +22,7 @@ class Webhook:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, verify=trust(by_environment=True))
 
     async def send(self, notices: Sequence[Notice], extra: str, *, silent: bool,
                    attempts: int) -> Outcome:  # fmt: skip
