@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Generator, Iterator
 from enum import Enum
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -28,6 +29,8 @@ BYTES_AT_ONCE = 4 << 20
 """How much is walked, and packed, before others get their turn."""
 _CODEC = pa.Codec("zstd", compression_level=1)
 ATOMS = (type(None), bool, int, float, str, bytes)
+CLASSES = 256
+"""So many are found without looking for them again; a state has thousands of objects of few."""
 CONFIGURATION = (Calendar, Detector)
 DICTS: dict[str, type[dict[Any, Any]]] = {
     "dict": dict, "Counter": Counter, "OrderedDict": OrderedDict,
@@ -310,6 +313,7 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
+@lru_cache(maxsize=CLASSES)
 def _class(name: str, of: type = object) -> Any:
     module, _, qualified = name.partition(":")
     if not module.startswith(PACKAGE):
