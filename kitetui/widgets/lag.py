@@ -1,4 +1,5 @@
-"""Consumer lag: how far every group is behind, in entries and in time, and its state."""
+"""Consumer lag: how far every group is behind, in entries and in time, and its state, the worst
+first."""
 
 from __future__ import annotations
 
@@ -11,12 +12,15 @@ from kitetui.keys import bindings
 from kitetui.widgets.live_grid import Column, LiveGrid, Row
 from kitetui.widgets.numbers import age, compact
 
-_STYLES = {"OK": "good", "WARN": "warn", "STALL": "bad", "STOP": "alarm", "REWIND": "bad"}
+_STYLES = {"OK": "good", "WARN": "warn", "REWIND": "bad", "STALL": "bad", "STOP": "alarm"}
+"""By state, the worse the later."""
 _GLYPHS = {"OK": "✓", "WARN": "▲", "STALL": "■", "STOP": "■", "REWIND": "◀"}
+_WORST_FIRST = tuple(_STYLES)[::-1]
 
 
 class LagPane(LiveGrid):
-    """One line a group. A lag that cannot be known is `?`, never 0."""
+    """One line a group; where not all have room, those in trouble have. A lag that cannot be known
+    is `?`, never 0."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("lag")]
     columns = (
@@ -40,7 +44,14 @@ class LagPane(LiveGrid):
         lost = sum(g.lost or 0 for g in snapshot.groups)
         self.title("5 Consumer lag", f"⚠ {lost:,} entries lost" if lost else "Burrow rules, 10 s")
         self._groups = {_key(g): g for g in snapshot.groups}
-        self.show_rows([_row(g) for g in snapshot.groups], stale=snapshot.streams_age_s > 3)
+        groups = sorted(snapshot.groups, key=_rank)
+        self.show_rows([_row(g) for g in groups], stale=snapshot.streams_age_s > 3)
+
+
+def _rank(g: Group) -> tuple[int, bool]:
+    """Its place: by state, then who lost entries before who did not; else as they come."""
+    known = g.state in _WORST_FIRST
+    return _WORST_FIRST.index(g.state) if known else 0, not g.lost
 
 
 def _key(g: Group) -> object:

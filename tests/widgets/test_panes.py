@@ -137,6 +137,22 @@ async def test_unknown_rates_and_lags_are_question_marks_never_zero() -> None:
         assert "96" in next(line for line in pane.plain if "processed" in line)
 
 
+async def test_groups_in_trouble_have_the_first_places() -> None:
+    told = (("a", "OK", 0), ("b", "WARN", 0), ("c", "OK", 9), ("d", "STOP", 0), ("e", "OK", 0),
+            ("f", "STALL", 0), ("g", "REWIND", 0))  # fmt: skip
+    first = views.snapshot().groups[0]
+    groups = tuple(msgspec.structs.replace(first, name=f"of-{name}", state=state, lost=lost)
+                   for name, state, lost in told)  # fmt: skip
+    async with staged(LagPane(), 68) as pane:
+        pane.update_from(views.snapshot(groups=groups))
+        shown = [line.split("of-")[1][0] for line in pane.plain if "of-" in line]
+        assert "".join(shown) == "dfgbcae"
+        pane.move_to(4)
+        better = tuple(msgspec.structs.replace(g, state="OK", lost=0) for g in groups)
+        pane.update_from(views.snapshot(groups=better))
+        assert pane.selected is not None and pane.selected.name == "of-c"
+
+
 async def test_alerts_tell_state_by_glyph_and_keep_the_cursor_on_its_alert() -> None:
     async with staged(AlertsPane(), 130) as pane:
         pane.focus()
