@@ -17,6 +17,8 @@ from kitetui.caller import Caller, NoEngine
 
 PROGRAM = shlex.split(os.environ.get("KITETUI_PROGRAM", "")) or [sys.executable, "-m", "kitetui"]
 """As the command that an installed one is started by, where that is to be looked at."""
+PATIENCE = 3
+"""How much longer than it takes here is waited for what comes: machines are slow, and shared."""
 UNWANTED = ("COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -113,7 +115,7 @@ LOGIN = {"KITE_API_KEY": "demo", "KITE_ACCESS_TOKEN": "demo"}
 def status_when(state: Path, right: Callable[[dict[str, Any]], bool],
                 wait_s: float = 20.0) -> dict[str, Any]:  # fmt: skip
     """The first status document of a running engine that is right."""
-    end = time.monotonic() + wait_s
+    end = time.monotonic() + wait_s * PATIENCE
     found: dict[str, Any] = {}
     while time.monotonic() < end:
         with contextlib.suppress(NoEngine), Caller(state / "kitetui" / "run", "ro") as caller:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.programs import PROGRAM, environment
+from tests.programs import PATIENCE, PROGRAM, environment
 
 LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
 
@@ -66,8 +66,8 @@ class Terminal:
         self._began = time.monotonic()
 
     def read(self, seconds: float, until: bytes = b"") -> bool:
-        """Read for some time, or until bytes appear; whether they did."""
-        end = time.monotonic() + seconds
+        """Read for some time, or until bytes appear, which may take longer; whether they did."""
+        end = time.monotonic() + seconds * (PATIENCE if until else 1)
         while time.monotonic() < end:
             if until and until in self.output:
                 return True
@@ -103,7 +103,7 @@ class Terminal:
 
     def wait(self, seconds: float) -> int | None:
         """Read on until the program ends; its exit code, or None when it does not."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while self.process.poll() is None and time.monotonic() < end:
             if self._main >= 0:
                 self.read(0.05)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.programs import PROGRAM, environment
+from tests.programs import PATIENCE, PROGRAM, environment
 
 TMUX = shutil.which("tmux") or ""
 LOOK_S = 0.1
@@ -36,8 +36,8 @@ class Tmux:
         self._last = ""
 
     def read(self, seconds: float, until: bytes = b"") -> bool:
-        """Look for some time, or until a text appears; whether it did."""
-        end = time.monotonic() + seconds
+        """Look for some time, or until a text appears, which may take longer; whether it did."""
+        end = time.monotonic() + seconds * (PATIENCE if until else 1)
         while True:
             self._look()
             if until and until in self.output:
@@ -56,7 +56,7 @@ class Tmux:
 
     def wait(self, seconds: float) -> int | None:
         """Look on until the program ends; its exit code, or None when it does not."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while self._of("pane_dead") != "1":
             if time.monotonic() > end:
                 return None
