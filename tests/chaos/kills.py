@@ -31,17 +31,17 @@ from tests.chaos.truth import Truth
 from tests.programs import LOGIN, PROGRAM, environment, exchange, feed_options
 from tests.redis_servers import Server
 
-DAY_S = 22_500
-SPEED_MAX = 30
-LIFE_S = 2.6
-"""A life's share of the exchange's day: that shall not be over before the last kill."""
+SPEED = 30
 RATE = 5_000
+DAYS_KILLS = 250
+"""So many at most in a day of the exchange: each is to meet an engine under load, not after the
+close."""
 WAIT_S = 60.0
 ALERT_S = 3.0
 PAGE = 10_000
 SETTINGS = (
-    "feed.warmup_sessions=0", "redis.profile=full",
-    "redis.caps.ticks=8000000", "redis.caps.bytes=8000000000",
+    f"feed.speed={SPEED}", "feed.warmup_sessions=0", "redis.profile=full",
+    "redis.caps.ticks=3000000", "redis.caps.bytes=4000000000",
     "alerts.rules=[RELIANCE price > 1 minute, INFY price > 1 minute, SBIN price > 1 minute]",
     "alerts.min_confidence=0.0", "thresholds.volume_spike.min_bars=2",
     "thresholds.volume_spike.params.min_ratio=0.5",
@@ -133,18 +133,26 @@ class Pages:
 
 
 def run(folder: Path, times: int, seed: int, say: Any = lambda text: None) -> Found:
-    """Kill so many times, then look at what is left."""
+    """Kill so many times, looking at what is left at the end of each day."""
     rng = random.Random(seed)
     found = Found()
+    for begin in range(0, times, DAYS_KILLS):
+        of_day = folder / str(begin)
+        of_day.mkdir()
+        kills = min(times - begin, DAYS_KILLS)
+        _day(of_day, kills, rng, found, lambda text: say(f"{text} of {times}"))
+    return found
+
+
+def _day(folder: Path, times: int, rng: random.Random, found: Found, say: Any) -> None:
+    """A day of an exchange, a server and an engine."""
     acked: set[str] = set()
     redis = Server(str(get_binary_path()), folder / "redis")
-    speed = str(max(min(int(DAY_S / (times * LIFE_S)), SPEED_MAX), 1))
     try:
-        with exchange(folder, "--speed", speed, "--rate", str(RATE), "--seed", "3") as hello:
-            own = f"redis.url={redis.url}", f"feed.speed={speed}"
-            options = [part for one in (*SETTINGS, *own)
+        with exchange(folder, "--speed", str(SPEED), "--rate", str(RATE), "--seed", "3") as hello:
+            options = [part for one in (*SETTINGS, f"redis.url={redis.url}")
                        for part in ("--set", one)] + feed_options(hello)  # fmt: skip
-            for number in range(times):
+            for _ in range(times):
                 life = Life(folder, options, found)
                 after_s = rng.uniform(0.001, 0.5)
                 if rng.random() < 0.3:
@@ -153,17 +161,16 @@ def run(folder: Path, times: int, seed: int, say: Any = lambda text: None) -> Fo
                 life.process.send_signal(signal.SIGKILL)
                 life.process.wait()
                 found.kills += 1
-                say(f"{number + 1} of {times}: serving after {found.serving_s[-1]:.2f} s, "
-                    f"LIVE after {found.live_s[-1]:.2f} s")  # fmt: skip
+                say(f"serving after {found.serving_s[-1]:.2f} s, LIVE after "
+                    f"{found.live_s[-1]:.2f} s, killed: {found.kills}")  # fmt: skip
             life = Life(folder, options, found)
             time.sleep(2)
             life.process.terminate()
             life.process.wait(20)
-        found.acked = len(acked)
+        found.acked += len(acked)
         found.violations += _violations(folder, redis, acked, found)
     finally:
         redis.stop()
-    return found
 
 
 def _violations(folder: Path, redis: Server, acked: set[str], found: Found) -> Iterator[str]:
@@ -171,14 +178,14 @@ def _violations(folder: Path, redis: Server, acked: set[str], found: Found) -> I
     if errors:
         yield f"an engine said: {errors[-400:]}"
     truth = Truth(folder / "kitetui" / "journals", load(overrides=SETTINGS))
-    found.journalled = sum(truth.packets.values())
-    found.lost_batches = truth.lost_batches
+    found.journalled += sum(truth.packets.values())
+    found.lost_batches += truth.lost_batches
     if truth.lost_batches:
         yield f"{truth.lost_batches} batches are missing before others"
     ticks, bars, alerts = (Pages(redis.client(db)) for db in (4, 2, 6))
-    found.in_redis = redis.client(4).xlen("ticks:raw:binary")
-    found.bars = truth.bars_in(bars)
-    found.alerts = redis.client(6).xlen("alerts:system")
+    found.in_redis += redis.client(4).xlen("ticks:raw:binary")
+    found.bars += truth.bars_in(bars)
+    found.alerts += redis.client(6).xlen("alerts:system")
     yield from truth.against_stream(ticks)
     yield from truth.against_bars(bars)
     yield from truth.against_alerts(alerts)
