@@ -135,6 +135,8 @@ async def again(server: ValkeyServer, folder: Path) -> ValkeyServer:
 async def test_killed_and_replaced_by_an_empty_one(
     server: ValkeyServer, trial: Trial, tmp_path: Path
 ) -> None:
+    had = client(server, 4).xlen("ticks:raw:binary")
+    await asyncio.sleep(1)  # whatever it had is answered
     os.kill(pid(server), signal.SIGKILL)
     await asyncio.sleep(2)
     assert trial.bench.publisher.state == "down"
@@ -142,7 +144,7 @@ async def test_killed_and_replaced_by_an_empty_one(
     empty = await again(server, tmp_path / "empty")
     await asyncio.sleep(1)
     await trial.end(empty)
-    assert trial.bench.publisher.refilled > 4_000
+    assert trial.bench.publisher.refilled >= had > 0
     assert any("lost" in note for note in trial.bench.notes)
     assert client(empty, 4).exists("ticks:latest:#738561")
     empty.stop()
