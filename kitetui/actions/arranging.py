@@ -51,8 +51,8 @@ class ArrangeActions(EngineActions):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A pane that gets the focus is the active one."""
         name = event.widget.id or ""
-        if event.widget is not self.focused:
-            return  # the message comes late: the focus has gone on
+        if not self.screen_stack or event.widget is not self.focused:
+            return  # the message comes late: all is over, or the focus has gone on
         if name in PANES and name != self._active:
             self._go_to(name)
 

@@ -239,3 +239,11 @@ def test_a_headline_of_another_day_tells_the_day() -> None:
     now_s = views.NOW_S
     told = [moment(at_s, now_s) for at_s in (now_s - 60, now_s - 86_400, 0)]
     assert told == ["09:44", "14Dec", "--:--"]
+
+
+async def test_who_leaves_while_the_focus_goes_on_sees_no_traceback(settings: Settings) -> None:
+    app = KiteApp(settings.screen, StateLink("live"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.4)
+        for pane in PANES:
+            app.action_pane(pane)
