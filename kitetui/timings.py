@@ -23,10 +23,10 @@ class Timing:
         self._ms.append(seconds * 1e3)
 
     def tell_ms(self) -> float:
-        """The median; 0 before any. What was told before stands until it is a millisecond off: a
-        median between two figures would have the header painted with every frame."""
+        """The median; 0 before any. What was told before stands until it is off by a third, and a
+        millisecond: a median between two figures would have the header painted with every frame."""
         usual_ms = _at(sorted(self._ms), 0.5)
-        if abs(usual_ms - self._told_ms) >= 1.0:
+        if abs(usual_ms - self._told_ms) >= max(self._told_ms / 3, 1.0):
             self._told_ms = usual_ms
         return self._told_ms
 
