@@ -67,9 +67,8 @@ def _joined(frame: Timeframe, row: int, past: PastBars,
     """
     live_starts, live = frame.history.last(row, frame.history.depth)
     if gap is None:
-        doubted = uncertain(frame, row)
-        sure = ~np.isin(live_starts, doubted)
-        asked = np.isin(past.starts, doubted)
+        sure = (live[FLAGS] & BarFlag.VOLUME_UNCERTAIN) == 0
+        asked = np.isin(past.starts, live_starts[~sure])
     else:
         sure = ~_touches(live_starts, frame.minutes, gap)
         asked = _touches(past.starts, frame.minutes, gap)
