@@ -251,15 +251,15 @@ class Core:
         if vitals.restart is not None:
             known = self._books.events.known if self._books is not None else lambda: None
             await vitals.restart.play(
-                self.pipeline, self.intake, self._restored, self._held(), known
+                self.pipeline, self.intake, self._before, self._to_keep(), known
             )
             self._clock.look()
             if self._ending is not None and vitals.restart.resumed:
                 self._ending.resume()
             self._recording.applied = self._recording.applied or vitals.restart.last
-            keep("checkpoint", partial(self._recording.keep_state, self.intake, self._settle,
-                                       self._still, self._held))  # fmt: skip
             self.redis.restored(self.pipeline.desk)
+            keep("checkpoint", partial(self._recording.keep_state, self.intake, self._settle,
+                                       self._published, self._to_keep))  # fmt: skip
         left_out = await self._take_choices()
         vitals.restoring = False
         for text in left_out:
@@ -310,6 +310,10 @@ class Core:
         ended = self._ending.ended if self._ending is not None else None
         return {"pipeline": self.pipeline, "record": self._record.known, "ended": ended}
 
+    def _to_keep(self) -> dict[str, Any]:
+        """The same, and what is published of it: what a checkpoint keeps."""
+        return {**self._held(), "redis": self.redis.kept}
+
     def _settle(self) -> None:
         """Have everything on the disk that followed so far: what a checkpoint holds is not played
         again.
@@ -323,18 +327,29 @@ class Core:
         if self._books is not None and (why := self._books.unwritten):
             raise OSError(f"the desk's log lacks what could not be written: {why}")
 
+    def _published(self) -> int:
+        """Nothing is applied any more, and all that followed is on its way; the session second."""
+        self._pulse.tell_fired(self._record, self._is_news)
+        self.redis.keep()
+        return self._still()
+
     def _still(self) -> int:
         """Nothing is applied any more; the session second, 0 while nothing trades."""
         self.pipeline.market.profiles.settle()
         now_s = self.pipeline.session_s
         return now_s if self.pipeline.market.trades_at(now_s) else 0
 
-    def _restored(self, _: RecordBatch, derived: Derived) -> None:
+    def _before(self, _: RecordBatch, derived: Derived) -> None:
+        """What became of a batch that an engine before this one took in."""
+        self._keep(derived, before=True)
+        self.redis.before(derived)
+
+    def _keep(self, derived: Derived, *, before: bool = False) -> None:
         """What is kept of a batch; of one that an earlier engine had, all is there already."""
         self._clock.look()
         if self._books is not None:
             self._books.take(derived)  # first, then whom it concerns is told of it
-        self._record.take(derived)
+        self._record.take(derived, before=before)
         if self._ending is not None:
             self._ending.take(derived)
         self._tell(derived)
@@ -438,7 +453,7 @@ class Core:
 
     def _taken(self, batch: RecordBatch, derived: Derived) -> None:
         """A batch was applied: it is kept, published, and answers those who wait for it."""
-        self._restored(batch, derived)
+        self._keep(derived)
         self._recording.applied = batch.kept.place
         self._reached_s = max(self._reached_s, self.pipeline.session_s)
         if self._is_news:

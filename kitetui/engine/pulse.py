@@ -64,6 +64,13 @@ class Pulse:
                 self._vitals.rate.update(received, now_ns)
                 self._vitals.redis.paced(self._vitals.rate.per_s)
 
+    def tell_fired(self, record: TrackRecord, is_news: bool) -> None:
+        """What fired, to whom it is published; `is_news`: it was not published before."""
+        while record.fresh:
+            told = record.fresh.popleft()
+            if is_news:
+                self._vitals.redis.fired(told)
+
     async def publish(self, record: TrackRecord, is_news: Callable[[], bool]) -> None:
         """What fired, the scoreboard, and how the engine does, to whom it is published.
 
@@ -73,10 +80,7 @@ class Pulse:
         redis, looks = self._vitals.redis, 0
         while True:
             await sleep(RECORD_S)
-            while record.fresh:
-                told = record.fresh.popleft()
-                if is_news():
-                    redis.fired(*told)
+            self.tell_fired(record, is_news())
             looks += 1
             if looks % VITALS_EVERY == 0:
                 redis.vitals(metrics(self._pipeline, self._vitals),

@@ -41,7 +41,7 @@ ALERT_S = 3.0
 PAGE = 10_000
 SETTINGS = (
     f"feed.speed={SPEED}", "feed.warmup_sessions=0", "redis.profile=full",
-    "redis.caps.ticks=3000000", "redis.caps.bytes=4000000000",
+    "redis.caps.ticks=3000000", "redis.caps.bytes=4000000000", "redis.caps.patterns=1000000",
     "alerts.rules=[RELIANCE price > 1 minute, INFY price > 1 minute, SBIN price > 1 minute]",
     "alerts.min_confidence=0.0", "thresholds.volume_spike.min_bars=2",
     "thresholds.volume_spike.params.min_ratio=0.5",
@@ -182,13 +182,13 @@ def _violations(folder: Path, redis: Server, acked: set[str], found: Found) -> I
     found.lost_batches += truth.lost_batches
     if truth.lost_batches:
         yield f"{truth.lost_batches} batches are missing before others"
-    ticks, bars, alerts = (Pages(redis.client(db)) for db in (4, 2, 6))
+    pages = {db: Pages(redis.client(db)) for db in (2, 4, 6, 10, 11)}
     found.in_redis += redis.client(4).xlen("ticks:raw:binary")
-    found.bars += truth.bars_in(bars)
+    found.bars += truth.bars_in(pages[2])
     found.alerts += redis.client(6).xlen("alerts:system")
-    yield from truth.against_stream(ticks)
-    yield from truth.against_bars(bars)
-    yield from truth.against_alerts(alerts)
+    yield from truth.against_stream(pages[4])
+    yield from truth.against_bars(pages[2])
+    yield from truth.against_logs(pages)
     yield from truth.against_desk(acked)
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from kitetui.engine.feed import wire
 from kitetui.engine.feed.journal_files import JournalFiles
 from kitetui.engine.feed.records import Kind
+from kitetui.engine.flow.derived import Derived
 from kitetui.engine.flow.pipeline import Pipeline
+from kitetui.engine.flow.track_record import TrackRecord
 from kitetui.engine.market import bars as bar
 from kitetui.engine.market.bars import ClosedBars
+from kitetui.engine.sinks.redis.keys import Names
+from kitetui.engine.sinks.redis.notices import LOGS, Notices, identity
+from kitetui.redis_contract import KEYS
 from kitetui.settings import Settings
 
 CAPACITY = 1256
@@ -32,6 +38,7 @@ class Truth:
     Attributes:
         packets: how often each packet came in; announced: packets that frames spoke of.
         digest: of all records, with their times.
+        entries: what is due in the streams of single entries: how often, by stream and identity.
         bars: closed minutes by symbol and minute.
     """
 
@@ -42,7 +49,10 @@ class Truth:
         self.announced = 0
         self.bars: dict[tuple[str, int], tuple[int, ...]] = {}
         self.mended: dict[tuple[str, int], tuple[int, ...]] = {}
-        self.raised: set[str] = set()
+        self.record = TrackRecord(self.pipeline, None)
+        self.names = Names(settings.redis)
+        self.notices = Notices(settings.redis, self.names, "")
+        self.entries: Counter[tuple[str, bytes]] = Counter()
         self.acknowledged: set[str] = set()
         taken = blake2b(digest_size=8)
         for batch in files:
@@ -51,7 +61,7 @@ class Truth:
             derived = self.pipeline.apply(batch)
             frames = [p for k, p in zip(batch.kind, batch.payload, strict=True) if k == Kind.FRAME]
             self._count(frames)
-            self.raised |= {alert.alert_id for alert in derived.alerts}
+            self._tell(derived)
             self.acknowledged |= {
                 t.alert_id for t in derived.transitions if t.reason == "acknowledged"
             }
@@ -70,6 +80,18 @@ class Truth:
             row[:length].tobytes()
             for row, length in zip(ticks.packets, ticks.length.tolist(), strict=True)
         )
+
+    def _tell(self, derived: Derived) -> None:
+        """What a batch adds to the streams of single entries, by what tells entries apart."""
+        self.record.take(derived)
+        self.record.settle()
+        notices = [self.notices.raised(alert, 0) for alert in derived.alerts]
+        notices += [self.notices.outcome(outcome, 0) for outcome in derived.outcomes]
+        notices += [self.notices.news(item, 0) for item in derived.news]
+        notices += [self.notices.fired(told.entries, [], 0) for told in self.record.fresh]
+        self.record.fresh.clear()
+        for name, entry in chain.from_iterable(notice.entries for notice in notices):
+            self.entries[name, identity(name, entry.fields)] += 1
 
     def _keep(self, kept: dict[tuple[str, int], tuple[int, ...]], bars: ClosedBars) -> None:
         for row, one in zip(bars.rows.tolist(), bars.values.T.tolist(), strict=True):
@@ -116,13 +138,20 @@ class Truth:
                 if not any(_is(told, values, divisor) for values in known):
                     yield f"{instrument.symbol} {minute}: {told} is none of {known}"
 
-    def against_alerts(self, client: Entries) -> Iterator[str]:
-        """Every alert in Redis follows from the journal, and stands there once."""
-        told = [fields[b"alert_id"].decode() for _, fields in client.xrange("alerts:system")]
-        for alert_id in sorted(set(told) - self.raised):
-            yield f"alert {alert_id} does not follow from the journal"
-        if len(told) != len(set(told)):
-            yield "an alert stands twice in alerts:system"
+    def against_logs(self, clients: Mapping[str, Entries]) -> Iterator[str]:
+        """Alerts, outcomes, firings and headlines stand in Redis once each, and nothing else.
+
+        Args:
+            clients: by the number of their database.
+        """
+        for name in LOGS:
+            key = self.names.key(name).decode()
+            entries = clients[self.names.db(KEYS[name].store)].xrange(key)
+            told = Counter(identity(name, [*chain.from_iterable(f.items())]) for _, f in entries)
+            due = Counter({one: n for (of, one), n in self.entries.items() if of == name})
+            for words, which in (("does not follow from the journal", told - due),
+                                 ("is not there, or too seldom", due - told)):  # fmt: skip
+                yield from (f"{key}: {one.decode()} {words}" for one in sorted(which))
 
     def against_desk(self, acked: set[str]) -> Iterator[str]:
         """What somebody acknowledged stays so."""

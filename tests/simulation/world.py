@@ -398,7 +398,7 @@ class World:
             self.redis.shelf(4), whole=not self.emptied, dropped=self.dropped
         )
         found += truth.against_bars(self.redis.shelf(2))
-        found += truth.against_alerts(self.redis.shelf(6))
+        found += truth.against_logs({db: self.redis.shelf(db) for db in (6, 10, 11)})
         found += truth.against_desk(self.acked)
         if self.core.pipeline.desk.alert_hash != truth.pipeline.desk.alert_hash:
             found.append("a replay raises other alerts than the day did")

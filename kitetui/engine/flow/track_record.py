@@ -62,12 +62,21 @@ class Known(msgspec.Struct):
     hashes: list[str] = []
 
 
+class Told(msgspec.Struct):
+    """What was written of a batch; `before`: an engine before this one took it in as well."""
+
+    entries: list[Entry]
+    settled: list[Settlement]
+    before: bool
+
+
 class TrackRecord:
     """Keeps what fired and what became of it; the work is done on a thread that may wait.
 
     Attributes:
         known: what a checkpoint keeps; right once `settle` was called.
         lines: the scoreboard, as it stood a few seconds ago.
+        fresh: what was written last, for who publishes it.
         lost: batches that found no room while the ledger could not be written.
     """
 
@@ -77,13 +86,13 @@ class TrackRecord:
         self._ledger = ledger
         self._parameters: dict[str, tuple[PatternSettings, str]] = {}
         """The settings that a pattern fired by last, and their hash."""
-        self._waiting: deque[Derived] = deque()
+        self._waiting: deque[tuple[Derived, bool]] = deque()
         self._working = threading.Lock()
         self.known = Known({}, Scoreboard(), seeded=ledger is None)
         self._made_ns = 0
         self._changed = False
         self.lines: tuple[Line, ...] = ()
-        self.fresh: deque[tuple[list[Entry], list[Settlement]]] = deque(maxlen=MOST_WAITING)
+        self.fresh: deque[Told] = deque(maxlen=MOST_WAITING)
         self.lost = 0
 
     def begin(self) -> None:
@@ -92,13 +101,13 @@ class TrackRecord:
             patterns = self._pipeline.tuning.patterns
             self.known.hashes = sorted(set(pattern_hashes(patterns).values()))
 
-    def take(self, derived: Derived) -> None:
-        """Note what a batch led to."""
+    def take(self, derived: Derived, *, before: bool = False) -> None:
+        """Note what a batch led to; `before`: for an engine before this one too."""
         if not derived.fired and not derived.resolved:
             return
         if len(self._waiting) < MOST_WAITING:
             told = Derived(alerts=derived.alerts, fired=derived.fired, resolved=derived.resolved)
-            self._waiting.append(told)
+            self._waiting.append((told, before))
             return
         if not self.lost:
             self._pipeline.note("ledger", "cannot keep up: firings are left out of the record")
@@ -142,7 +151,7 @@ class TrackRecord:
 
     def _keep(self) -> None:
         while self._waiting:
-            derived = self._waiting[0]
+            derived, before = self._waiting[0]
             if not self.known.seeded:
                 self._seed(derived)
             told = {alert.alert_id: alert for alert in derived.alerts}
@@ -150,7 +159,7 @@ class TrackRecord:
             settled = [s for resolved in derived.resolved for s in self._settlements(resolved)]
             if self._ledger is not None:
                 self._ledger.write(entries, settled)
-            self.fresh.append((entries, settled))
+            self.fresh.append(Told(entries, settled, before))
             self._waiting.popleft()
             self._count(derived, entries)
             self._changed = True

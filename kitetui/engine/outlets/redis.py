@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from secrets import token_hex
+
+import msgspec
 
 from kitetui.engine.alerts.alert import Alert
 from kitetui.engine.alerts.line import Line
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.feed.records import Kept
 from kitetui.engine.flow.derived import Derived
+from kitetui.engine.flow.track_record import Told
 from kitetui.engine.health.streams import ServerHealth, StreamMonitor, Target
 from kitetui.engine.market.market import Market
 from kitetui.engine.outlets.redis_control import RedisControl
 from kitetui.engine.outlets.redis_rows import MarketRows
-from kitetui.engine.sinks.ledger import Entry, Settlement
 from kitetui.engine.sinks.redis.embedded import EmbeddedServer
-from kitetui.engine.sinks.redis.notices import LOGS
+from kitetui.engine.sinks.redis.notices import LOGS, Notice
 from kitetui.engine.sinks.redis.publisher import Publisher
 from kitetui.redis_contract import KEYS
 from kitetui.redis_url import server_url
@@ -36,12 +38,19 @@ Last = Callable[[str, Awaitable[object], float], Awaitable[None]]
 """One step of stopping, within its time: what, the work, seconds."""
 
 
+class KeptNotices(msgspec.Struct):
+    """What a checkpoint keeps of the streams of single entries; empty where there was none."""
+
+    notices: bytes = b""
+
+
 class RedisOutlet:
     """A server of our own or somebody's, a publisher to it, and a monitor of its streams.
 
     Attributes:
         url: where the server is; address: as the settings have it. To be shown redacted only.
         health: what the last poll found, at `health_ns` (0: none yet).
+        kept: of the newest checkpoint.
     """
 
     def __init__(self, settings: RedisSettings, folder: Path, market: Market,
@@ -62,6 +71,9 @@ class RedisOutlet:
         self._publishing: asyncio.Task[None] | None = None
         self._told: tuple[Line, ...] = ()
         self._minute = 0
+        self.kept = KeptNotices()
+        self._before: list[Notice] = []
+        self._restored = False
         self.health = ServerHealth([], [], error="not polled yet")
         self.health_ns = 0
 
@@ -97,15 +109,41 @@ class RedisOutlet:
         for item in derived.news:
             self.publisher.put(self.publisher.notices.news(item, wall_ms))
 
+    def before(self, derived: Derived) -> None:
+        """Keep what a batch led to that an engine before this one took in: it may not have written
+        all of it."""
+        notices, wall_ms = self.publisher.notices, wall_ns() // 1_000_000
+        self._before += [
+            *(notices.raised(alert, wall_ms) for alert in derived.alerts),
+            *(notices.alert(alert) for alert in derived.changed),
+            *(notices.outcome(outcome, wall_ms) for outcome in derived.outcomes),
+            *(notices.news(item, wall_ms) for item in derived.news),
+        ]
+
     def restored(self, alerts: Iterable[Alert]) -> None:
-        """Alerts of before a restart as they are: what the engine before it had not written yet."""
+        """All of before was taken in: what is not in the streams yet is written, and every alert
+        as it is."""
+        if self.kept.notices:
+            self.publisher.go_on(self.kept.notices)
+        self.publisher.again(self._before)
+        self._before, self._restored = [], True
         for alert in alerts:
             self.publisher.put(self.publisher.notices.alert(alert))
 
-    def fired(self, entries: Sequence[Entry], settled: Sequence[Settlement]) -> None:
+    def keep(self) -> None:
+        """Have a checkpoint know what is in the streams now."""
+        self.kept.notices = self.publisher.keep()
+
+    def fired(self, told: Told) -> None:
         """What fired, and what became of it."""
         wall_ms = wall_ns() // 1_000_000
-        self.publisher.put(self.publisher.notices.fired(entries, settled, wall_ms))
+        notice = self.publisher.notices.fired(told.entries, told.settled, wall_ms)
+        if not told.before:
+            self.publisher.put(notice)
+        elif self._restored:
+            self.publisher.again([notice])
+        else:
+            self._before.append(notice)
 
     def scoreboard(self, lines: tuple[Line, ...], date: str) -> None:
         """The scoreboard into the metrics store, where it differs from what was told."""

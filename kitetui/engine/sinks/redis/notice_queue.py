@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
+
+import msgspec
 
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Flush
-from kitetui.engine.sinks.redis.notices import LOGS, Notice
+from kitetui.engine.sinks.redis.notices import LOGS, Notice, identity
 from kitetui.engine.sinks.redis.outgoing import Stores
 from kitetui.engine.sinks.redis.resp import number
-from kitetui.engine.sinks.redis.stream_log import StreamLog
+from kitetui.engine.sinks.redis.stream_log import KeptLog, StreamLog
 from kitetui.redis_contract import KEYS
 from kitetui.settings import RedisSettings
 
@@ -33,12 +36,33 @@ class NoticeQueue:
         for name in LOGS:
             entry = KEYS[name]
             cap = number(getattr(settings.caps, entry.cap))
-            self.logs[name] = StreamLog(name, entry.store, names.key(name), cap)
+            self.logs[name] = StreamLog(name, entry.store, names.key(name), cap,
+                                        partial(identity, name))  # fmt: skip
         self._extras: deque[tuple[str, bytes]] = deque(maxlen=EXTRAS_MAX)
         self._shouts: deque[tuple[int, bytes]] = deque(maxlen=EXTRAS_MAX)
 
     def __bool__(self) -> bool:
-        return bool(self._extras) or any(len(log) for log in self.logs.values())
+        return bool(self._extras) or self.unsure or any(len(log) for log in self.logs.values())
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the server is to be asked which entries of before it has."""
+        return any(log.unsure for log in self.logs.values())
+
+    def again(self, notice: Notice) -> None:
+        """Take a notice that an engine before this one took as well, and may have written."""
+        for name, entry in notice.entries:
+            self.logs[name].again(entry)
+        self._extras.extend(notice.commands)
+
+    def keep(self) -> bytes:
+        """What the next engine is to know of the logs."""
+        return msgspec.msgpack.encode({name: log.keep() for name, log in self.logs.items()})
+
+    def go_on(self, kept: bytes) -> None:
+        """Know what an engine before this one knew; before anything was taken."""
+        for name, log in msgspec.msgpack.decode(kept, type=dict[str, KeptLog]).items():
+            self.logs[name].go_on(log)
 
     def put(self, notice: Notice) -> None:
         """Take a notice."""
@@ -55,7 +79,7 @@ class NoticeQueue:
             if not entries:
                 continue
             for entry in entries:
-                out[log.store].one(log.command(entry))
+                out[log.store].one(log.command(entry), 1 + len(entry.beside))
             flush.undo.append(lambda log=log, entries=entries: log.back(entries))  # type: ignore[misc]
             flush.done.append(lambda _, log=log, entries=entries: log.wrote(entries))  # type: ignore[misc]
         extras = [self._extras.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._extras)))]

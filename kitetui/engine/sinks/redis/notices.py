@@ -105,14 +105,13 @@ class Notices:
                 "pattern_type": alert.pattern, "family": alert.family, "symbol": alert.symbol,
                 "score": alert.score, "confidence": alert.confidence, "metadata": metadata.decode(),
             })  # fmt: skip
-            out.entries.append(("pattern_global", LogEntry(ms, fields)))
             stream = self._names.key("pattern_stream", symbol=alert.symbol)
-            out.commands += [
-                ("patterns", command(b"XADD", stream, b"MAXLEN", b"~",
-                                     number(self._settings.caps.patterns),
-                                     self._ids(alert.symbol).next(ms), *fields)),
-                ("patterns", command(b"EXPIRE", stream, number(self._settings.keep_s))),
-            ]  # fmt: skip
+            beside = (
+                command(b"XADD", stream, b"MAXLEN", b"~", number(self._settings.caps.patterns),
+                        self._ids(alert.symbol).next(ms), *fields),
+                command(b"EXPIRE", stream, number(self._settings.keep_s)),
+            )  # fmt: skip
+            out.entries.append(("pattern_global", LogEntry(ms, fields, beside=beside)))
             whole = orjson.dumps({"symbol": alert.symbol, "pattern_type": alert.pattern,
                                   "score": alert.score, "confidence": alert.confidence,
                                   **about})  # fmt: skip
@@ -123,7 +122,7 @@ class Notices:
         over = [one.alert_id.encode() for one in settled]
         if over:
             out.commands.append(("patterns", command(b"HDEL", candidates, *over)))
-        if out.commands:
+        if out.commands or out.entries:
             life = number(self._settings.ttl_s)
             out.commands.append(("patterns", command(b"EXPIRE", candidates, life)))
         return out
@@ -188,6 +187,25 @@ class Notices:
         life = number(getattr(self._settings, entry.life))
         return [(entry.store, command(b"HSET", key, *flat)),
                 (entry.store, command(b"EXPIRE", key, life))]  # fmt: skip
+
+
+def identity(name: str, fields: Sequence[bytes]) -> bytes:
+    """What tells an entry of a log from all others, in any engine; b"" where it is none of ours."""
+    told = dict(zip(fields[::2], fields[1::2], strict=False))
+    if name == "news_stream":
+        return told.get(b"time", b"") + b" " + told.get(b"title", b"")
+    if name == "outcome_stream":  # an alert that others were merged into has several
+        return b" ".join(told.values())
+    if name != "pattern_global":
+        return told.get(b"alert_id", b"")
+    try:
+        return msgspec.json.decode(told.get(b"metadata", b""), type=_Metadata).alert_id.encode()
+    except msgspec.DecodeError:
+        return b""
+
+
+class _Metadata(msgspec.Struct):
+    alert_id: str
 
 
 def _entry(ms: int, told: Told) -> LogEntry:

@@ -168,6 +168,22 @@ class Publisher:
         self._queue.put(notice)
         self._wake.set()
 
+    def again(self, notices: Iterable[Notice]) -> None:
+        """Queue what an engine before this one may have written; what the server has of it is not
+        written again."""
+        for notice in notices:
+            self._queue.again(notice)
+        self._wake.set()
+
+    def keep(self) -> bytes:
+        """What the next engine is to know of the notices."""
+        return self._queue.keep()
+
+    def go_on(self, kept: bytes) -> None:
+        """Know what an engine before this one knew of its notices; before any was taken."""
+        self._queue.go_on(kept)
+        self._wake.set()
+
     def pause(self, on: bool) -> None:
         """Write nothing, or go on; what happens meanwhile waits as if the server were away."""
         self.paused = on
@@ -212,6 +228,8 @@ class Publisher:
                 if self.paused and not self._closing:
                     await self._pause()
                     continue
+                if self._queue.unsure:
+                    await self._settle()
                 if self._link is None:
                     await self._connect()
                 if self._wanted != self.ticks.profile:
@@ -441,8 +459,14 @@ class Publisher:
         self._anew = False
         self._connected_ns = monotonic_ns()
         self._doubt = None
+        unwritten = 0
         for name, log in found.logs.items():
-            again += self._queue.logs[name].resume(log.last, log.stored)
+            lost, lacked = self._queue.logs[name].resume(log)
+            again += lost
+            unwritten += lacked
+        if unwritten:
+            self._note("redis", f"{unwritten:,} entries of before the restart were not in the "
+                       "streams: they are written now")  # fmt: skip
         if self._run_id and (again or not same):
             self._rows.forget(monotonic_ns())
             self.refilled += again

@@ -20,7 +20,7 @@ from kitetui.engine.replies import (
 )
 from kitetui.engine.sinks.redis.keys import Names
 from kitetui.engine.sinks.redis.link import Link
-from kitetui.engine.sinks.redis.stream_log import StreamLog
+from kitetui.engine.sinks.redis.stream_log import FoundLog, StreamLog
 from kitetui.engine.sinks.redis.tick_entries import TickEntries
 
 LOOK_BACK, PAGES_MAX = 200, 50
@@ -46,13 +46,6 @@ class FoundStream(msgspec.Struct):
     foreign: bool = False
     unknown: bool = False
     mended: bool = False
-
-
-class FoundLog(msgspec.Struct):
-    """Another stream of ours: its last generated id, and which entries of unknown fate it has."""
-
-    last: tuple[int, int]
-    stored: set[tuple[int, int]]
 
 
 class Found(msgspec.Struct):
@@ -103,14 +96,7 @@ async def find(link: Link, names: Names, ticks: TickEntries,
         out.streams.append(found)
     for log in logs:
         await link.ask("SELECT", names.db(log.store))
-        told = await _info(link, log.key) or (0, NEVER)
-        stored = set()
-        for entry in list(islice(log.tried(), TRIED_MAX)):  # more come in while it is asked
-            assert entry.id is not None
-            at = f"{entry.id[0]}-{entry.id[1]}"
-            if await link.ask("XRANGE", log.key, at, at):
-                stored.add(entry.id)
-        out.logs[log.name] = FoundLog(told[1], stored)
+        out.logs[log.name] = await _log(link, log)
     return out
 
 
@@ -134,6 +120,32 @@ async def _stream(link: Link, name: str, key: bytes, ticks: TickEntries, *,
         out.foreign = out.foreign or (page == 0 and bool(entries))
         if len(entries) < at_once:
             break
+    return out
+
+
+async def _log(link: Link, log: StreamLog) -> FoundLog:
+    tried = list(islice(log.tried(), TRIED_MAX))  # more come in while it is asked
+    info = await _info(link, log.key)
+    if info is None:  # we may not look: what was sent counts as written
+        stored = {entry.id for entry in tried if entry.id is not None}
+        unsure = {log.identity(entry.fields): NEVER for entry in log.unsure}
+        return FoundLog(NEVER, stored, len(log.unsure), unsure)
+    length, last = info
+    out = FoundLog(last, set(), len(log.unsure))
+    for entry in tried:
+        assert entry.id is not None
+        at = f"{entry.id[0]}-{entry.id[1]}"
+        if await link.ask("XRANGE", log.key, at, at):
+            out.stored.add(entry.id)
+    wanted = {log.identity(entry.fields) for entry in log.unsure[: out.sought]}
+    upto, left = "+", out.sought + LOOK_BACK if length else 0
+    while len(out.standing) < len(wanted) and left > 0:
+        entries = await link.ask("XREVRANGE", log.key, upto, "-", "COUNT", PAGE)
+        for entry_id, fields in entries:
+            if (one := log.identity(fields)) in wanted:
+                out.standing[one] = parse_id(entry_id)
+            upto = f"({entry_id.decode()}"
+        left -= len(entries) if len(entries) == PAGE else left
     return out
 
 

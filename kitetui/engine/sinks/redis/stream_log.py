@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -13,6 +13,8 @@ from kitetui.engine.sinks.redis.resp import command
 KEPT = 1_000
 """Written entries that are remembered, for a server that comes back without them."""
 WAITING_MAX = 100_000
+UNSURE_MAX = 10_000
+"""So many unwritten entries are kept in a checkpoint, lest each takes a while; the oldest leave."""
 
 
 class LogEntry(msgspec.Struct):
@@ -20,11 +22,35 @@ class LogEntry(msgspec.Struct):
 
     Attributes:
         ms: the earliest time its id may have; fields: names and values, one after the other.
+        beside: commands of the same store that go out before it: who has the entry has had them.
     """
 
     ms: int
     fields: tuple[bytes, ...]
     id: tuple[int, int] | None = None
+    beside: tuple[bytes, ...] = ()
+
+
+class KeptLog(msgspec.Struct):
+    """A log for the next engine: what is in the stream, and what may be."""
+
+    written: list[LogEntry]
+    unsure: list[LogEntry]
+
+
+class FoundLog(msgspec.Struct):
+    """A log's stream as the server has it.
+
+    Attributes:
+        last: its last generated id; stored: ids of tried entries that it has.
+        sought: so many unsure entries were looked for; standing: the ids of those that it has, by
+            their identities.
+    """
+
+    last: tuple[int, int]
+    stored: set[tuple[int, int]]
+    sought: int = 0
+    standing: dict[bytes, tuple[int, int]] = msgspec.field(default_factory=dict)
 
 
 class StreamLog:
@@ -32,15 +58,22 @@ class StreamLog:
 
     Attributes:
         name: in the contract; key: on the server.
+        unsure: entries that an engine before this one may have written: they wait until the server
+            is looked at.
         lost: entries that found no room.
     """
 
-    def __init__(self, name: str, store: str, key: bytes, cap: bytes) -> None:
+    def __init__(self, name: str, store: str, key: bytes, cap: bytes,
+                 identity: Callable[[Sequence[bytes]], bytes]) -> None:  # fmt: skip
+        """`identity`: what tells an entry with such fields from all others, in any engine."""
         self.name = name
         self.store = store
         self.key = key
         self._cap = cap
+        self.identity = identity
         self.ids = StreamIds()
+        self.unsure: list[LogEntry] = []
+        self._under_way: deque[LogEntry] = deque()
         self._waiting: deque[LogEntry] = deque()
         self._written: deque[LogEntry] = deque(maxlen=KEPT)
         self.lost = 0
@@ -55,6 +88,23 @@ class StreamLog:
             self._waiting.popleft()
             self.lost += 1
 
+    def again(self, entry: LogEntry) -> None:
+        """Take an entry that an engine before this one took as well."""
+        self.unsure.append(entry)
+
+    def keep(self) -> KeptLog:
+        """What the next engine is to know."""
+        unsure = [*self.unsure, *self._under_way, *self._waiting]
+        return KeptLog(list(self._written), unsure[-UNSURE_MAX:])
+
+    def go_on(self, kept: KeptLog) -> None:
+        """Know what an engine before this one knew; for a log that has taken nothing yet."""
+        self._written.extend(kept.written)
+        for entry in kept.written[-1:]:
+            assert entry.id is not None
+            self.ids.resume(entry.id)
+        self.unsure = [msgspec.structs.replace(entry, id=None) for entry in kept.unsure]
+
     def take(self, most: int) -> list[LogEntry]:
         """The first waiting entries, which leave; `wrote` or `back` says what became of them."""
         out = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
@@ -62,20 +112,24 @@ class StreamLog:
             if entry.id is None:
                 self.ids.next(entry.ms)
                 entry.id = self.ids.last
+        self._under_way.extend(out)
         return out
 
     def command(self, entry: LogEntry) -> bytes:
-        """What writes an entry."""
+        """What writes an entry, and before it what stands beside it."""
         assert entry.id is not None
-        return command(b"XADD", self.key, b"MAXLEN", b"~", self._cap, b"%d-%d" % entry.id,
-                       *entry.fields)  # fmt: skip
+        entry_id = b"%d-%d" % entry.id
+        xadd = command(b"XADD", self.key, b"MAXLEN", b"~", self._cap, entry_id, *entry.fields)
+        return b"".join((*entry.beside, xadd))
 
     def wrote(self, entries: list[LogEntry]) -> None:
         """Entries are in the stream."""
+        self._left(entries)
         self._written.extend(entries)
 
     def back(self, entries: list[LogEntry]) -> None:
         """Entries that may not have been written are first again."""
+        self._left(entries)
         self._waiting.extendleft(reversed(entries))
 
     def tried(self) -> Iterator[LogEntry]:
@@ -85,26 +139,37 @@ class StreamLog:
                 return
             yield entry
 
-    def resume(self, last: tuple[int, int], stored: set[tuple[int, int]]) -> int:
-        """Go on behind the server's last id; entries that it lost wait again.
-
-        Args:
-            stored: ids of tried entries that it has.
+    def resume(self, found: FoundLog) -> tuple[int, int]:
+        """Go on behind the server's last id; entries that it lost or never had wait again.
 
         Returns:
-            Written entries that it lost.
+            Written entries that it lost, and those of an engine before this one that it lacks.
         """
-        lost = [entry for entry in self._written if entry.id is not None and entry.id > last]
+        lost = [entry for entry in self._written if entry.id is not None and entry.id > found.last]
         for _ in lost:
             self._written.pop()
         tried = list(self.tried())
         for _ in tried:
             self._waiting.popleft()
-        missing = [entry for entry in tried if entry.id not in stored]
-        self._written.extend(entry for entry in tried if entry.id in stored)
-        self.back([*lost, *missing])
-        if any(entry.id is not None and entry.id <= last for entry in missing):
-            for entry in missing:  # another writer's ids are ahead of theirs
+        missing = [entry for entry in tried if entry.id not in found.stored]
+        self._written.extend(entry for entry in tried if entry.id in found.stored)
+        unwritten = self._settle(found)
+        self._waiting.extendleft(reversed([*lost, *unwritten, *missing]))
+        if unwritten or any(e.id is not None and e.id <= found.last for e in missing):
+            for entry in missing:  # others' ids are ahead of theirs
                 entry.id = None
-        self.ids.resume(last)
-        return len(lost)
+        self.ids.resume(found.last)
+        return len(lost), len(unwritten)
+
+    def _settle(self, found: FoundLog) -> list[LogEntry]:
+        """Those of the sought entries that the server lacks; what it has was written."""
+        sought, self.unsure = self.unsure[: found.sought], self.unsure[found.sought :]
+        unwritten: list[LogEntry] = []
+        for entry in sought:
+            entry.id = found.standing.get(self.identity(entry.fields))
+            (self._written if entry.id is not None else unwritten).append(entry)
+        return unwritten
+
+    def _left(self, entries: Iterable[LogEntry]) -> None:
+        gone = {id(entry) for entry in entries}
+        self._under_way = deque(entry for entry in self._under_way if id(entry) not in gone)
