@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from kitetui.engine.late import Late
 from kitetui.engine.quiet import hushed
 
 for _name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.http2",
@@ -54,13 +55,6 @@ def prepare() -> None:
 if TYPE_CHECKING:
     import httpx
 else:
-
-    class _Late:
-        """Stands for the module until something of it is asked for, on any thread."""
-
-        def __getattr__(self, attribute: str) -> Any:
-            return getattr(load(), attribute)
-
-    httpx = _Late()
+    httpx = Late(load)
 
 __all__ = ["httpx", "load", "prepare", "trust"]

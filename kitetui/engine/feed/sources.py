@@ -7,16 +7,10 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    WebSocketException,
-)
 
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.feed.credentials import Credentials, CredentialsError
@@ -30,6 +24,7 @@ from kitetui.engine.feed.session import (
     subscribe_messages,
     unsubscribe_messages,
 )
+from kitetui.engine.late import Late
 from kitetui.engine.quiet import hushed
 from kitetui.settings import FeedSettings
 
@@ -41,6 +36,19 @@ _CLOSED = {
     1007: "closed: the server sent text that is no UTF-8",
     1009: "closed: a frame was larger than feed.max_frame_bytes",
 }
+
+
+def _load() -> Any:
+    """The library, when there is something to dial: a start can do without its 50 ms."""
+    import_module("websockets.asyncio.client")
+    return import_module("websockets")
+
+
+if TYPE_CHECKING:
+    import websockets
+    import websockets.asyncio.client
+else:
+    websockets = Late(_load)
 
 _quiet = hushed("kitetui.websockets")
 """At DEBUG, websockets logs the request line with its token."""
@@ -72,7 +80,7 @@ class KiteSource:
         self._asked: dict[int, list[str]] = {}
         """Messages that a connection's socket is still to be sent, by its number."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._sockets: dict[int, ClientConnection] = {}
+        self._sockets: dict[int, websockets.asyncio.client.ClientConnection] = {}
         self._said: dict[int, tuple[str, str]] = {}
         self.connections: list[Connection] = []
         self.closes: Counter[int] = Counter()
@@ -231,7 +239,7 @@ class KiteSource:
             credentials = self._dialled_with[number]
         url = connect_url(self._settings.url, credentials.api_key, credentials.access_token)
         try:
-            socket = await connect(
+            socket = await websockets.asyncio.client.connect(
                 url.reveal(),
                 compression=None,
                 proxy=None,
@@ -242,10 +250,10 @@ class KiteSource:
                 additional_headers={"X-Kite-Version": "3"},
                 logger=_quiet,
             )
-        except InvalidStatus as error:
+        except websockets.InvalidStatus as error:
             connection.refused(monotonic_ns(), error.response.status_code, _jitter())
-        except (InvalidHandshake, OSError, RuntimeError, TimeoutError, ValueError,
-                WebSocketException) as error:  # fmt: skip
+        except (websockets.InvalidHandshake, OSError, RuntimeError, TimeoutError, ValueError,
+                websockets.WebSocketException) as error:  # fmt: skip
             # The exception's text may hold the URL and with it the token: only its kind is kept.
             reason = getattr(error, "strerror", None) or type(error).__name__
             connection.lost(monotonic_ns(), f"cannot connect: {reason}", _jitter())
@@ -253,7 +261,7 @@ class KiteSource:
             await self._read(number, connection, socket)
 
     async def _read(self, number: int, connection: Connection,
-                    socket: ClientConnection) -> None:  # fmt: skip
+                    socket: websockets.asyncio.client.ClientConnection) -> None:  # fmt: skip
         self._sockets[number] = socket
         self._asked.pop(number, None)
         watch = asyncio.get_running_loop().create_task(self._watch(number, connection, socket))
@@ -275,7 +283,7 @@ class KiteSource:
                     put(Kind.FRAME, frame, number)
                 else:
                     put(Kind.TEXT, frame.encode(), number)
-        except ConnectionClosed as closed:
+        except websockets.ConnectionClosed as closed:
             ours = closed.sent is not None and not closed.rcvd_then_sent
             told = closed.sent if ours else closed.rcvd
             code = told.code if told is not None else 1006
@@ -291,14 +299,14 @@ class KiteSource:
         connection.lost(monotonic_ns(), reason, _jitter())
 
     async def _watch(self, number: int, connection: Connection,
-                     socket: ClientConnection) -> None:  # fmt: skip
+                     socket: websockets.asyncio.client.ClientConnection) -> None:  # fmt: skip
         """Abort the socket when it has been silent for too long; send what it is to be asked."""
         while True:
             do, wait_s = connection.step(monotonic_ns())
             if do is Do.ABORT:
                 socket.transport.abort()
                 return
-            with contextlib.suppress(ConnectionClosed):  # the next one is asked for all
+            with contextlib.suppress(websockets.ConnectionClosed):  # the next one is asked for all
                 for message in self._asked.pop(number, ()):
                     await socket.send(message)
             await asyncio.sleep(max(wait_s, 0.01))

@@ -7,15 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
 
 from kitetui.engine.clock import monotonic_ns
 from kitetui.engine.health.found_streams import At, FoundStreams
 from kitetui.engine.health.group_lag import GroupHealth, GroupWatch, StreamInfo
 from kitetui.engine.health.server import ServerStats, SlowCall, Trend, read_stats
+from kitetui.engine.redis_py import redis
 from kitetui.engine.replies import as_text, info_fields, pairs
 from kitetui.secret import redacted_url
 
@@ -85,11 +82,8 @@ class StreamMonitor:
         """Streams are looked for in `dbs`; those of `families` (db, what stands before the symbol)
         are summed up."""
         self.name = name or redacted_url(url)
-        self._redis: Redis = Redis.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=1.0, socket_connect_timeout=1.0,
-            client_name="kitetui-monitor", protocol=2, single_connection_client=True,
-        )  # fmt: skip
-        self._redis.response_callbacks.clear()  # answers as the server gives them
+        self._url = url
+        self._client: redis.asyncio.Redis | None = None
         self._dbs = sorted(set(dbs))
         self._cursors = dict.fromkeys(self._dbs, 0)
         self._found = FoundStreams(families)
@@ -101,11 +95,30 @@ class StreamMonitor:
         self._trend = Trend()
         self._db = -1
 
+    @property
+    def _redis(self) -> redis.asyncio.Redis:
+        """The client, made when it is first needed."""
+        if self._client is None:
+            self._client = redis.asyncio.Redis.from_url(
+                self._url, retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0),
+                socket_timeout=1.0, socket_connect_timeout=1.0, client_name="kitetui-monitor",
+                protocol=2, single_connection_client=True,
+            )  # fmt: skip
+            self._client.response_callbacks.clear()  # answers as the server gives them
+        return self._client
+
     async def poll(self, targets: Iterable[Target], wall_s: float) -> ServerHealth:
         """Look at the server; one that is away gives an error text."""
         try:
             return await self._poll(list(targets), wall_s)
-        except (RedisError, OSError, TimeoutError, ValueError, LookupError, TypeError) as error:
+        except (
+            redis.RedisError,
+            OSError,
+            TimeoutError,
+            ValueError,
+            LookupError,
+            TypeError,
+        ) as error:
             self._db = -1
             await self._redis.aclose()
             text = str(error) or type(error).__name__
@@ -113,7 +126,8 @@ class StreamMonitor:
 
     async def close(self) -> None:
         """Let the connections go."""
-        await self._redis.aclose(close_connection_pool=True)
+        if self._client is not None:
+            await self._client.aclose(close_connection_pool=True)
 
     async def _poll(self, targets: list[Target], wall_s: float) -> ServerHealth:
         stats = await self._stats()
@@ -159,7 +173,7 @@ class StreamMonitor:
     async def _stats(self) -> ServerStats:
         try:
             info = info_fields(await self._ask("INFO", "all"))
-        except ResponseError:
+        except redis.ResponseError:
             return ServerStats()  # an ACL may keep it from us
         policy = info.get("maxmemory_policy", "")
         self._trend.add(monotonic_ns() / NS, float(info.get("used_memory", 0)) / 1e6)
@@ -168,7 +182,7 @@ class StreamMonitor:
         try:
             count = int(await self._ask("SLOWLOG", "LEN"))
             slow = tuple(_slow(line) for line in await self._ask("SLOWLOG", "GET", SLOW_SHOWN))
-        except (ResponseError, LookupError, TypeError, ValueError):
+        except (redis.ResponseError, LookupError, TypeError, ValueError):
             pass  # an ACL may keep it from us, and some servers have none
         return read_stats(info, slow, count, policy, self._trend.mb_per_s)
 
@@ -218,7 +232,7 @@ class StreamMonitor:
         for answer in answers:
             if not isinstance(answer, Exception):
                 continue
-            if not isinstance(answer, ResponseError):
+            if not isinstance(answer, redis.ResponseError):
                 raise answer
             if "no such key" in str(answer):
                 self._forget(db, key)

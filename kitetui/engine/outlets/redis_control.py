@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
 import orjson
-from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from kitetui.engine.commands import RedisAction, Result
+from kitetui.engine.redis_py import redis
 from kitetui.engine.replies import as_text, pairs
 from kitetui.engine.sinks.redis.packed import PackedError, unpack
 from kitetui.engine.sinks.redis.publisher import Publisher
@@ -43,8 +42,9 @@ class RedisControl:
         """What was done, or would be, in words; never raises for anything the server does."""
         if action.action in ("pause", "resume", "profile"):
             return self._publication(action)
-        client: Any = Redis.from_url(self._url, db=action.db, client_name="kitetui-control",
-                                     socket_timeout=5, protocol=2)  # fmt: skip
+        client: Any = redis.asyncio.Redis.from_url(
+            self._url, db=action.db, client_name="kitetui-control", socket_timeout=5, protocol=2
+        )
         client.response_callbacks.clear()
         try:
             kind = await client.execute_command("TYPE", action.stream)
@@ -52,12 +52,12 @@ class RedisControl:
                 found = "there is no such key" if kind == b"none" else f"it is a {kind.decode()}"
                 return Result(False, f"{action.stream} in db {action.db}: {found}")
             return await self._does[action.action](client, action)
-        except ResponseError as error:
+        except redis.ResponseError as error:
             return Result(False, f"the server refused: {str(error)[:TEXT_MAX]}")
-        except (RedisError, OSError, TimeoutError) as error:
+        except (redis.RedisError, OSError, TimeoutError) as error:
             return Result(False, f"the server does not answer: {type(error).__name__}")
         finally:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
+            with contextlib.suppress(redis.RedisError, OSError, TimeoutError):
                 await client.aclose()
 
     # ---- publication ---------------------------------------------------------------------

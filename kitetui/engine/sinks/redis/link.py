@@ -11,12 +11,9 @@ from typing import Any
 
 import hiredis
 import msgspec
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
 
 from kitetui.engine.clock import monotonic_ns, wall_ns
+from kitetui.engine.redis_py import redis
 
 NS_A_MS = 1_000_000
 CHUNK = 1 << 17
@@ -92,13 +89,14 @@ class Link:
     def __init__(self, url: str, deadline_ms: float,
                  moved: Callable[[], None] = lambda: None) -> None:  # fmt: skip
         """`moved` is called when a flush was answered, or the connection ended."""
-        self._pool = ConnectionPool.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=2.0, socket_timeout=None,
+        self._pool = redis.asyncio.ConnectionPool.from_url(
+            url, retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0),
+            socket_connect_timeout=2.0, socket_timeout=None,
             client_name="kitetui-publisher", protocol=2,
         )  # fmt: skip
         self._deadline_ns = int(deadline_ms * NS_A_MS)
-        self._connection: AbstractConnection | None = None
-        self._reader = hiredis.Reader(replyError=ResponseError)
+        self._connection: redis.asyncio.connection.AbstractConnection | None = None
+        self._reader = hiredis.Reader(replyError=redis.ResponseError)
         self._waiting: deque[Flush] = deque()
         self._replies = 0
         self._tasks: tuple[asyncio.Task[None], ...] | None = None
@@ -112,7 +110,7 @@ class Link:
 
     async def open(self) -> None:
         """Connect; TLS, AUTH and CLIENT SETNAME are redis-py's."""
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        connection: redis.asyncio.connection.AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         self._connection = connection  # now, so that one that never answers is closed as well
         await asyncio.wait_for(connection.connect(), CONNECT_S)  # type: ignore[no-untyped-call]
         writer = connection._writer
@@ -132,7 +130,7 @@ class Link:
             await self._send([b"".join(self._connection.pack_command(*parts))])
             while (reply := self._reader.gets()) is False:
                 await self._feed()
-        if isinstance(reply, ResponseError):
+        if isinstance(reply, redis.ResponseError):
             raise reply
         return reply
 
@@ -201,7 +199,7 @@ class Link:
                 _, tasks = await asyncio.wait(tasks, timeout=0.1)
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
+            with contextlib.suppress(redis.RedisError, OSError, TimeoutError):
                 await asyncio.wait_for(connection.disconnect(nowait=True), 0.5)
         left = list(self._waiting)
         self._waiting.clear()
@@ -251,7 +249,7 @@ class Link:
             if not self._waiting:
                 raise ConnectionError("the server said more than it was asked")
             flush = self._waiting[0]
-            if isinstance(reply, ResponseError):
+            if isinstance(reply, redis.ResponseError):
                 flush.refusals.append((self._replies, str(reply)))
             self._replies += 1
             if self._replies == flush.commands:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import hiredis
 import numpy as np
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
 
 from kitetui.engine.alerts.alert import Alert, AlertOutcome
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
@@ -17,6 +16,7 @@ from kitetui.engine.feed.records import Kept
 from kitetui.engine.health.counters import Reservoir
 from kitetui.engine.market.instruments import Rows
 from kitetui.engine.market.normalise import Run
+from kitetui.engine.redis_py import load, redis
 from kitetui.engine.replies import NEVER
 from kitetui.engine.sinks.redis.backlog import Backlog, Block
 from kitetui.engine.sinks.redis.documents import NS_A_MS, Documents
@@ -49,9 +49,9 @@ ROWS_UNDER_WAY = 1
 """Rows wait while so many are, lest the next ticks wait behind them; not where they are late."""
 TRIM_NS = 60 * NS
 
-NOT_A_SERVER = (RedisError, hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError,
-                TypeError, LookupError, AttributeError, AssertionError)  # fmt: skip
-"""What a server that is away, or is no Redis at all, may lead to."""
+NOT_A_SERVER = (hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError, TypeError,
+                LookupError, AttributeError, AssertionError)  # fmt: skip
+"""What a server that is away, or is no Redis at all, may lead to besides redis-py's own."""
 
 
 class EncodingError(Exception):
@@ -223,6 +223,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Write until `close`; never raises for anything the server does."""
+        await asyncio.to_thread(load)  # who serves does so meanwhile
         while not self._closing or self._unwritten():
             try:
                 if self.paused and not self._closing:
@@ -236,16 +237,16 @@ class Publisher:
                     await self._switch()
                     continue
                 await self._step()
-            except AuthenticationError as error:
+            except redis.AuthenticationError as error:
                 await self._failed("auth", PROBE_S, error)
-            except BusyLoadingError as error:
+            except redis.BusyLoadingError as error:
                 await self._failed("loading", LOADING_S, error)
             except AnotherWriter as error:
                 self._note("redis", str(error))
                 self._anew = True
                 await self.disconnect()
                 await sleep(ANEW_S)
-            except NOT_A_SERVER as error:
+            except (redis.RedisError, *NOT_A_SERVER) as error:
                 await self._failed(*self._diagnosis(str(error)), error)
             if self._closing and self._failures:
                 break

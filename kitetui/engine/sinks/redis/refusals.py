@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from redis.exceptions import AuthenticationError, ResponseError
+from kitetui.engine.redis_py import redis
 
 AUTH_WORDS = ("NOAUTH", "WRONGPASS", "Authentication required")
 SERVER_WORDS = ("OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN", "BUSY",
@@ -49,9 +49,9 @@ class Refusals:
             if name in own and words[0] == b"XADD":
                 raise AnotherWriter(f"another writer adds to {key}: ids are given anew")
         elif text.startswith(SERVER_WORDS):
-            raise ResponseError(text)
+            raise redis.ResponseError(text)
         elif text.startswith(AUTH_WORDS):
-            raise AuthenticationError(text)
+            raise redis.AuthenticationError(text)
         else:
             self._count(words[0].decode(), key, text)
 

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import msgspec
-from redis.exceptions import ResponseError
 
+from kitetui.engine.redis_py import redis
 from kitetui.engine.replies import (
     NEVER,
     as_text,
@@ -81,10 +81,10 @@ async def find(link: Link, names: Names, ticks: TickEntries,
     try:
         policy = await link.ask("CONFIG", "GET", "maxmemory-policy")
         out.policy = as_text(policy[1]) if len(policy) == 2 else ""
-    except ResponseError:
+    except redis.ResponseError:
         out.policy = ""  # an ACL may keep it from us, and some servers do not know it
     await link.ask("SELECT", names.db("system"))
-    with contextlib.suppress(ResponseError):  # another type there is told when we write it
+    with contextlib.suppress(redis.ResponseError):  # another type there is told when we write it
         holder = await link.ask("GET", names.key("lease"))
         out.holder = as_text(holder) if holder else ""
     await link.ask("SELECT", names.db("continuous_market"))
@@ -180,7 +180,7 @@ async def _info(link: Link, key: bytes) -> tuple[int, tuple[int, int]] | None:
     """
     try:
         info: Any = await link.ask("XINFO", "STREAM", key)
-    except ResponseError as error:
+    except redis.ResponseError as error:
         if str(error).startswith("NOPERM"):
             return None
         if "no such key" not in str(error) and not str(error).startswith("WRONGTYPE"):
