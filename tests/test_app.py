@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.widgets import Static
 
 from kitetui.app import KiteApp
@@ -26,7 +27,7 @@ from kitetui.widgets.dialogs import (
 )
 from kitetui.widgets.watchlist import Watchlist
 from tests.links import DeskLink
-from tests.pilots import settle
+from tests.pilots import settle, until
 from tests.widgets import views
 
 
@@ -472,3 +473,13 @@ async def test_a_pane_that_cannot_be_drawn_says_so_and_the_others_go_on(
         assert app.frames > made and "spread" in "".join(app.query_one(DepthPane).plain)
     told = (tmp_path / "taken" / "failed-depth.txt").read_text()
     assert "ZeroDivisionError" in told and "Traceback" in told
+
+
+async def test_an_answer_typed_before_its_question_is_there_counts(settings: Settings) -> None:
+    app = KiteApp(settings.screen, DeskLink())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for key in "qs":  # both are there before the dialog is
+            app.post_message(events.Key(key, key))
+        await until(pilot, lambda: app.return_value is not None)
+    assert app.return_value == "stop"

@@ -9,7 +9,6 @@ from typing import ClassVar
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -100,6 +99,8 @@ class ChoiceScreen(ModalScreen[str]):
         super().__init__()
         self._question = question
         self._answers = answers
+        for key, answer, _ in answers:  # not by `on_key`: keys typed ahead go to who had the focus
+            self._bindings.bind(key, f"answer({answer!r})", show=False)
 
     def compose(self) -> ComposeResult:
         text = Text()
@@ -109,13 +110,6 @@ class ChoiceScreen(ModalScreen[str]):
             text.append(f"{sentence}\n")
         with Vertical(id="dialog"):
             yield Static(text)
-
-    def on_key(self, event: events.Key) -> None:
-        for key, answer, _ in self._answers:
-            if event.key == key:
-                event.stop()
-                self.dismiss(answer)
-                return
 
     def action_answer(self, answer: str) -> None:
         """Answer the question."""
