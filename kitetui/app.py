@@ -71,7 +71,8 @@ class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActio
     Returns `stop` or `detach` when it is left.
 
     Attributes:
-        keys: the table of keys, as the settings have it.
+        keys: the table of keys, as the settings have it; takes_mouse: whether it asks the terminal
+            for the mouse.
     """
 
     CSS_PATH = "app.tcss"
@@ -91,6 +92,7 @@ class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActio
         super().__init__(link)
         self.keys = remapped(settings.keys)
         self.set_keymap(keymap(self.keys))
+        self.takes_mouse = settings.mouse
         self._bell_on = settings.bell
         self.animation_level = "none"
         self._settings = settings
@@ -170,6 +172,10 @@ class KiteApp(TourActions, AlertActions, TuneActions, StreamActions, ReplayActio
     def on_live_pane_asks(self) -> None:
         """A pane shows something else."""
         self._soon()
+
+    def on_live_pane_points(self, message: LivePane.Points) -> None:
+        """A click says which pane is meant."""
+        self.action_pane(message.pane)
 
     # ---- the pump ------------------------------------------------------------------------
 

@@ -42,9 +42,11 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d$")
 
 def run(*, demo: bool, headless: bool, duration: float | None, as_json: bool,
         replay: str | None, begin: str | None, source: str | None, speed: str | None, seed: int,
-        lite: bool, ascii_: bool, run_folder: Path | None, asked: Asked) -> int:  # fmt: skip
+        lite: bool, ascii_: bool, mouse: bool, run_folder: Path | None,
+        asked: Asked) -> int:  # fmt: skip
     """Run until stopped; the exit code."""
-    asked = asked._replace(overrides=looks(asked.overrides, lite=lite, ascii_=ascii_))
+    asked = asked._replace(overrides=looks(asked.overrides, lite=lite, ascii_=ascii_,
+                                            mouse=mouse))  # fmt: skip
     if speed is not None and not (demo or replay):
         fail(2, "--speed goes with --demo or --replay; for an accelerated feed set feed.speed")
     if demo and replay:

@@ -40,7 +40,7 @@ def run_screen(
         timer.daemon = True
         timer.start()
     try:
-        choice = app.run(mouse=False)
+        choice = app.run(mouse=app.takes_mouse)
     except Exception:
         if not leaving.hung_up:  # writing to a terminal that is gone fails in many ways
             raise

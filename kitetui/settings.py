@@ -208,6 +208,7 @@ class ScreenSettings(_Section, frozen=True):
     hz: Annotated[float, msgspec.Meta(ge=1, le=10)]
     theme: Literal["kite-cb", "classic", "light", "high-contrast", "mono", "ansi-16"]
     ascii: bool
+    mouse: bool
     flash: bool
     lite: Literal["auto", "always", "never"]
     on_hangup: Literal["stop", "detach"]

@@ -18,6 +18,7 @@ from kitetui.cli.options import (
     ASCII,
     EXIT_CONFIG,
     LITE,
+    MOUSE,
     RUN,
     Asked,
     fail,
@@ -59,6 +60,7 @@ from kitetui.cli.system import SYSTEM
 @click.option("--speed", metavar="N|max", help="Times real time, for --demo and --replay.")
 @LITE
 @ASCII
+@MOUSE
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the demo's market.")
 @RUN
 @shared

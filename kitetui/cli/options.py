@@ -66,6 +66,8 @@ LITE = click.option("--lite", is_flag=True,
                     help="For a slow link: a frame a second, coarse ages.")  # fmt: skip
 ASCII = click.option("--ascii", "ascii_", is_flag=True,
                      help="Draw borders, bars and glyphs in ASCII.")  # fmt: skip
+MOUSE = click.option("--mouse", is_flag=True,
+                     help="Take clicks and the wheel; text is selected with shift.")  # fmt: skip
 RUN = click.option("--run", "run_folder", type=click.Path(path_type=Path), metavar="DIR",
                    help="Where the engine's sockets are, if not in the state folder.")  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -96,9 +98,10 @@ def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return which_engine(JSON(function))
 
 
-def looks(overrides: tuple[str, ...], *, lite: bool, ascii_: bool) -> tuple[str, ...]:
+def looks(overrides: tuple[str, ...], *, lite: bool, ascii_: bool, mouse: bool) -> tuple[str, ...]:
     """Overrides with what options say of the screen."""
-    asked = (("screen.lite=always", lite), ("screen.ascii=true", ascii_))
+    asked = (("screen.lite=always", lite), ("screen.ascii=true", ascii_),
+             ("screen.mouse=true", mouse))  # fmt: skip
     return (*overrides, *(setting for setting, wanted in asked if wanted))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitetui.cli.options import ASCII, LITE, load_settings, looks, which_engine
+from kitetui.cli.options import ASCII, LITE, MOUSE, load_settings, looks, which_engine
 
 if TYPE_CHECKING:
     from kitetui.places import Places
@@ -40,11 +40,12 @@ _SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
 )
 @LITE
 @ASCII
+@MOUSE
 @_CONFIG
 @_SET
 @which_engine
 def attach(look_only: bool, name: str, wait: bool, duration: float | None, ssh: bool, lite: bool,
-           ascii_: bool, config_dir: Path | None, overrides: tuple[str, ...],
+           ascii_: bool, mouse: bool, config_dir: Path | None, overrides: tuple[str, ...],
            engine: Places) -> None:  # fmt: skip
     """A screen on an engine that runs already; leaving it changes nothing there.
 
@@ -65,7 +66,7 @@ def attach(look_only: bool, name: str, wait: bool, duration: float | None, ssh: 
 
         answer(engine)
     check_terminal()
-    settings = load_settings(config_dir, looks(overrides, lite=lite, ascii_=ascii_))
+    settings = load_settings(config_dir, looks(overrides, lite=lite, ascii_=ascii_, mouse=mouse))
     raise SystemExit(show(engine, settings, look_only=look_only, name=name, wait=wait,
                           duration=duration))  # fmt: skip
 

@@ -184,6 +184,10 @@ class AlertStrip(LivePane, can_focus=False):
         now_s = asyncio.get_running_loop().time()
         return self._newest is not None and now_s - self._since_s < SETTLE_S
 
+    def point(self, x: int, y: int) -> None:
+        """Go to the queue."""
+        self.post_message(self.Points("alerts"))
+
     def update_from(self, snapshot: Snapshot) -> None:
         """Draw the newest alerts of a snapshot."""
         waiting = [a for a in snapshot.alerts if a.state in WAITING]

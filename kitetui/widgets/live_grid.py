@@ -129,6 +129,11 @@ class LiveGrid(LivePane):
             at = keys.index(self.cursor_key) if self.cursor_key in keys else 0
             self._put_on(min(max(at + by, 0), len(keys) - 1))
 
+    def point(self, x: int, y: int) -> None:
+        """Put the cursor on the row that was clicked."""
+        if 1 <= y <= self.page and self._offset + y <= len(self._rows):
+            self._put_on(self._offset + y - 1)
+
     def move_to(self, position: int) -> None:
         """Put the cursor on a row; -1 is the last one."""
         self._put_on(position)

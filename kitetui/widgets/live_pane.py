@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -25,6 +26,7 @@ from kitetui.widgets.plain_glyphs import plain as plain_glyphs
 from kitetui.widgets.safe_text import clean, fit
 
 FRAMES_SHOWN = 8
+WHEEL_LINES = 3
 ASCII, STILL, LITE = "-ascii", "-still", "-lite"
 """Classes of an app whose panes are drawn in ASCII, never flash, or are on a slow link."""
 
@@ -43,10 +45,18 @@ class LivePane(Widget, can_focus=True):
     class Asks(Message):
         """Something else is to be shown: the next frame shall not wait for its turn."""
 
+    class Points(Message):
+        """A click where a pane is named."""
+
+        def __init__(self, pane: str) -> None:
+            super().__init__()
+            self.pane = pane
+
     DEFAULT_CSS = """
     LivePane { background: $surface; }
     """
 
+    ALLOW_SELECT = False  # what is drawn line by line has no text that Textual knows
     filters: ClassVar[bool] = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -259,6 +269,26 @@ class LivePane(Widget, can_focus=True):
         escaped = note.replace("[", r"\[")
         if self.border_subtitle != escaped:
             self.border_subtitle = escaped
+
+    def on_click(self, event: events.Click) -> None:
+        """A click is for the line that it meets."""
+        at = event.get_content_offset(self)
+        if at is not None:
+            self.point(at.x, at.y)
+
+    def point(self, x: int, y: int) -> None:
+        """A cell of the pane was clicked."""
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel goes through the lines of the pane under it."""
+        self.move(WHEEL_LINES)
+
+    def on_mouse_scroll_up(self) -> None:
+        """The other way."""
+        self.move(-WHEEL_LINES)
+
+    def move(self, by: int) -> None:
+        """Move the cursor, where there is one."""
 
     @property
     def line_here(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from kitetui.keys import NUMBERED, PANES
 from kitetui.widgets.lines import Span
 from kitetui.widgets.live_pane import LivePane
@@ -25,3 +27,12 @@ class TabStrip(LivePane, can_focus=False):
             text = f"{number}{_TABS[name]}{count}"
             line += [(text, "badge" if name == active else "dim"), (" ", "")]
         self.show([tuple(line)])
+
+    def point(self, x: int, y: int) -> None:
+        """Go to the pane whose tab was clicked."""
+        end = 0
+        for name, (text, _) in zip(PANES, self._lines[0][::2], strict=True):
+            end += cell_len(text) + 1
+            if x < end:
+                self.post_message(self.Points(name))
+                return

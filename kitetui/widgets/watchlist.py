@@ -95,6 +95,12 @@ class Watchlist(LivePane):
         to = self.cursor + by if seen else self.top
         self.move_to(min(max(to, 0), max(self.total - 1, 0)))
 
+    def point(self, x: int, y: int) -> None:
+        """Put the cursor on the row that was clicked."""
+        position = self._first(self._shown, self._shown_from) + y - 1
+        if 1 <= y <= self.page and position < self._shown_from + len(self._shown):
+            self.move_to(position)
+
     def move_to(self, position: int) -> None:
         """Put the cursor on a row; -1 is the last one."""
         self.cursor = position if position >= 0 else max(self.total - 1, 0)

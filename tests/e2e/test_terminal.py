@@ -271,3 +271,23 @@ def test_a_storm_of_resizes_ends_in_the_right_layout(open_terminal: Open) -> Non
     assert terminal.read(8, b"6 Alerts"), "two columns"
     terminal.signal(signal.SIGTERM)
     assert terminal.wait(10) == 0 and terminal.restored()
+
+
+def test_a_terminal_is_asked_for_its_mouse_only_where_that_is_wanted(
+    open_terminal: Open,
+) -> None:
+    terminal = open_terminal(*CALM, columns=80, lines=24)
+    assert terminal.read(15, b"SIMULATED")
+    terminal.signal(signal.SIGTERM)
+    assert terminal.wait(8) == 0 and b"\x1b[?1000h" not in terminal.output
+    terminal = open_terminal(*CALM, "--mouse", columns=80, lines=24)
+    assert terminal.read(15, b"SIMULATED") and b"\x1b[?1000h" in terminal.output
+    terminal.read(1)
+    column = len("1Watch 2Depth 3Bkts 4Strm 5Lag 6Alrt ") + 2
+    terminal.type(f"\x1b[<0;{column};2M\x1b[<0;{column};2m")
+    assert terminal.read(5, b"7 Events")
+    terminal.type("q")
+    assert terminal.read(5, b"Leave?")
+    terminal.type("s")
+    assert terminal.wait(8) == 0 and terminal.restored()
+    assert b"\x1b[?1000l" in terminal.output
