@@ -376,6 +376,7 @@ class Core:
         if self.error is not None and not isinstance(self.error, MemoryCapError):
             await self._last("black box", self._boxes.write(f"crash {where(self.error)}"), 3.0)
         self._shut("ledger", self._record.close)
+        self._pulse.tell_fired(self._record, self._is_news)
         if self._books is not None:
             self._shut("desk", self._books.desk.close)
         if self._ending is not None:

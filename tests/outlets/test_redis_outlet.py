@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +17,17 @@ from kitetui.config import load
 from kitetui.engine.alerts.alert import AlertOutcome, AlertState
 from kitetui.engine.clock import sleep
 from kitetui.engine.feed.records import Kept
+from kitetui.engine.feed.replay import Replay
 from kitetui.engine.flow.derived import Derived
 from kitetui.engine.flow.track_record import Told
 from kitetui.engine.market.market import Market
 from kitetui.engine.outlets.redis import KeptNotices, RedisOutlet
+from kitetui.engine.runtime import Engine, EnginePlan
+from kitetui.engine.sinks.journal import JournalWriter
 from kitetui.engine.sinks.ledger import Entry
+from kitetui.places import places
+from tests.chaos.truth import Truth
+from tests.samples import market_day
 from tests.widgets.views import alert
 
 
@@ -145,6 +152,33 @@ async def test_firings_of_before_may_be_told_before_and_after_the_rest(
             other.restored([])
         await written(other)
     assert streams(server)[1] == ["SYM0", "SYM1", "SYM2"]
+
+
+def test_an_orderly_stop_leaves_nothing_unsaid(
+    server: ValkeyServer, redis_url: str, tmp_path: Path
+) -> None:
+    day = tmp_path / "day"
+    day.mkdir()
+    settings = load(overrides=[f"redis.url={redis_url}", "alerts.min_confidence=0.3"])
+    whole = market_day(12, start="09:15")
+    writer = JournalWriter(day / "day.arrows", settings.journal)
+    for at in range(0, len(whole), 8):
+        writer.write(whole.part(at, at + 8), 0)
+    writer.close()
+    plan = EnginePlan(places=places(tmp_path / "state", "default"), linger=True,
+                      replay=Replay((day / "day.arrows",)))  # fmt: skip
+    engine = Engine(settings, plan)
+    engine.start()
+    assert engine.wait_ready(20) and engine._core is not None and engine._loop is not None
+    assert engine._core.vitals.replay is not None
+    over = engine._core.vitals.replay.done.wait()
+    asyncio.run_coroutine_threadsafe(over, engine._loop).result(120)
+    engine.stop()
+    truth = Truth(day, settings)
+    clients: Any = {db: Redis(unix_socket_path=str(server.unix_socket_path), db=db)
+                    for db in (6, 10, 11)}  # fmt: skip
+    assert len([name for name, _ in truth.entries if name == "pattern_global"]) > 10
+    assert list(truth.against_logs(clients)) == []
 
 
 async def test_entries_of_others_are_none_of_ours(server: ValkeyServer, redis_url: str) -> None:

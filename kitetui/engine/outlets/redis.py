@@ -73,6 +73,8 @@ class RedisOutlet:
         self._minute = 0
         self.kept = KeptNotices()
         self._before: list[Notice] = []
+        self._changed: dict[str, Alert] = {}
+        """Of before too: some have left the desk since, and their last word counts."""
         self._restored = False
         self.health = ServerHealth([], [], error="not polled yet")
         self.health_ns = 0
@@ -115,10 +117,10 @@ class RedisOutlet:
         notices, wall_ms = self.publisher.notices, wall_ns() // 1_000_000
         self._before += [
             *(notices.raised(alert, wall_ms) for alert in derived.alerts),
-            *(notices.alert(alert) for alert in derived.changed),
             *(notices.outcome(outcome, wall_ms) for outcome in derived.outcomes),
             *(notices.news(item, wall_ms) for item in derived.news),
         ]
+        self._changed |= {alert.alert_id: alert for alert in derived.changed}
 
     def restored(self, alerts: Iterable[Alert]) -> None:
         """All of before was taken in: what is not in the streams yet is written, and every alert
@@ -126,8 +128,9 @@ class RedisOutlet:
         if self.kept.notices:
             self.publisher.go_on(self.kept.notices)
         self.publisher.again(self._before)
-        self._before, self._restored = [], True
-        for alert in alerts:
+        as_they_are = {**self._changed, **{alert.alert_id: alert for alert in alerts}}
+        self._before, self._changed, self._restored = [], {}, True
+        for alert in as_they_are.values():
             self.publisher.put(self.publisher.notices.alert(alert))
 
     def keep(self) -> None:
