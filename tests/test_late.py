@@ -25,7 +25,7 @@ def test_a_late_module_is_loaded_once_and_when_asked() -> None:
 
 
 def test_an_engine_is_there_before_what_it_only_needs_later() -> None:
-    later = ("redis", "websockets", "httpx", "pyarrow.compute", "textual")
+    later = ("redis", "websockets", "httpx", "pyarrow.compute", "pyarrow.parquet", "textual")
     told = subprocess.run(
         [sys.executable, "-c", "import sys, kitetui.cli.main, kitetui.engine.runtime\n"
          f"print([name for name in {later} if name in sys.modules])"],

@@ -159,7 +159,9 @@ def test_an_orderly_stop_leaves_nothing_unsaid(
 ) -> None:
     day = tmp_path / "day"
     day.mkdir()
-    settings = load(overrides=[f"redis.url={redis_url}", "alerts.min_confidence=0.3"])
+    settings = load(
+        overrides=[f"redis.url={redis_url}", "redis.profile=alerts", "alerts.min_confidence=0.3"]
+    )
     whole = market_day(12, start="09:15")
     writer = JournalWriter(day / "day.arrows", settings.journal)
     for at in range(0, len(whole), 8):

@@ -460,13 +460,13 @@ class Publisher:
         self._anew = False
         self._connected_ns = monotonic_ns()
         self._doubt = None
-        unwritten = 0
+        of_before = 0
         for name, log in found.logs.items():
-            lost, lacked = self._queue.logs[name].resume(log)
+            lost, unwritten = self._queue.logs[name].resume(log)
             again += lost
-            unwritten += lacked
-        if unwritten:
-            self._note("redis", f"{unwritten:,} entries of before the restart were not in the "
+            of_before += unwritten if self._run_id else unwritten + lost
+        if of_before:
+            self._note("redis", f"{of_before:,} entries of before the restart were not in the "
                        "streams: they are written now")  # fmt: skip
         if self._run_id and (again or not same):
             self._rows.forget(monotonic_ns())

@@ -129,7 +129,7 @@ async def _log(link: Link, log: StreamLog) -> FoundLog:
     if info is None:  # we may not look: what was sent counts as written
         stored = {entry.id for entry in tried if entry.id is not None}
         unsure = {log.identity(entry.fields): NEVER for entry in log.unsure}
-        return FoundLog(NEVER, stored, len(log.unsure), unsure)
+        return FoundLog(log.ids.last, stored, len(log.unsure), unsure)
     length, last = info
     out = FoundLog(last, set(), len(log.unsure))
     for entry in tried:

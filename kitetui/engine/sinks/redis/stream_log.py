@@ -101,8 +101,7 @@ class StreamLog:
         """Know what an engine before this one knew; for a log that has taken nothing yet."""
         self._written.extend(kept.written)
         for entry in kept.written[-1:]:
-            assert entry.id is not None
-            self.ids.resume(entry.id)
+            self.ids.resume(_id(entry))
         self.unsure = [msgspec.structs.replace(entry, id=None) for entry in kept.unsure]
 
     def take(self, most: int) -> list[LogEntry]:
@@ -117,8 +116,7 @@ class StreamLog:
 
     def command(self, entry: LogEntry) -> bytes:
         """What writes an entry, and before it what stands beside it."""
-        assert entry.id is not None
-        entry_id = b"%d-%d" % entry.id
+        entry_id = b"%d-%d" % _id(entry)
         xadd = command(b"XADD", self.key, b"MAXLEN", b"~", self._cap, entry_id, *entry.fields)
         return b"".join((*entry.beside, xadd))
 
@@ -145,31 +143,32 @@ class StreamLog:
         Returns:
             Written entries that it lost, and those of an engine before this one that it lacks.
         """
-        lost = [entry for entry in self._written if entry.id is not None and entry.id > found.last]
-        for _ in lost:
-            self._written.pop()
+        lost = [entry for entry in self._written if _id(entry) > found.last]
         tried = list(self.tried())
         for _ in tried:
             self._waiting.popleft()
+        sought, self.unsure = self.unsure[: found.sought], self.unsure[found.sought :]
+        for entry in sought:
+            entry.id = found.standing.get(self.identity(entry.fields))
+        written = [entry for entry in self._written if _id(entry) <= found.last]
+        written += [entry for entry in tried if entry.id in found.stored]
+        written += [entry for entry in sought if entry.id is not None]
+        self._written = deque(sorted(written, key=_id), maxlen=KEPT)
         missing = [entry for entry in tried if entry.id not in found.stored]
-        self._written.extend(entry for entry in tried if entry.id in found.stored)
-        unwritten = self._settle(found)
+        unwritten = [entry for entry in sought if entry.id is None]
         self._waiting.extendleft(reversed([*lost, *unwritten, *missing]))
-        if unwritten or any(e.id is not None and e.id <= found.last for e in missing):
+        if unwritten or any(_id(entry) <= found.last for entry in missing):
             for entry in missing:  # others' ids are ahead of theirs
                 entry.id = None
         self.ids.resume(found.last)
         return len(lost), len(unwritten)
 
-    def _settle(self, found: FoundLog) -> list[LogEntry]:
-        """Those of the sought entries that the server lacks; what it has was written."""
-        sought, self.unsure = self.unsure[: found.sought], self.unsure[found.sought :]
-        unwritten: list[LogEntry] = []
-        for entry in sought:
-            entry.id = found.standing.get(self.identity(entry.fields))
-            (self._written if entry.id is not None else unwritten).append(entry)
-        return unwritten
-
     def _left(self, entries: Iterable[LogEntry]) -> None:
         gone = {id(entry) for entry in entries}
         self._under_way = deque(entry for entry in self._under_way if id(entry) not in gone)
+
+
+def _id(entry: LogEntry) -> tuple[int, int]:
+    """Of an entry that has one."""
+    assert entry.id is not None
+    return entry.id
