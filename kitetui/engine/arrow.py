@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
-from importlib import import_module
 from importlib.machinery import ModuleSpec
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import pyarrow as pa
 
-from kitetui.engine.late import Late
+from kitetui.engine.late import Late, loader
 
-pc, pacsv, pq = (
-    Late(partial(import_module, f"pyarrow.{name}")) for name in ("compute", "csv", "parquet")
-)
+pc, pacsv, pq = (Late(loader(f"pyarrow.{name}")) for name in ("compute", "csv", "parquet"))
 """They take 70 ms, most of it for a thousand functions: a start can do without."""
 
 

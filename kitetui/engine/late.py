@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 
@@ -16,3 +17,14 @@ class Late:
         found = getattr(self._load(), name)
         setattr(self, name, found)
         return found
+
+
+def loader(name: str, *parts: str) -> Callable[[], Any]:
+    """What loads a module, and those parts of it that it does not load by itself."""
+
+    def load() -> Any:
+        for part in parts:
+            import_module(part)
+        return import_module(name)
+
+    return load

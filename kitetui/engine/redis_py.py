@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kitetui.engine.late import Late
+from kitetui.engine.late import Late, loader
 
-
-def load() -> Any:
-    """The module; blocking."""
-    import_module("redis.asyncio")
-    return import_module("redis")
-
+load = loader("redis", "redis.asyncio")
+"""Loads it; blocking."""
 
 if TYPE_CHECKING:
     import redis

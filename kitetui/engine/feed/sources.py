@@ -7,8 +7,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -24,7 +23,7 @@ from kitetui.engine.feed.session import (
     subscribe_messages,
     unsubscribe_messages,
 )
-from kitetui.engine.late import Late
+from kitetui.engine.late import Late, loader
 from kitetui.engine.quiet import hushed
 from kitetui.settings import FeedSettings
 
@@ -37,18 +36,12 @@ _CLOSED = {
     1009: "closed: a frame was larger than feed.max_frame_bytes",
 }
 
-
-def _load() -> Any:
-    """The library, when there is something to dial: a start can do without its 50 ms."""
-    import_module("websockets.asyncio.client")
-    return import_module("websockets")
-
-
 if TYPE_CHECKING:
     import websockets
     import websockets.asyncio.client
 else:
-    websockets = Late(_load)
+    # When there is something to dial: a start can do without its 50 ms.
+    websockets = Late(loader("websockets", "websockets.asyncio.client"))
 
 _quiet = hushed("kitetui.websockets")
 """At DEBUG, websockets logs the request line with its token."""
