@@ -36,12 +36,13 @@ _CLOSED = {
     1009: "closed: a frame was larger than feed.max_frame_bytes",
 }
 
+_load = loader("websockets", "websockets.asyncio.client")
 if TYPE_CHECKING:
     import websockets
     import websockets.asyncio.client
 else:
     # When there is something to dial: a start can do without its 50 ms.
-    websockets = Late(loader("websockets", "websockets.asyncio.client"))
+    websockets = Late(_load)
 
 _quiet = hushed("kitetui.websockets")
 """At DEBUG, websockets logs the request line with its token."""
@@ -225,6 +226,7 @@ class KiteSource:
             self._inbox.put(Kind.LINK, msgspec.json.encode(event), number)
 
     async def _dial(self, number: int, connection: Connection) -> None:
+        await asyncio.to_thread(_load)  # the loop is not to wait for an import
         connection.dialled(monotonic_ns())
         try:
             credentials = self._dialled_with[number] = self._read_credentials()

@@ -10,6 +10,7 @@ import hiredis
 import numpy as np
 
 from kitetui.engine.alerts.alert import Alert, AlertOutcome
+from kitetui.engine.arrow import pc
 from kitetui.engine.clock import monotonic_ns, sleep, wall_ns
 from kitetui.engine.feed.journal_reader import JournalError
 from kitetui.engine.feed.records import Kept
@@ -52,6 +53,12 @@ TRIM_NS = 60 * NS
 NOT_A_SERVER = (hiredis.HiredisError, OSError, TimeoutError, EOFError, ValueError, TypeError,
                 LookupError, AttributeError, AssertionError)  # fmt: skip
 """What a server that is away, or is no Redis at all, may lead to besides redis-py's own."""
+
+
+def _load() -> None:
+    """Have what writing needs; blocking."""
+    load()
+    _ = pc.cast
 
 
 class EncodingError(Exception):
@@ -223,7 +230,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Write until `close`; never raises for anything the server does."""
-        await asyncio.to_thread(load)  # who serves does so meanwhile
+        await asyncio.to_thread(_load)  # the loop is not to wait for an import
         while not self._closing or self._unwritten():
             try:
                 if self.paused and not self._closing:
