@@ -49,6 +49,8 @@ def _context(by_environment: bool) -> ssl.SSLContext:
 
 def prepare() -> None:
     """What takes a tenth of a second and more: an event loop has a thread do it beforehand."""
+    load()
+    import_module("httpcore")  # httpx does so with its first client, on whatever loop that is
     trust(by_environment=False)  # what the environment says may not be there
 
 
